@@ -1,0 +1,95 @@
+/**
+ * The durable log of everything that was accepted. Embedded: SQLite. Distributed: Kafka.
+ *
+ * What callers may rely on:
+ * - A record is durable (survives kill -9 and power loss) before `append` resolves for it.
+ * - Records of one partition are totally ordered by offset; `partitionOf` maps equal keys of topics whose partition
+ *   counts share a divisor S to partitions that are equal modulo S.
+ * - Delivery to a group is at least once: after a crash, records past the last commit are delivered again.
+ */
+export interface EventLog {
+  /**
+   * Appends records in the given order and resolves with one position a record. All or nothing per call from the
+   * caller's view: on rejection nothing of the call may be assumed, and a retry may duplicate (consumers deduplicate).
+   * Rejects with CaasError OVERLOADED when more than `maxPendingBytes` wait, UNAVAILABLE when the log cannot be written.
+   */
+  append(records: readonly NewRecord[]): Promise<LogPosition[]>;
+
+  /**
+   * Joins a consumer group. Each shard (see `GroupOptions.shards`) is owned by one live member of the group at a time.
+   * `handler` gets the batches of one shard one after the other, those of different shards concurrently.
+   */
+  subscribe(group: GroupOptions, handler: ShardHandler): Subscription;
+
+  /** Reads every partition of the topics from their ends at the time of the call, without a group; for broadcasts. */
+  tail(topics: readonly TopicName[], handler: (records: readonly LogRecord[]) => void): Subscription;
+
+  /** Reads up to `limit` records from an offset on, for repair and inspection. */
+  read(topic: TopicName, partition: number, fromOffset: number, limit: number): Promise<LogRecord[]>;
+
+  /** First kept and next free offset of a partition. */
+  bounds(topic: TopicName, partition: number): Promise<{ first: number; next: number }>;
+
+  /** Resolves after pending appends are durable; later appends reject with DRAINING. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type TopicName = string;
+
+export interface NewRecord {
+  topic: TopicName;
+  /** Decides the partition; equal keys stay in order. */
+  key: string;
+  value: Uint8Array;
+  /** Small ASCII headers: traceparent, content-type, tenant-id. */
+  headers: Readonly<Record<string, string>>;
+}
+
+export interface LogPosition {
+  partition: number;
+  /** 0, 1, 2 … per partition; gaps are allowed, order is not broken. */
+  offset: number;
+}
+
+export interface LogRecord extends NewRecord, LogPosition {
+  /** When the log took the record, UTC milliseconds. */
+  appendedAtMs: number;
+}
+
+export interface GroupOptions {
+  /** Name of the group; committed offsets belong to it. */
+  group: string;
+  topics: readonly TopicName[];
+  /** Number of shards S; shard s owns the partitions p ≡ s (mod S) of every topic. Divides every partition count. */
+  shards: number;
+  /** Greatest number of records a batch may hold. */
+  maxBatchRecords: number;
+  /** Where a group that has no committed offset starts. */
+  from: 'earliest' | 'latest';
+}
+
+export interface ShardHandler {
+  /** A member now owns the shard. Batches follow only after this resolves. */
+  assigned(shard: number): Promise<void>;
+  /**
+   * Records of one shard, in order within each partition, interleaved over its partitions. Resolving commits them.
+   * Rejecting makes the log deliver the same records again after a backoff (100 ms doubling to 5 s).
+   */
+  batch(shard: number, records: readonly LogRecord[], signal: AbortSignal): Promise<void>;
+  /** The shard was taken away; work in flight for it is void (`signal` of its batch has fired). */
+  revoked(shard: number): Promise<void>;
+}
+
+export interface Subscription {
+  /** Stops delivery, waits for the batch in flight, leaves the group. Idempotent. */
+  close(): Promise<void>;
+  /** Records not yet committed by the group (0 for a tail that is up to date). */
+  lag(): Promise<number>;
+}
+
+/** Topic as declared in the one table. */
+export interface TopicSpec {
+  name: TopicName;
+  partitions: number;
+  retentionMs: number;
+}
