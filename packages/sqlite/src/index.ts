@@ -1,0 +1,2 @@
+export type { HandlerModule, Handlers } from './handler.ts';
+export * from './host.ts';
