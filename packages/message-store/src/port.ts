@@ -1,0 +1,116 @@
+import type {
+  ConversationDocument,
+  HiddenDocument,
+  MessageDocument,
+  ParticipantDocument,
+} from '@caas/proto/caas/events/v1/documents';
+
+/**
+ * What was said, by whom, to whom. Embedded: SQLite. Distributed: MongoDB. Written only by the persistence workers.
+ *
+ * Visibility. A conversation's document is its commit point: a message is committed when `seq ≤ last_seq`. Documents
+ * past the head are uncommitted: they may be overwritten and are never shown. A committed document may already carry
+ * a change whose rev is past the head (written, not yet committed); such a change was accepted and will be committed,
+ * so readers get the document, with `rev` clamped to the head they read (callers clamp).
+ *
+ * Fencing. Every write carries the writer's epoch (from `claimShard`); a document last written under a greater epoch
+ * is left as it is, without an error. So a worker that lost its shard changes nothing that counts.
+ *
+ * Every call rejects with CaasError UNAVAILABLE when the engine does not answer within `commandTimeoutMs`; writes are
+ * durable when they resolve. Every key begins with the tenant.
+ */
+export interface MessageStore {
+  readonly messages: MessageRole;
+  readonly conversations: ConversationRole;
+  readonly participants: ParticipantRole;
+  close(): Promise<void>;
+}
+
+export interface ConversationKey {
+  tenantId: string;
+  conversationId: string;
+}
+export interface MessageKey extends ConversationKey {
+  messageId: string;
+}
+export interface ParticipantKey extends ConversationKey {
+  userId: string;
+}
+
+export interface MessageRole {
+  /** Upserts in order, each guarded by its epoch. At most 1,000 a call. */
+  write(documents: readonly MessageDocument[]): Promise<void>;
+  /** The documents that exist, committed or not, in the order of the keys; absent ones are undefined. */
+  getMany(keys: readonly MessageKey[]): Promise<(MessageDocument | undefined)[]>;
+  /** Messages with fromSeq ≤ seq ≤ toSeq, ordered by seq, `limit` from the given side. */
+  page(key: ConversationKey, range: SeqRange): Promise<MessageDocument[]>;
+  /** Messages with rev > afterRev and seq ≤ lastSeq, ordered by rev, at most `limit`. */
+  changedSince(key: ConversationKey, afterRev: number, lastSeq: number, limit: number): Promise<MessageDocument[]>;
+  /** Messages of a thread (not its root) with afterSeq < seq ≤ lastSeq, ordered by seq, at most `limit`. */
+  thread(key: MessageKey, afterSeq: number, lastSeq: number, limit: number): Promise<MessageDocument[]>;
+  /** Pinned messages with seq ≤ lastSeq, latest pin first, at most `limit`. */
+  pinned(key: ConversationKey, lastSeq: number, limit: number): Promise<MessageDocument[]>;
+  /** For each query: messages with afterSeq < seq ≤ lastSeq that are neither the user's own nor tombstones. Exact. */
+  countUnread(queries: readonly UnreadQuery[]): Promise<number[]>;
+  /** Hides messages for one user each; idempotent. */
+  hide(documents: readonly HiddenDocument[]): Promise<void>;
+  /** Ids of messages hidden for the user with fromSeq ≤ seq ≤ toSeq. */
+  hiddenIn(key: ParticipantKey, fromSeq: number, toSeq: number): Promise<string[]>;
+  /** Hidden entries of the user with rev > afterRev, ordered by rev, at most `limit`. */
+  hiddenSince(key: ParticipantKey, afterRev: number, limit: number): Promise<HiddenDocument[]>;
+}
+
+export interface SeqRange {
+  fromSeq: number;
+  toSeq: number;
+  limit: number;
+  /** Which end `limit` counts from; the answer is ascending by seq in either case. */
+  from: 'oldest' | 'newest';
+}
+
+export interface UnreadQuery extends ParticipantKey {
+  afterSeq: number;
+  lastSeq: number;
+}
+
+export interface ConversationRole {
+  /** In the order of the keys; absent ones are undefined. */
+  getMany(keys: readonly ConversationKey[]): Promise<(ConversationDocument | undefined)[]>;
+  /**
+   * Commits heads, each by compare-and-set on its own: 'committed' when the stored head_rev was `expectedHeadRev` (0:
+   * absent) and the stored epoch ≤ the document's, else 'stale' and nothing changed.
+   */
+  commit(commits: readonly HeadCommit[]): Promise<('committed' | 'stale')[]>;
+  /** Makes the caller the writer of a shard: a new epoch, greater than any before, durable. */
+  claimShard(shard: number): Promise<number>;
+}
+
+export interface HeadCommit {
+  expectedHeadRev: number;
+  document: ConversationDocument;
+}
+
+export interface ParticipantRole {
+  /** Upserts in order, each guarded by its epoch. At most 1,000 a call. */
+  write(documents: readonly ParticipantDocument[]): Promise<void>;
+  getMany(keys: readonly ParticipantKey[]): Promise<(ParticipantDocument | undefined)[]>;
+  /** Participants ordered by user id after `afterUserId`, at most `limit`; active ones only when asked. */
+  ofConversation(key: ConversationKey, page: ParticipantPage): Promise<ParticipantDocument[]>;
+  /** The user's participations ordered by conversation id after `afterConversationId`, at most `limit`. */
+  ofUser(tenantId: string, userId: string, page: ParticipationPage): Promise<ParticipantDocument[]>;
+  /** Participants with rev > afterRev, ordered by rev, at most `limit`. */
+  changedSince(key: ConversationKey, afterRev: number, limit: number): Promise<ParticipantDocument[]>;
+  /** Number of conversations the user is active in. */
+  countActive(tenantId: string, userId: string): Promise<number>;
+}
+
+export interface ParticipantPage {
+  afterUserId: string;
+  limit: number;
+  activeOnly: boolean;
+}
+export interface ParticipationPage {
+  afterConversationId: string;
+  limit: number;
+  activeOnly: boolean;
+}
