@@ -3,8 +3,15 @@ import { hash } from 'node:crypto';
 /** Digest of a conversation without messages: eight zero bytes, as 16 hex digits. */
 export const emptyDigest = '0000000000000000';
 
+const maxMessageIdBytes = 128;
+const scratch = Buffer.alloc(8 + maxMessageIdBytes);
+
 /**
- * Next link of the digest chain, `d(n) = first 8 bytes of SHA-256(d(n−1) ‖ message_id(n))`, as 16 lower-case hex
- * digits. d is hashed as its 16 hex digits and the id as its ASCII bytes, so that any language can check it with text.
+ * Next link of the digest chain, `d(n) = first 8 bytes of SHA-256(d(n−1) ‖ message_id(n))`: d as its 8 bytes, the id
+ * as its ASCII bytes. Digests are written as 16 lower-case hex digits.
  */
-export const nextDigest = (digest: string, messageId: string): string => hash('sha256', digest + messageId, 'hex').slice(0, 16);
+export const nextDigest = (digest: string, messageId: string): string => {
+  scratch.write(digest, 0, 'hex');
+  const length = scratch.write(messageId, 8, 'latin1');
+  return hash('sha256', scratch.subarray(0, 8 + length), 'hex').slice(0, 16);
+};
