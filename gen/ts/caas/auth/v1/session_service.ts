@@ -43,6 +43,14 @@ export interface Session {
   current: boolean;
 }
 
+/** Names a session; the tenant is part of every key. */
+export interface SessionRef {
+  /** Tenant of the session. */
+  tenantId: string;
+  /** Identifier of the session. */
+  sessionId: string;
+}
+
 /** A session that ended. */
 export interface RevokedSession {
   /** Tenant of the session. */
@@ -94,7 +102,7 @@ export interface EndAllSessionsResponse {
 /** Request of SessionService.CheckSessions. */
 export interface CheckSessionsRequest {
   /** Sessions to check. */
-  sessionIds: string[];
+  sessions: SessionRef[];
 }
 
 /** Response of SessionService.CheckSessions. */
@@ -274,6 +282,99 @@ export const Session: MessageFns<Session> = {
     message.device = object.device ?? "";
     message.remoteAddress = object.remoteAddress ?? "";
     message.current = object.current ?? false;
+    return message;
+  },
+};
+
+function createBaseSessionRef(): SessionRef {
+  return { tenantId: "", sessionId: "" };
+}
+
+export const SessionRef: MessageFns<SessionRef> = {
+  encode(message: SessionRef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.sessionId !== "") {
+      writer.uint32(18).string(message.sessionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SessionRef {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      sessionId: isSet(object.sessionId)
+        ? globalThis.String(object.sessionId)
+        : isSet(object.session_id)
+        ? globalThis.String(object.session_id)
+        : "",
+    };
+  },
+
+  toJSON(message: SessionRef): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.sessionId !== "") {
+      obj.sessionId = message.sessionId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SessionRef>): SessionRef {
+    return SessionRef.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRef>): SessionRef {
+    const message = createBaseSessionRef();
+    message.tenantId = object.tenantId ?? "";
+    message.sessionId = object.sessionId ?? "";
     return message;
   },
 };
@@ -809,13 +910,13 @@ export const EndAllSessionsResponse: MessageFns<EndAllSessionsResponse> = {
 };
 
 function createBaseCheckSessionsRequest(): CheckSessionsRequest {
-  return { sessionIds: [] };
+  return { sessions: [] };
 }
 
 export const CheckSessionsRequest: MessageFns<CheckSessionsRequest> = {
   encode(message: CheckSessionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.sessionIds) {
-      writer.uint32(10).string(v!);
+    for (const v of message.sessions) {
+      SessionRef.encode(v!, writer.uint32(10).fork()).join();
     }
     return writer;
   },
@@ -838,7 +939,7 @@ export const CheckSessionsRequest: MessageFns<CheckSessionsRequest> = {
               break;
             }
 
-            message.sessionIds.push(reader.string());
+            message.sessions.push(SessionRef.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -855,18 +956,16 @@ export const CheckSessionsRequest: MessageFns<CheckSessionsRequest> = {
 
   fromJSON(object: any): CheckSessionsRequest {
     return {
-      sessionIds: globalThis.Array.isArray(object?.sessionIds)
-        ? object.sessionIds.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.session_ids)
-        ? object.session_ids.map((e: any) => globalThis.String(e))
+      sessions: globalThis.Array.isArray(object?.sessions)
+        ? object.sessions.map((e: any) => SessionRef.fromJSON(e))
         : [],
     };
   },
 
   toJSON(message: CheckSessionsRequest): unknown {
     const obj: any = {};
-    if (message.sessionIds?.length) {
-      obj.sessionIds = message.sessionIds;
+    if (message.sessions?.length) {
+      obj.sessions = message.sessions.map((e) => SessionRef.toJSON(e));
     }
     return obj;
   },
@@ -876,7 +975,7 @@ export const CheckSessionsRequest: MessageFns<CheckSessionsRequest> = {
   },
   fromPartial(object: DeepPartial<CheckSessionsRequest>): CheckSessionsRequest {
     const message = createBaseCheckSessionsRequest();
-    message.sessionIds = object.sessionIds?.map((e) => e) || [];
+    message.sessions = object.sessions?.map((e) => SessionRef.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1272,6 +1371,7 @@ export interface ProtoMetadata {
 export const protoMetadata: ProtoMetadata = {
   references: {
     ".caas.auth.v1.Session": Session,
+    ".caas.auth.v1.SessionRef": SessionRef,
     ".caas.auth.v1.RevokedSession": RevokedSession,
     ".caas.auth.v1.ListSessionsRequest": ListSessionsRequest,
     ".caas.auth.v1.ListSessionsResponse": ListSessionsResponse,
@@ -1289,11 +1389,17 @@ export const protoMetadata: ProtoMetadata = {
   options: {
     messages: {
       "Session": { fields: { "device": { "sensitivity": 1 }, "remote_address": { "sensitivity": 1 } } },
+      "SessionRef": {
+        fields: {
+          "tenant_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "session_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+        },
+      },
       "EndSessionRequest": {
         fields: { "session_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) } },
       },
       "CheckSessionsRequest": {
-        fields: { "session_ids": { "limit": FieldLimit.decode(Buffer.from("EEAYASCIJw==", "base64")) } },
+        fields: { "sessions": { "limit": FieldLimit.decode(Buffer.from("GAEgiCc=", "base64")) } },
       },
     },
     services: {
