@@ -1,0 +1,2 @@
+export * from './port.ts';
+export { openSqliteAccountStore, userIdOf } from './sqlite-account-store.ts';
