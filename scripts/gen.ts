@@ -1,9 +1,55 @@
-/** Regenerates gen/ from proto/: TypeScript, then the descriptor image that gRPC reflection serves. */
+/** Regenerates gen/ from proto/: TypeScript, and the descriptor image that rules and gRPC reflection read. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 const buf = (...args: string[]): void => void execFileSync('node_modules/.bin/buf', args, { stdio: 'inherit' });
-for (const dir of ['gen/ts/caas', 'gen/ts/google', 'gen/ts/grpc']) rmSync(dir, { recursive: true, force: true });
-mkdirSync('gen/descriptor', { recursive: true });
-buf('generate');
-buf('build', '--as-file-descriptor-set', '--exclude-source-info', '-o', 'gen/descriptor/caas.binpb');
+
+/** What the generators own inside gen/; everything else there is written by hand. */
+const owned = ['ts/caas', 'ts/google', 'ts/grpc', 'descriptor'];
+
+const filesUnder = (root: string): string[] =>
+  owned.flatMap((dir) => {
+    try {
+      return readdirSync(join(root, dir), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  });
+
+const same = (a: string, b: string): boolean => {
+  try {
+    return readFileSync(a).equals(readFileSync(b));
+  } catch {
+    return false;
+  }
+};
+
+/** Generates into `scratch` and returns what differs from gen/, as paths inside gen/. */
+export const generate = (scratch: string): { changed: string[]; stale: string[] } => {
+  rmSync(scratch, { recursive: true, force: true });
+  mkdirSync(join(scratch, 'gen/descriptor'), { recursive: true });
+  buf('generate', '-o', scratch);
+  buf('build', '--as-file-descriptor-set', '--exclude-source-info', '-o', join(scratch, 'gen/descriptor/caas.binpb'));
+  const fresh = filesUnder(join(scratch, 'gen'));
+  return {
+    changed: fresh.filter((file) => !same(join(scratch, 'gen', file), join('gen', file))),
+    stale: filesUnder('gen').filter((file) => !fresh.includes(file)),
+  };
+};
+
+if (import.meta.main) {
+  const scratch = join('.cache', `gen-${process.pid}`);
+  // Only when all of it was generated does gen/ change: a broken proto leaves the last good code in place.
+  const { changed, stale } = generate(scratch);
+  for (const file of changed) {
+    mkdirSync(dirname(join('gen', file)), { recursive: true });
+    cpSync(join(scratch, 'gen', file), join('gen', file));
+  }
+  for (const file of stale) rmSync(join('gen', file));
+  rmSync(scratch, { recursive: true, force: true });
+  process.stdout.write(`gen/: ${changed.length} changed, ${stale.length} removed\n`);
+}

@@ -5,13 +5,20 @@ const prefix = 'ERROR_REASON_';
 
 type Literal = keyof typeof ErrorReason;
 /** Reason names without the enum's prefix, as code and REST write them. */
-export type Reason = Literal extends infer L ? (L extends `ERROR_REASON_${infer R}` ? Exclude<R, 'UNSPECIFIED'> : never) : never;
+export type Reason = Literal extends infer L
+  ? L extends `ERROR_REASON_${infer R}`
+    ? Exclude<R, 'UNSPECIFIED'>
+    : never
+  : never;
 
 const values = protoMetadata.options?.enums?.['ErrorReason']?.values ?? {};
 
 /** The one table, read from the options of the ErrorReason enum. */
 export const reasonTable: ReadonlyMap<Reason, ReasonRule> = new Map(
-  Object.entries(values).map(([name, options]) => [name.slice(prefix.length) as Reason, options['reason'] as ReasonRule]),
+  Object.entries(values).map(([name, options]) => [
+    name.slice(prefix.length) as Reason,
+    options['reason'] as ReasonRule,
+  ]),
 );
 
 /** Number of a reason on the wire. */

@@ -1,0 +1,13 @@
+/** gRPC as every service speaks it; `@caas/kit/grpc`. */
+export { operator, type ServiceAuth, type SharedTokenOptions, sharedTokenAuth } from './auth.ts';
+export { createGrpcClient, type GrpcClient, type GrpcClientOptions } from './client.ts';
+export { createGrpcServer, type GrpcServer, type GrpcServerOptions } from './server.ts';
+export {
+  type CallContext,
+  type CallOptions,
+  type Handlers,
+  type Methods,
+  type ServiceBinding,
+  type ServiceDefinition,
+  service,
+} from './service.ts';

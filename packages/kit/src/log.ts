@@ -1,0 +1,80 @@
+/** The one logger; `@caas/kit/log`. */
+import { type DestinationStream, type Logger, pino } from 'pino';
+
+export type { Logger } from 'pino';
+export { loggable } from './contract/loggable.ts';
+
+export interface LoggerOptions {
+  /** Name of the service, on every line. */
+  service: string;
+  /** Least level that is written; "silent" writes nothing. */
+  level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** Where lines go; standard output when absent. */
+  destination?: DestinationStream;
+}
+
+const censored = '[redacted]';
+/** Depth below which values are not looked at, and so not written. */
+const maxDepth = 6;
+
+/** Keys that hold credentials, or what users wrote; compared in lower case without `_` and `-`. */
+const secretKey =
+  /(secret|password|passphrase|token|authorization|cookie|credential|privatekey|apikey|datakey)s?$|^(text|plain|plaintext|body|displayname)$/;
+const isSecret = (key: string): boolean => secretKey.test(key.toLowerCase().replaceAll(/[_-]/g, ''));
+
+/** Credentials inside a URL, and bearer tokens, wherever they stand in a text. */
+const withoutCredentials = (text: string): string =>
+  text.replaceAll(/(:\/\/)[^/@\s]*@/g, `$1${censored}@`).replaceAll(/\b(bearer[ .])[\w.~+/-]+=*/gi, `$1${censored}`);
+
+const redactValue = (value: unknown, depth: number): unknown => {
+  if (typeof value === 'string') return withoutCredentials(value);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  if (value instanceof Error) return describeError(value);
+  if (value instanceof Uint8Array) return `<${value.byteLength} bytes>`;
+  if (depth >= maxDepth) return '[too deep]';
+  if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
+  return redactObject(value as Record<string, unknown>, depth);
+};
+
+const redactObject = (object: Record<string, unknown>, depth: number): Record<string, unknown> => {
+  const copy: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(object)) {
+    // A number or flag under such a key counts or tells of one ("tokens: 3"); it is not one.
+    const counts = typeof value === 'number' || typeof value === 'boolean' || value === undefined;
+    copy[key] = isSecret(key) && !counts ? censored : redactValue(value, depth + 1);
+  }
+  return copy;
+};
+
+/** An error with the chain of its causes; of its own properties only those that are known to be safe. */
+const describeError = (error: unknown, depth = 0): unknown => {
+  if (!(error instanceof Error)) return redactValue(error, 2);
+  const { reason, details, code } = error as Error & { reason?: unknown; details?: unknown; code?: unknown };
+  return {
+    type: error.name,
+    message: withoutCredentials(error.message),
+    ...(reason !== undefined && { reason }),
+    ...(code !== undefined && { code }),
+    ...(details !== undefined && { details: redactValue(details, 2) }),
+    stack: withoutCredentials(error.stack ?? ''),
+    ...(error.cause !== undefined && depth < maxDepth && { cause: describeError(error.cause, depth + 1) }),
+  };
+};
+
+/** A logger of JSON lines (`level`, `time` as RFC 3339, `service`, `msg` …) that leaves out what must not be written. */
+export const createLogger = ({ service, level = 'info', destination }: LoggerOptions): Logger =>
+  pino(
+    {
+      level,
+      base: { service },
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: {
+        level: (label) => ({ level: label }),
+        bindings: (bindings) => redactObject(bindings, 0),
+        log: (object) => redactObject(object, 0),
+      },
+      // formatters.log has described errors by then; pino's own serializer would add their other properties.
+      serializers: { err: (described: unknown) => described },
+    },
+    ...(destination ? [destination] : []),
+  );
