@@ -81,6 +81,8 @@ export interface MessageDocument {
   traceId: string;
   /** Digest of the conversation at this seq, 16 lower-case hex digits. */
   digest: string;
+  /** Log position of the last edit that is in this document, so that a replay adds none twice; 0: none. */
+  editedPosition: number;
 }
 
 /** An earlier content of a message. */
@@ -139,7 +141,10 @@ export interface ConversationDocument {
   offsets: { [key: string]: number };
   /** Revision of the last change of the conversation's own fields. */
   metaRev: number;
-  /** Revision of the last change of who is a member, or of a role. */
+  /**
+   * Revision of the last change of who is a member, or of a role. 0: a worker has fenced the conversation off before its
+   * creation is committed; to readers it does not exist yet.
+   */
   membersRev: number;
   /** The last message, content included; absent when there is none. */
   lastMessage:
@@ -171,7 +176,7 @@ export interface ParticipantDocument {
   role: Role;
   /** Whether the user is in. */
   state: ParticipantState;
-  /** Whether the user was in at the last committed revision before this one, so that a replay counts members right. */
+  /** Whether the user was in before the uncommitted changes of membership, if membership_position says there are such. */
   wasActive: boolean;
   /** When the user joined last, UTC milliseconds since 1970. */
   joinedAtMs: number;
@@ -189,6 +194,11 @@ export interface ParticipantDocument {
   rev: number;
   /** Fencing epoch of the worker that wrote the document last. */
   epoch: number;
+  /**
+   * Log position of the last change of membership or role that is in this document. Past the conversation's applied
+   * offset of its partition: written but not yet committed, and was_active is what member_count counts.
+   */
+  membershipPosition: number;
 }
 
 /** A message hidden for one user. */
@@ -234,6 +244,7 @@ function createBaseMessageDocument(): MessageDocument {
     pinnedBy: "",
     traceId: "",
     digest: "",
+    editedPosition: 0,
   };
 }
 
@@ -313,6 +324,9 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     }
     if (message.digest !== "") {
       writer.uint32(202).string(message.digest);
+    }
+    if (message.editedPosition !== 0) {
+      writer.uint32(208).int64(message.editedPosition);
     }
     return writer;
   },
@@ -530,6 +544,14 @@ export const MessageDocument: MessageFns<MessageDocument> = {
             message.digest = reader.string();
             continue;
           }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.editedPosition = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -641,6 +663,11 @@ export const MessageDocument: MessageFns<MessageDocument> = {
         ? globalThis.String(object.trace_id)
         : "",
       digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+      editedPosition: isSet(object.editedPosition)
+        ? globalThis.Number(object.editedPosition)
+        : isSet(object.edited_position)
+        ? globalThis.Number(object.edited_position)
+        : 0,
     };
   },
 
@@ -721,6 +748,9 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     if (message.digest !== "") {
       obj.digest = message.digest;
     }
+    if (message.editedPosition !== 0) {
+      obj.editedPosition = Math.round(message.editedPosition);
+    }
     return obj;
   },
 
@@ -758,6 +788,7 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     message.pinnedBy = object.pinnedBy ?? "";
     message.traceId = object.traceId ?? "";
     message.digest = object.digest ?? "";
+    message.editedPosition = object.editedPosition ?? 0;
     return message;
   },
 };
@@ -1661,6 +1692,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     mutedUntilMs: 0,
     rev: 0,
     epoch: 0,
+    membershipPosition: 0,
   };
 }
 
@@ -1707,6 +1739,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(112).int64(message.epoch);
+    }
+    if (message.membershipPosition !== 0) {
+      writer.uint32(120).int64(message.membershipPosition);
     }
     return writer;
   },
@@ -1836,6 +1871,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.epoch = longToNumber(reader.int64());
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.membershipPosition = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1904,6 +1947,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : 0,
       rev: isSet(object.rev) ? globalThis.Number(object.rev) : 0,
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      membershipPosition: isSet(object.membershipPosition)
+        ? globalThis.Number(object.membershipPosition)
+        : isSet(object.membership_position)
+        ? globalThis.Number(object.membership_position)
+        : 0,
     };
   },
 
@@ -1951,6 +1999,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.epoch !== 0) {
       obj.epoch = Math.round(message.epoch);
     }
+    if (message.membershipPosition !== 0) {
+      obj.membershipPosition = Math.round(message.membershipPosition);
+    }
     return obj;
   },
 
@@ -1973,6 +2024,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.mutedUntilMs = object.mutedUntilMs ?? 0;
     message.rev = object.rev ?? 0;
     message.epoch = object.epoch ?? 0;
+    message.membershipPosition = object.membershipPosition ?? 0;
     return message;
   },
 };
