@@ -46,3 +46,12 @@ export const shardCount = topics
   .filter((t) => (conversationTopics as readonly string[]).includes(t.name))
   .map((t) => t.partitions)
   .reduce(gcd);
+
+/** The table with a dead-letter topic for each topic. */
+export const withDeadLetters = (specs: readonly TopicSpec[]): readonly TopicSpec[] => [
+  ...specs,
+  ...specs.map((t) => ({ name: deadLetterTopic(t.name), partitions: 1, retentionMs: 30 * dayMs })),
+];
+
+/** Every topic an engine has to hold. */
+export const allTopics: readonly TopicSpec[] = withDeadLetters(topics);

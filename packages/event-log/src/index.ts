@@ -1,0 +1,12 @@
+export { murmur2, partitionAmong, partitionOf } from './partition.ts';
+export type * from './port.ts';
+export { maxMetaLength, maxValueBytes } from './record-codec.ts';
+export {
+  defaultCloseGraceMs,
+  defaultTailBytes,
+  type LogFault,
+  openSqliteEventLog,
+  type SqliteEventLog,
+  type SqliteEventLogOptions,
+} from './sqlite-event-log.ts';
+export * from './topics.ts';

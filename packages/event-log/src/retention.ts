@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock } from '@caas/kit';
+import type { SqliteHost } from '@caas/sqlite';
+import type { TopicSpec } from './port.ts';
+import type { SlotTable } from './slots.ts';
+import type { LogThread } from './sqlite-event-log-worker.ts';
+
+/** Rows (≤ 128 KiB each as a rule) one transaction deletes, so that an append waits for few milliseconds. */
+const trimRows = 32;
+/** Pause between two such transactions, in milliseconds. */
+const trimPauseMs = 5;
+
+/** Deletes what is past its topic's retention, in slices; `slot.first` follows. Stops between slices when `signal` fires. */
+export const trimExpired = async (
+  host: SqliteHost<LogThread>,
+  slots: SlotTable,
+  topics: readonly TopicSpec[],
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> => {
+  for (const topic of topics) {
+    const beforeMs = clock.now() - topic.retentionMs;
+    for (const slot of slots.ofTopic(topic.name)) {
+      let more = slot.first < slot.next;
+      while (more && !signal.aborted) {
+        const trimmed = await host.call('trim', { slot: slot.id, beforeMs, maxRows: trimRows });
+        slot.first = Math.max(slot.first, trimmed.first);
+        more = trimmed.more;
+        await sleep(trimPauseMs);
+      }
+    }
+  }
+};

@@ -1,0 +1,138 @@
+import type { LogRecord, ShardHandler } from './port.ts';
+import type { Slot } from './slots.ts';
+import { Bell, settledWithin } from './wait.ts';
+
+/** Wait before the same records are delivered again, in milliseconds: the first, doubling to the last. */
+export const redeliveryMs = { first: 100, last: 5_000 } as const;
+
+export interface ShardRunDeps {
+  shard: number;
+  slots: readonly Slot[];
+  handler: ShardHandler;
+  maxBatchRecords: number;
+  closeGraceMs: number;
+  /** Next offset of the group in a slot. */
+  position(slot: Slot): number;
+  commit(slot: Slot, next: number, records: number): void;
+  /** Adds up to `limit` records of a slot to `into`. */
+  read(slot: Slot, fromOffset: number, limit: number, into: LogRecord[]): void | Promise<void>;
+  report(fault: unknown, doing: string): void;
+}
+
+interface Batch {
+  records: LogRecord[];
+  /** Where each slot stands after it. */
+  ends: { slot: Slot; next: number; count: number }[];
+}
+
+/**
+ * One member's time with one shard: assigned, batch after batch, revoked. Positions live in the group and move only
+ * while this run is not void, so a handler that answers after its shard has gone commits nothing.
+ */
+export class ShardRun {
+  readonly #deps: ShardRunDeps;
+  readonly #done: Promise<void>;
+  /** Rung when there are records, and at the stop. */
+  readonly #bell = new Bell();
+  #batch: AbortController | undefined;
+  #stopping = false;
+  #void = false;
+  /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
+  #turn = 0;
+
+  constructor(deps: ShardRunDeps) {
+    this.#deps = deps;
+    for (const slot of deps.slots) slot.wakers.add(this.#bell.ring);
+    this.#done = this.#run();
+  }
+
+  /**
+   * Ends the run; resolves when the next owner may start. `drain` lets the batch in flight finish and count, `revoke`
+   * voids it at once. Either waits `closeGraceMs` at most, for a handler may never answer.
+   */
+  async stop(how: 'drain' | 'revoke'): Promise<void> {
+    const { slots, handler, shard, closeGraceMs, report } = this.#deps;
+    this.#stopping = true;
+    if (how === 'revoke') this.#lose();
+    this.#bell.ring();
+    const ended = await settledWithin(this.#done, closeGraceMs);
+    if (!ended) report(new Error(`the handler did not end within ${closeGraceMs} ms`), 'stop');
+    this.#lose();
+    for (const slot of slots) slot.wakers.delete(this.#bell.ring);
+    await settledWithin(
+      this.#attempt('revoked', () => handler.revoked(shard)),
+      closeGraceMs,
+    );
+  }
+
+  #lose(): void {
+    this.#void = true;
+    this.#batch?.abort();
+  }
+
+  async #run(): Promise<void> {
+    const { handler, shard } = this.#deps;
+    await this.#untilDone('assigned', () => handler.assigned(shard));
+    while (!this.#stopping) {
+      let batch: Batch = { records: [], ends: [] };
+      await this.#untilDone('read', async () => {
+        batch = await this.#collect();
+      });
+      if (this.#stopping) return;
+      if (batch.records.length === 0) await this.#bell.heard();
+      else await this.#deliver(batch);
+    }
+  }
+
+  async #deliver({ records, ends }: Batch): Promise<void> {
+    const { handler, shard, commit } = this.#deps;
+    const done = await this.#untilDone('batch', () => {
+      this.#batch = new AbortController();
+      return handler.batch(shard, records, this.#batch.signal);
+    });
+    this.#batch = undefined;
+    if (done && !this.#void) for (const end of ends) commit(end.slot, end.next, end.count);
+  }
+
+  /** Up to `maxBatchRecords`, shared fairly among the slots that have some. */
+  async #collect(): Promise<Batch> {
+    const { slots, maxBatchRecords, position, read } = this.#deps;
+    const batch: Batch = { records: [], ends: [] };
+    const turn = this.#turn++ % slots.length;
+    const waiting = [...slots.slice(turn), ...slots.slice(0, turn)].filter((slot) => position(slot) < slot.next);
+    for (const [i, slot] of waiting.entries()) {
+      const before = batch.records.length;
+      const part = Math.ceil((maxBatchRecords - before) / (waiting.length - i));
+      if (part === 0) break;
+      // Only what memory does not hold is awaited.
+      const reading = read(slot, position(slot), part, batch.records);
+      if (reading !== undefined) await reading;
+      const count = batch.records.length - before;
+      // Retention may delete between the look and the read; the next look knows.
+      if (count > 0) batch.ends.push({ slot, count, next: (batch.records.at(-1) as LogRecord).offset + 1 });
+    }
+    return batch;
+  }
+
+  /** Tries until it works or the run stops; true when it worked. */
+  async #untilDone(doing: string, work: () => Promise<void>): Promise<boolean> {
+    for (let waitMs: number = redeliveryMs.first; ; waitMs = Math.min(waitMs * 2, redeliveryMs.last)) {
+      if (await this.#attempt(doing, work)) return true;
+      const untilMs = performance.now() + waitMs;
+      // New records ring too; they don't shorten the wait.
+      while (!this.#stopping && performance.now() < untilMs) await this.#bell.heard(untilMs - performance.now());
+      if (this.#stopping) return false;
+    }
+  }
+
+  async #attempt(doing: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (thrown) {
+      // What fails because its shard was taken away is no fault.
+      if (!this.#void || doing === 'revoked') this.#deps.report(thrown, doing);
+      return false;
+    }
+  }
+}
