@@ -61,20 +61,38 @@ const describeError = (error: unknown, depth = 0): unknown => {
   };
 };
 
+const clean = (value: unknown): unknown => (typeof value === 'string' ? withoutCredentials(value) : value);
+
+/** The arguments of a log call with a clean message; pino would else take an error's message as it stands. */
+const cleanArguments = ([first, ...rest]: readonly unknown[]): unknown[] => {
+  const object = first instanceof Error ? { err: first } : first;
+  if (typeof object !== 'object' || object === null) return [first, ...rest].map(clean);
+  const { err } = object as { err?: unknown };
+  return [object, ...(rest.length === 0 && err instanceof Error ? [err.message] : rest).map(clean)];
+};
+
 /** A logger of JSON lines (`level`, `time` as RFC 3339, `service`, `msg` …) that leaves out what must not be written. */
-export const createLogger = ({ service, level = 'info', destination }: LoggerOptions): Logger =>
-  pino(
+export const createLogger = ({ service, level = 'info', destination }: LoggerOptions): Logger => {
+  const logger = pino(
     {
       level,
       base: { service },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: {
-        level: (label) => ({ level: label }),
-        bindings: (bindings) => redactObject(bindings, 0),
-        log: (object) => redactObject(object, 0),
-      },
+      formatters: { level: (label) => ({ level: label }), log: (object) => redactObject(object, 0) },
       // formatters.log has described errors by then; pino's own serializer would add their other properties.
       serializers: { err: (described: unknown) => described },
+      hooks: {
+        logMethod(inputs, method) {
+          method.apply(this, cleanArguments(inputs) as typeof inputs);
+        },
+      },
     },
     ...(destination ? [destination] : []),
   );
+  // pino shows the bindings of children to no formatter. Children inherit this method, and so do theirs.
+  const child = logger.child;
+  logger.child = function (this: Logger, bindings: object, options: object) {
+    return child.call(this, redactObject(bindings as Record<string, unknown>, 0), options);
+  } as Logger['child'];
+  return logger;
+};
