@@ -1,0 +1,85 @@
+import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
+import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
+import type { Logger } from '@caas/kit/log';
+import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
+import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
+import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
+import { bootstrapDevelopment, type DevelopmentApp } from './bootstrap.ts';
+import { checkSessions } from './commands/check-sessions.ts';
+import { createApp } from './commands/create-app.ts';
+import { createTenant } from './commands/create-tenant.ts';
+import { endAllSessions } from './commands/end-all-sessions.ts';
+import { endSession } from './commands/end-session.ts';
+import { getKeys } from './commands/get-keys.ts';
+import { issueUserToken } from './commands/issue-user-token.ts';
+import { listSessions } from './commands/list-sessions.ts';
+import { refreshToken } from './commands/refresh-token.ts';
+import { rotateAppSecret } from './commands/rotate-app-secret.ts';
+import { rotateKey } from './commands/rotate-key.ts';
+import { verifyTokens } from './commands/verify-tokens.ts';
+import { watchRevocations } from './commands/watch-revocations.ts';
+import type { AuthConfig } from './config.ts';
+import { type AccountRoles, AuthCore } from './core.ts';
+import type { RootKey } from './key-sealing.ts';
+import { upkeepOf } from './upkeep.ts';
+
+export interface AuthPorts {
+  /** Owned, and closed, by the caller. */
+  accounts: AccountRoles;
+  rootKey: RootKey;
+  /** How the services that call prove who they are. */
+  serviceAuth: ServiceAuth;
+  config: AuthConfig;
+  logger: Logger;
+  clock?: Clock;
+}
+
+export interface Auth extends Runnable {
+  /** `host:port` of gRPC with the port that was bound. */
+  readonly address: string;
+  /** See bootstrap.ts. */
+  bootstrapDevelopment(options: { appSecret: string }): Promise<DevelopmentApp>;
+}
+
+/** The services of auth over its core; also for tests that need no network. */
+export const authServices = (core: AuthCore) => [
+  service(TokenServiceService, {
+    issueUserToken: issueUserToken(core),
+    refreshToken: refreshToken(core),
+    verifyTokens: verifyTokens(core),
+    getKeys: getKeys(core),
+    rotateKey: rotateKey(core),
+  }),
+  service(SessionServiceService, {
+    listSessions: listSessions(core),
+    endSession: endSession(core),
+    endAllSessions: endAllSessions(core),
+    checkSessions: checkSessions(core),
+    watchRevocations: watchRevocations(core),
+  }),
+  service(TenantServiceService, {
+    createTenant: createTenant(core),
+    createApp: createApp(core),
+    rotateAppSecret: rotateAppSecret(core),
+  }),
+];
+
+/** Auth, listening when this resolves; `run` serves until the signal. */
+export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
+  const { accounts, config, logger, serviceAuth, clock = systemClock } = ports;
+  const core = new AuthCore({ accounts, rootKey: ports.rootKey, config, clock });
+  await core.keys.load();
+  const server = await createGrpcServer({
+    name: 'auth',
+    address: config.grpcAddress,
+    services: authServices(core),
+    auth: serviceAuth,
+    logger,
+  });
+  return {
+    name: 'auth',
+    address: server.address,
+    run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal),
+    bootstrapDevelopment: ({ appSecret }) => bootstrapDevelopment(accounts, { appSecret, nowMs: clock.now() }),
+  };
+};

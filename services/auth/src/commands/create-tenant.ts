@@ -1,0 +1,54 @@
+import type { Tenant, TenantLimitsRecord } from '@caas/account-store';
+import { fail } from '@caas/kit';
+import type { CreateTenantRequest, CreateTenantResponse } from '@caas/proto/caas/auth/v1/tenant_service';
+import type { AuthCore } from '../core.ts';
+
+/** What a tenant's limits may be raised to; the least is 1. Units as in caas.common.v1.TenantLimits. */
+export const limitCeilings: Readonly<Record<keyof TenantLimitsRecord, number>> = {
+  maxTextBytes: 61_440,
+  maxAttachments: 100,
+  maxMentions: 500,
+  maxReactionKinds: 200,
+  maxMembers: 100_000,
+  maxConversations: 100_000,
+  sendsPerSecond: 1_000,
+  sendsBurst: 10_000,
+  framesPerMinute: 60_000,
+  maxConnections: 100,
+};
+
+const invalid = (field: string, message: string, details: Record<string, string> = {}): never =>
+  fail('INVALID_ARGUMENT', `${field} ${message}`, { details: { field, ...details } });
+
+const checkLimits = (limits: TenantLimitsRecord): void => {
+  for (const [name, ceiling] of Object.entries(limitCeilings)) {
+    const value = limits[name as keyof TenantLimitsRecord];
+    if (value === undefined || (value >= 1 && value <= ceiling)) continue;
+    const field = `limits.${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    invalid(field, `is not from 1 to ${ceiling}`, { min: '1', max: String(ceiling) });
+  }
+};
+
+const checkOrigins = (origins: readonly string[]): void => {
+  for (const origin of origins) {
+    if (URL.parse(origin)?.origin !== origin) invalid('allowed_origins', 'has an entry that is not an origin');
+  }
+};
+
+/** Creates a tenant. An id that is taken is IDEMPOTENCY_CONFLICT. */
+export const createTenant =
+  (core: AuthCore) =>
+  async (request: CreateTenantRequest): Promise<CreateTenantResponse> => {
+    const { tenantId, name, allowedOrigins } = request;
+    if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(tenantId)) {
+      invalid('tenant_id', 'has other than lower-case letters, digits and inner hyphens');
+    }
+    const limits: TenantLimitsRecord = { ...request.limits };
+    checkLimits(limits);
+    checkOrigins(allowedOrigins);
+    const tenant: Tenant = { tenantId, name, createdAtMs: core.clock.now(), limits, allowedOrigins };
+    if (!(await core.accounts.tenants.create(tenant))) {
+      fail('IDEMPOTENCY_CONFLICT', 'the tenant_id is taken', { details: { field: 'tenant_id' } });
+    }
+    return { tenant };
+  };

@@ -1,0 +1,81 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { CaasError, newId } from '@caas/kit';
+
+const keyBytes = 32;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/**
+ * What seals keys at rest. Whoever has the sealed value and not the root key has nothing; the name is bound to the value,
+ * so that one sealed key can't be passed off as another.
+ */
+export interface RootKey {
+  seal(name: string, plain: Uint8Array): Uint8Array;
+  /** Throws INTERNAL when the value was sealed by another root key, for another name, or changed. */
+  open(name: string, sealed: Uint8Array): Uint8Array;
+  /** A key of 32 bytes for one purpose, always the same one (HKDF-SHA256, RFC 5869). */
+  derive(purpose: string): Uint8Array;
+}
+
+/** A root key held in memory: AES-256-GCM, value = nonce ‖ tag ‖ ciphertext. */
+export const rootKeyFrom = (secret: Uint8Array): RootKey => {
+  const derive = (purpose: string): Uint8Array => new Uint8Array(hkdfSync('sha256', secret, '', purpose, keyBytes));
+  const sealingKey = derive('caas sealing');
+  return {
+    derive,
+    seal: (name, plain) => {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', sealingKey, nonce).setAAD(Buffer.from(name));
+      const body = Buffer.concat([cipher.update(plain), cipher.final()]);
+      return Uint8Array.from(Buffer.concat([nonce, cipher.getAuthTag(), body]));
+    },
+    open: (name, sealed) => {
+      try {
+        const nonce = sealed.subarray(0, nonceBytes);
+        const decipher = createDecipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: tagBytes })
+          .setAAD(Buffer.from(name))
+          .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
+        return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
+      } catch (cause) {
+        throw new CaasError('INTERNAL', 'a sealed key does not open with this root key', { cause });
+      }
+    },
+  };
+};
+
+const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
+
+/** Creates a file that is never seen half-written; when two try, the first one's stays. */
+const createWhole = async (file: string, content: string): Promise<void> => {
+  const draft = `${file}.${newId()}`;
+  const handle = await open(draft, 'wx', 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  try {
+    await link(draft, file);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
+  } finally {
+    await unlink(draft);
+  }
+};
+
+/**
+ * The root key of an installation without a key service: a file of 32 random bytes, base64url, made at first use, readable
+ * by its owner alone. Two processes starting at once agree on one file. Throws when the file is open to others or wrong:
+ * going on with a new key would make every stored key useless.
+ */
+export const rootKeyFromFile = async (file: string): Promise<RootKey> => {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  if (!(await exists(file))) await createWhole(file, randomBytes(keyBytes).toString('base64url'));
+  if (((await stat(file)).mode & 0o077) !== 0) throw new Error(`${file} is open to other users: chmod 600 ${file}`);
+  const secret = Buffer.from((await readFile(file, 'utf8')).trim(), 'base64url');
+  if (secret.length !== keyBytes) throw new Error(`${file} does not hold a root key of ${keyBytes} bytes`);
+  return rootKeyFrom(secret);
+};

@@ -1,0 +1,82 @@
+/** Auth as tests start it: over real gRPC on a free port, its data in a folder of the test's own. */
+import { join } from 'node:path';
+import { openSqliteAccountStore } from '@caas/account-store';
+import type { Clock } from '@caas/kit';
+import { createGrpcClient, type ServiceDefinition, sharedTokenAuth } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
+import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
+import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
+import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
+import { createAuth } from './app.ts';
+import { type AuthConfig, authConfig } from './config.ts';
+import { rootKeyFromFile } from './key-sealing.ts';
+
+export const testServiceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
+
+/** A clock that stands still until it is moved. */
+export class TestClock implements Clock {
+  #nowMs: number;
+  constructor(nowMs = Date.UTC(2026, 0, 1)) {
+    this.#nowMs = nowMs;
+  }
+  now(): number {
+    return this.#nowMs;
+  }
+  move(byMs: number): void {
+    this.#nowMs += byMs;
+  }
+}
+
+export interface AuthUnderTestOptions {
+  /** Where accounts and the root key are; two instances on one folder share them. */
+  folder: string;
+  clock?: Clock;
+  config?: Partial<AuthConfig>;
+}
+
+export const startAuth = async ({ folder, clock, config }: AuthUnderTestOptions) => {
+  const logger = createLogger({ service: 'auth', level: 'silent' });
+  const accounts = await openSqliteAccountStore({ file: join(folder, 'accounts.db') });
+  const rootKey = await rootKeyFromFile(join(folder, 'keys', 'root.key'));
+  const auth = await createAuth({
+    accounts,
+    rootKey,
+    serviceAuth: testServiceAuth,
+    config: { ...authConfig({}), grpcAddress: '127.0.0.1:0', ...config },
+    logger,
+    ...(clock && { clock }),
+  });
+  const stopping = new AbortController();
+  const running = auth.run(stopping.signal);
+  const clients: { close(): void }[] = [];
+  const clientOf = <S extends ServiceDefinition>(definition: S, callerName: string) => {
+    const options = { address: auth.address, auth: testServiceAuth, callerName, logger };
+    const client = createGrpcClient(definition, options);
+    clients.push(client);
+    return client;
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    for (const client of clients) client.close();
+    stopping.abort();
+    await running;
+    await accounts.close();
+  };
+  return {
+    address: auth.address,
+    accounts,
+    rootKey,
+    bootstrapDevelopment: auth.bootstrapDevelopment,
+    tokens: clientOf(TokenServiceService, 'gateway'),
+    sessions: clientOf(SessionServiceService, 'gateway'),
+    operatorTokens: clientOf(TokenServiceService, 'operator'),
+    tenants: clientOf(TenantServiceService, 'operator'),
+    /** Stops serving, orderly; idempotent. */
+    stop: (): Promise<void> => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+};
+
+export type AuthUnderTest = Awaited<ReturnType<typeof startAuth>>;
