@@ -1,0 +1,4 @@
+export * from './memory-key-value.ts';
+export * from './memory-node-inbox.ts';
+export * from './memory-rate-limits.ts';
+export type * from './port.ts';
