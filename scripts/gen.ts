@@ -1,9 +1,12 @@
 /** Regenerates gen/ from proto/: TypeScript, and the descriptor image that rules and gRPC reflection read. */
-import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { runTool } from './run-step.ts';
 
-const buf = (...args: string[]): void => void execFileSync('node_modules/.bin/buf', args, { stdio: 'inherit' });
+const buf = async (...args: string[]): Promise<void> => {
+  const { ok, output } = await runTool('buf', ...args);
+  if (!ok) throw new Error(`buf ${args[0]} failed\n${output}`);
+};
 
 /** What the generators own inside gen/; everything else there is written by hand. */
 const owned = ['ts/caas', 'ts/google', 'ts/grpc', 'descriptor'];
@@ -29,11 +32,17 @@ const same = (a: string, b: string): boolean => {
 };
 
 /** Generates into `scratch` and returns what differs from gen/, as paths inside gen/. */
-export const generate = (scratch: string): { changed: string[]; stale: string[] } => {
+export const generate = async (scratch: string): Promise<{ changed: string[]; stale: string[] }> => {
   rmSync(scratch, { recursive: true, force: true });
   mkdirSync(join(scratch, 'gen/descriptor'), { recursive: true });
-  buf('generate', '-o', scratch);
-  buf('build', '--as-file-descriptor-set', '--exclude-source-info', '-o', join(scratch, 'gen/descriptor/caas.binpb'));
+  await buf('generate', '-o', scratch);
+  await buf(
+    'build',
+    '--as-file-descriptor-set',
+    '--exclude-source-info',
+    '-o',
+    join(scratch, 'gen/descriptor/caas.binpb'),
+  );
   const fresh = filesUnder(join(scratch, 'gen'));
   return {
     changed: fresh.filter((file) => !same(join(scratch, 'gen', file), join('gen', file))),
@@ -44,7 +53,7 @@ export const generate = (scratch: string): { changed: string[]; stale: string[] 
 if (import.meta.main) {
   const scratch = join('.cache', `gen-${process.pid}`);
   // Only when all of it was generated does gen/ change: a broken proto leaves the last good code in place.
-  const { changed, stale } = generate(scratch);
+  const { changed, stale } = await generate(scratch);
   for (const file of changed) {
     mkdirSync(dirname(join('gen', file)), { recursive: true });
     cpSync(join(scratch, 'gen', file), join('gen', file));

@@ -1,0 +1,48 @@
+/** Everything that can be judged without running the product; reports all that is wrong, not the first only. */
+import { readFileSync, rmSync } from 'node:fs';
+import { lockFaults } from './complete-lock.ts';
+import { contractChanges } from './contract-changes.ts';
+import { generate } from './gen.ts';
+import { type Outcome, runTool } from './run-step.ts';
+
+const judge = (faults: readonly string[]): Outcome => ({ ok: faults.length === 0, output: faults.join('\n') });
+
+const generatedCode = async (): Promise<Outcome> => {
+  const scratch = `.cache/check-${process.pid}`;
+  try {
+    const { changed, stale } = await generate(scratch);
+    return judge([...changed, ...stale].map((file) => `gen/${file} is not what proto/ gives: run npm run gen`));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+};
+
+const documents = async (): Promise<Outcome> => {
+  const { errorsDocPath, errorsDocument } = await import('./errors-doc.ts');
+  const fresh = readFileSync(errorsDocPath, 'utf8') === errorsDocument();
+  return judge(fresh ? [] : [`${errorsDocPath} is not what the table gives: run node scripts/errors-doc.ts`]);
+};
+
+const steps: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
+  types: () => runTool('tsc', '-p', '.'),
+  lint: () => runTool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--max-diagnostics=100', '.'),
+  'unused code and dependencies': () => runTool('knip', '--no-progress'),
+  'contract lint': () => runTool('buf', 'lint'),
+  'contract compatibility': contractChanges,
+  'generated code': generatedCode,
+  documents,
+  lockfile: () => judge(lockFaults()),
+};
+
+const outcomes = await Promise.all(
+  Object.entries(steps).map(async ([name, step]) => {
+    const startedAt = performance.now();
+    const outcome = await (async () => step())().catch((error: unknown): Outcome => judge([String(error)]));
+    return { name, ...outcome, seconds: ((performance.now() - startedAt) / 1_000).toFixed(1) };
+  }),
+);
+
+for (const { name, ok, seconds } of outcomes) process.stdout.write(`${ok ? '✓' : '✗'} ${name} (${seconds} s)\n`);
+const failed = outcomes.filter(({ ok }) => !ok);
+for (const { name, output } of failed) process.stdout.write(`\n── ${name} ──\n${output}\n`);
+process.exitCode = failed.length === 0 ? 0 : 1;
