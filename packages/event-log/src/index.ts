@@ -1,5 +1,6 @@
 export { murmur2, partitionAmong, partitionOf } from './partition.ts';
 export type * from './port.ts';
+export { maxGenerations, offsetsPerGeneration, positionOf } from './position.ts';
 export { maxMetaLength, maxValueBytes } from './record-codec.ts';
 export {
   defaultCloseGraceMs,

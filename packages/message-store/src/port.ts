@@ -16,8 +16,12 @@ import type {
  * Fencing. Every write carries the writer's epoch (from `claimShard`); a document last written under a greater epoch
  * is left as it is, without an error. So a worker that lost its shard changes nothing that counts.
  *
- * Every call rejects with CaasError UNAVAILABLE when the engine does not answer within `commandTimeoutMs`; writes are
- * durable when they resolve. Every key begins with the tenant.
+ * Atomicity is one document, no more: of a call that rejects, any part may have happened. What resolved is durable, and
+ * seen by every read that starts after it.
+ *
+ * Every call rejects with CaasError UNAVAILABLE when the engine does not answer within `commandTimeoutMs`, and with
+ * INVALID_ARGUMENT when it has more than `maxDocumentsPerCall` documents or keys, or asks for more documents. Every key
+ * begins with the tenant.
  */
 export interface MessageStore {
   readonly messages: MessageRole;
@@ -25,6 +29,9 @@ export interface MessageStore {
   readonly participants: ParticipantRole;
   close(): Promise<void>;
 }
+
+/** Greatest number of documents, keys or queries in one call, and of documents one call answers with. */
+export const maxDocumentsPerCall = 1_000;
 
 export interface ConversationKey {
   tenantId: string;
@@ -38,7 +45,7 @@ export interface ParticipantKey extends ConversationKey {
 }
 
 export interface MessageRole {
-  /** Upserts in order, each guarded by its epoch. At most 1,000 a call. */
+  /** Upserts in order, each guarded by its epoch. */
   write(documents: readonly MessageDocument[]): Promise<void>;
   /** The documents that exist, committed or not, in the order of the keys; absent ones are undefined. */
   getMany(keys: readonly MessageKey[]): Promise<(MessageDocument | undefined)[]>;
@@ -52,7 +59,7 @@ export interface MessageRole {
   pinned(key: ConversationKey, lastSeq: number, limit: number): Promise<MessageDocument[]>;
   /** For each query: messages with afterSeq < seq ≤ lastSeq that are neither the user's own nor tombstones. Exact. */
   countUnread(queries: readonly UnreadQuery[]): Promise<number[]>;
-  /** Hides messages for one user each; idempotent. */
+  /** Hides messages for one user each. Hidden twice is hidden once, under the greater of the two revs. */
   hide(documents: readonly HiddenDocument[]): Promise<void>;
   /** Ids of messages hidden for the user with fromSeq ≤ seq ≤ toSeq. */
   hiddenIn(key: ParticipantKey, fromSeq: number, toSeq: number): Promise<string[]>;
@@ -78,10 +85,11 @@ export interface ConversationRole {
   getMany(keys: readonly ConversationKey[]): Promise<(ConversationDocument | undefined)[]>;
   /**
    * Commits heads, each by compare-and-set on its own: 'committed' when the stored head_rev was `expectedHeadRev` (0:
-   * absent) and the stored epoch ≤ the document's, else 'stale' and nothing changed.
+   * absent) and the stored epoch ≤ the document's, else 'stale' and nothing changed. The head_rev may stay the same: that
+   * fences off the writers of earlier epochs, which find 'stale' from then on.
    */
   commit(commits: readonly HeadCommit[]): Promise<('committed' | 'stale')[]>;
-  /** Makes the caller the writer of a shard: a new epoch, greater than any before, durable. */
+  /** Makes the caller the writer of a shard: a new epoch, greater than any given before for any shard, durable. */
   claimShard(shard: number): Promise<number>;
 }
 
@@ -91,7 +99,7 @@ export interface HeadCommit {
 }
 
 export interface ParticipantRole {
-  /** Upserts in order, each guarded by its epoch. At most 1,000 a call. */
+  /** Upserts in order, each guarded by its epoch. */
   write(documents: readonly ParticipantDocument[]): Promise<void>;
   getMany(keys: readonly ParticipantKey[]): Promise<(ParticipantDocument | undefined)[]>;
   /** Participants ordered by user id after `afterUserId`, at most `limit`; active ones only when asked. */

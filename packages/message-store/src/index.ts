@@ -1,0 +1,3 @@
+export * from './digest.ts';
+export * from './port.ts';
+export { openSqliteMessageStore, type SqliteMessageStoreOptions } from './sqlite-message-store.ts';
