@@ -11,17 +11,23 @@ export interface EventLog {
   /**
    * Appends records in the given order and resolves with one position a record. All or nothing per call from the
    * caller's view: on rejection nothing of the call may be assumed, and a retry may duplicate (consumers deduplicate).
-   * Rejects with CaasError OVERLOADED when more than `maxPendingBytes` wait, UNAVAILABLE when the log cannot be written.
+   * Rejects with CaasError INVALID_ARGUMENT for an unknown topic, a value over 1 MiB, a key and headers over 16 Ki
+   * characters together or a header with a line feed; OVERLOADED when more than `maxPendingBytes` wait, UNAVAILABLE when the log cannot be
+   * written (disk full, engine away). The log keeps `value` and `headers`: don't change them afterwards.
    */
   append(records: readonly NewRecord[]): Promise<LogPosition[]>;
 
   /**
    * Joins a consumer group. Each shard (see `GroupOptions.shards`) is owned by one live member of the group at a time.
-   * `handler` gets the batches of one shard one after the other, those of different shards concurrently.
+   * `handler` gets the batches of one shard one after the other, those of different shards concurrently. Members of one
+   * group name the same topics and shards; else, and for shards that don't divide the partitions: INVALID_ARGUMENT.
    */
   subscribe(group: GroupOptions, handler: ShardHandler): Subscription;
 
-  /** Reads every partition of the topics from their ends at the time of the call, without a group; for broadcasts. */
+  /**
+   * Reads every partition of the topics from their ends at the time of the call, without a group; for broadcasts. The
+   * handler is called once for what one flush of the log brings, after the appenders have their answer; it must not block.
+   */
   tail(topics: readonly TopicName[], handler: (records: readonly LogRecord[]) => void): Subscription;
 
   /** Reads up to `limit` records from an offset on, for repair and inspection. */
@@ -69,7 +75,7 @@ export interface GroupOptions {
 }
 
 export interface ShardHandler {
-  /** A member now owns the shard. Batches follow only after this resolves. */
+  /** A member now owns the shard. Batches follow only after this resolves; when it rejects it is called again. */
   assigned(shard: number): Promise<void>;
   /**
    * Records of one shard, in order within each partition, interleaved over its partitions. Resolving commits them.
@@ -81,7 +87,10 @@ export interface ShardHandler {
 }
 
 export interface Subscription {
-  /** Stops delivery, waits for the batch in flight, leaves the group. Idempotent. */
+  /**
+   * Stops delivery, waits for the batch in flight (which then counts), leaves the group. A handler that does not answer
+   * within the log's `closeGraceMs` loses its shard: its signal fires and what it answers later commits nothing. Idempotent.
+   */
   close(): Promise<void>;
   /** Records not yet committed by the group (0 for a tail that is up to date). */
   lag(): Promise<number>;

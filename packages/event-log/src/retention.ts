@@ -5,8 +5,8 @@ import type { TopicSpec } from './port.ts';
 import type { SlotTable } from './slots.ts';
 import type { LogThread } from './sqlite-event-log-worker.ts';
 
-/** Rows (≤ 128 KiB each as a rule) one transaction deletes, so that an append waits for few milliseconds. */
-const trimRows = 32;
+/** Rows and bytes one transaction deletes, so that an append waits for few milliseconds. */
+const trimSlice = { maxRows: 512, maxBytes: 4 * 1024 * 1024 };
 /** Pause between two such transactions, in milliseconds. */
 const trimPauseMs = 5;
 
@@ -23,7 +23,7 @@ export const trimExpired = async (
     for (const slot of slots.ofTopic(topic.name)) {
       let more = slot.first < slot.next;
       while (more && !signal.aborted) {
-        const trimmed = await host.call('trim', { slot: slot.id, beforeMs, maxRows: trimRows });
+        const trimmed = await host.call('trim', { slot: slot.id, beforeMs, ...trimSlice });
         slot.first = Math.max(slot.first, trimmed.first);
         more = trimmed.more;
         await sleep(trimPauseMs);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogRecord, ShardHandler } from './port.ts';
 import type { Slot } from './slots.ts';
 import { Bell, settledWithin } from './wait.ts';
@@ -18,6 +19,12 @@ export interface ShardRunDeps {
   read(slot: Slot, fromOffset: number, limit: number, into: LogRecord[]): void | Promise<void>;
   report(fault: unknown, doing: string): void;
 }
+
+/**
+ * Time after which the run lets the event loop turn, in milliseconds: records from memory and a handler that answers at
+ * once would otherwise follow each other in one turn for as long as there are any.
+ */
+const maxTurnMs = 4;
 
 interface Batch {
   records: LogRecord[];
@@ -73,14 +80,23 @@ export class ShardRun {
   async #run(): Promise<void> {
     const { handler, shard } = this.#deps;
     await this.#untilDone('assigned', () => handler.assigned(shard));
+    let turnAtMs = performance.now();
     while (!this.#stopping) {
       let batch: Batch = { records: [], ends: [] };
       await this.#untilDone('read', async () => {
         batch = await this.#collect();
       });
       if (this.#stopping) return;
-      if (batch.records.length === 0) await this.#bell.heard();
-      else await this.#deliver(batch);
+      if (batch.records.length === 0) {
+        await this.#bell.heard();
+        turnAtMs = performance.now();
+        continue;
+      }
+      await this.#deliver(batch);
+      if (performance.now() - turnAtMs > maxTurnMs) {
+        await nextTurn();
+        turnAtMs = performance.now();
+      }
     }
   }
 

@@ -54,6 +54,15 @@ export interface ReadRow {
   records: Uint8Array<ArrayBuffer>;
 }
 
+export interface TrimArgs {
+  slot: number;
+  beforeMs: number;
+  /** Stops after as many rows. */
+  maxRows: number;
+  /** Stops after the row that reaches this. */
+  maxBytes: number;
+}
+
 export interface CommitRow {
   group: string;
   slot: number;
@@ -93,7 +102,9 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
     `SELECT id, count, appended_at_ms, records FROM batch
      WHERE id >= coalesce((SELECT max(id) FROM batch WHERE id >= :low AND id <= :from), :from) AND id < :high ORDER BY id`,
   );
-  const oldest = db.prepare('SELECT id, appended_at_ms FROM batch WHERE id >= ? AND id < ? ORDER BY id LIMIT ?');
+  const oldest = db.prepare(
+    `SELECT id, appended_at_ms AS atMs, length(records) AS bytes FROM batch WHERE id >= ? AND id < ? ORDER BY id LIMIT ?`,
+  );
   const remove = db.prepare('DELETE FROM batch WHERE id >= ? AND id <= ?');
   const setFloor = db.prepare('UPDATE slot SET floor = max(floor, ?) WHERE slot = ?');
   const setCommitted = db.prepare(
@@ -143,23 +154,25 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
       );
     },
 
-    /** Deletes at most `maxRows` rows of a slot that are all older than `beforeMs`; says what is kept and if more are due. */
-    trim: (args: { slot: number; beforeMs: number; maxRows: number }): { first: number; more: boolean } =>
+    /** Deletes the oldest rows of a slot that are past `beforeMs`, a slice of them; says what is kept and if more are due. */
+    trim: ({ slot, beforeMs, maxRows, maxBytes }: TrimArgs): { first: number; more: boolean } =>
       inTransaction(db, () => {
-        const low = args.slot * slotSpan;
-        const rows = oldest.all(low, low + slotSpan, args.maxRows) as unknown as {
-          id: number;
-          appended_at_ms: number;
-        }[];
-        const kept = rows.findIndex((row) => row.appended_at_ms >= args.beforeMs);
-        const due = kept === -1 ? rows : rows.slice(0, kept);
-        const last = due.at(-1);
-        if (last) {
-          setFloor.run(boundsOf(args.slot, 0).next, args.slot);
-          remove.run(low, last.id);
+        const low = slot * slotSpan;
+        let last: number | undefined;
+        let rows = 0;
+        let bytes = 0;
+        for (const row of oldest.iterate(low, low + slotSpan, maxRows) as Iterable<Record<string, unknown>>) {
+          if ((row['atMs'] as number) >= beforeMs || bytes >= maxBytes) break;
+          last = row['id'] as number;
+          bytes += row['bytes'] as number;
+          rows += 1;
         }
-        const floor = floorOf.get(args.slot)?.['floor'] as number;
-        return { first: boundsOf(args.slot, floor).first, more: due.length === args.maxRows };
+        if (last !== undefined) {
+          setFloor.run(boundsOf(slot, 0).next, slot);
+          remove.run(low, last);
+        }
+        const floor = floorOf.get(slot)?.['floor'] as number;
+        return { first: boundsOf(slot, floor).first, more: rows === maxRows || bytes >= maxBytes };
       }),
 
     commit: (rows: readonly CommitRow[]): void =>

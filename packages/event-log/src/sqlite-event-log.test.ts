@@ -171,6 +171,7 @@ describe('SQLite event log', () => {
   test('belongs to one process at a time, and to one table of topics', async () => {
     const file = aFile();
     const log = await openLog({ file });
+    expect(await reasonOf(openLog({ file }))).toBe('UNAVAILABLE');
     await log.close();
     const fewer = topics.map((topic) => ({ ...topic, partitions: 1 }));
     expect(await reasonOf(openLog({ file, topics: fewer }))).toBe('INTERNAL');

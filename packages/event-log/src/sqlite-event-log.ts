@@ -27,6 +27,8 @@ export const defaultTailBytes = 32 * 1024 * 1024;
 export const defaultCloseGraceMs = 2_000;
 /** Time between two looks for expired records, in milliseconds. */
 export const defaultRetentionIntervalMs = 60_000;
+/** How long an open waits for another process to let go of the file, in milliseconds. */
+const ownerTimeoutMs = 500;
 /** Greatest number of records one `read` asks for. */
 export const maxReadRecords = 10_000;
 
@@ -67,6 +69,7 @@ export const openSqliteEventLog = async (options: SqliteEventLogOptions): Promis
     module: new URL('./sqlite-event-log-worker.ts', import.meta.url),
     options: threadOptions,
     exclusive: true,
+    busyTimeoutMs: ownerTimeoutMs,
     ...(options.commandTimeoutMs !== undefined && { commandTimeoutMs: options.commandTimeoutMs }),
   });
   try {

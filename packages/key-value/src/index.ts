@@ -1,3 +1,4 @@
+export * from './keys.ts';
 export * from './memory-key-value.ts';
 export * from './memory-node-inbox.ts';
 export * from './memory-rate-limits.ts';
