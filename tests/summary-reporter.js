@@ -6,6 +6,8 @@ export default class SummaryReporter {
     const failed = r.numFailedTests + r.numRuntimeErrorTestSuites;
     const skipped = r.numPendingTests + r.numTodoTests;
     // Written at exit because Jest buffers its own summary: so this stays the last line.
-    process.once('exit', () => writeSync(1, `${r.numPassedTests} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`));
+    process.once('exit', () =>
+      writeSync(1, `${r.numPassedTests} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`),
+    );
   }
 }
