@@ -1,3 +1,4 @@
+import type { MethodRule } from '@caas/proto/caas/common/v1/options';
 import { Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import { policyOf } from '../contract/index.ts';
 import { CaasError } from '../errors.ts';
@@ -39,6 +40,13 @@ const defaults = {
   keepaliveMs: 30_000,
   keepaliveTimeoutMs: 10_000,
 };
+
+/** Health and reflection stand in no contract of ours: called once, with the caller's deadline. */
+const openRule: Pick<MethodRule, 'deadlineMs' | 'idempotent'> = { deadlineMs: 0, idempotent: false };
+const ruleFor = ({ path }: MethodDefinition) => ({
+  name: path.slice(1),
+  rule: path.startsWith('/grpc.') ? openRule : policyOf(path).rule,
+});
 
 type Serialize = (value: unknown) => Buffer;
 type Upstream = {
@@ -111,7 +119,7 @@ export const createGrpcClient = <S extends ServiceDefinition>(
     });
 
   const unary = (method: MethodDefinition) => {
-    const { name, rule } = policyOf(method.path);
+    const { name, rule } = ruleFor(method);
     const ownDeadlineMs = rule.deadlineMs || options.defaultDeadlineMs || defaults.defaultDeadlineMs;
     return async (request: unknown, { traceparent = newTraceparent(), deadlineMs, signal }: CallOptions = {}) => {
       const deadlineAt = Date.now() + (deadlineMs ?? ownDeadlineMs);
@@ -138,7 +146,7 @@ export const createGrpcClient = <S extends ServiceDefinition>(
   };
 
   const responseStream = (method: MethodDefinition) => {
-    const { name, rule } = policyOf(method.path);
+    const { name, rule } = ruleFor(method);
     return async function* (input: unknown, { traceparent = newTraceparent(), deadlineMs, signal }: CallOptions = {}) {
       signal?.throwIfAborted();
       // A stream lives until someone ends it, unless its rule or the caller says otherwise.

@@ -3,6 +3,7 @@ import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service'
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { HealthService } from '@caas/proto/grpc/health/v1/health';
+import { ServerReflectionService } from '@caas/proto/grpc/reflection/v1/reflection';
 import { Client, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { CaasError, fail } from '../errors.ts';
@@ -392,6 +393,34 @@ describe('streams', () => {
     await reading.return?.();
   });
 
+  test('a stream of both directions answers each request as it comes and ends when either side does', async () => {
+    const { address } = await serve(tokens());
+    const client = createGrpcClient(ServerReflectionService, { address, auth, callerName: 'gateway', logger });
+    closing.push(() => client.close());
+    const answered: string[] = [];
+    async function* questions() {
+      for (const value of ['caas.auth.v1.TokenService', 'nobody.v1.Nothing']) {
+        yield { host: '', messageRequest: { $case: 'fileContainingSymbol', value } as const };
+        // The next question is asked only after the answer: the directions do not wait for each other's end.
+        const before = answered.length;
+        await until(() => answered.length > before || answered.length === 2);
+      }
+    }
+    for await (const { messageResponse } of client.serverReflectionInfo(questions())) {
+      answered.push(messageResponse?.$case ?? '');
+    }
+    expect(answered).toEqual(['fileDescriptorResponse', 'errorResponse']);
+
+    const asking = async (): Promise<void> => {
+      const failing = (async function* () {
+        yield { host: '', messageRequest: { $case: 'listServices', value: '' } as const };
+        throw new Error('no more questions');
+      })();
+      for await (const _ of client.serverReflectionInfo(failing));
+    };
+    await expect(asking()).rejects.toMatchObject({ cause: { message: 'no more questions' } });
+  });
+
   test('a caller that may not open a stream is refused before the handler runs', async () => {
     let ran = false;
     const { address } = await serve(
@@ -409,31 +438,23 @@ describe('streams', () => {
 });
 
 describe('health and stopping', () => {
+  /** A client that proves nothing of itself. */
   const health = (address: string) => {
-    const raw = new Client(address, auth.channelCredentials);
-    closing.push(() => raw.close());
-    const { check, watch } = HealthService;
-    return {
-      check: (name: string) =>
-        new Promise<number>((resolve, reject) => {
-          raw.makeUnaryRequest(
-            check.path,
-            check.requestSerialize,
-            check.responseDeserialize,
-            { service: name },
-            (error, answer) => (error ? reject(error) : resolve(answer?.status ?? -1)),
-          );
-        }),
-      watch: (name: string) =>
-        raw.makeServerStreamRequest(watch.path, watch.requestSerialize, watch.responseDeserialize, { service: name }),
-    };
+    const client = createGrpcClient(HealthService, {
+      address,
+      auth: { ...auth, sign: () => undefined },
+      callerName: '',
+      logger,
+    });
+    closing.push(() => client.close());
+    return client;
   };
 
   test('anyone may ask for health; an unknown service is NOT_FOUND', async () => {
     const { address } = await serve(tokens());
-    expect(await health(address).check('')).toBe(1);
-    expect(await health(address).check('caas.auth.v1.TokenService')).toBe(1);
-    await expect(health(address).check('nobody.v1.Nothing')).rejects.toMatchObject({ code: 5 });
+    expect(await health(address).check({ service: '' })).toEqual({ status: 1 });
+    expect(await health(address).check({ service: 'caas.auth.v1.TokenService' })).toEqual({ status: 1 });
+    expect((await refusal(health(address).check({ service: 'nobody.v1.Nothing' }))).reason).toBe('NOT_FOUND');
   });
 
   test('at the signal watchers hear NOT_SERVING, streams end with DRAINING and open calls finish', async () => {
@@ -457,10 +478,11 @@ describe('health and stopping', () => {
     const controller = new AbortController();
     const running = server.run(controller.signal);
     const watched: number[] = [];
-    health(server.address)
-      .watch('')
-      .on('data', (answer) => watched.push(answer.status))
-      .on('error', () => undefined);
+    const watching = refusal(
+      (async () => {
+        for await (const { status } of health(server.address).watch({ service: '' })) watched.push(status);
+      })(),
+    );
     const stream = connect(SessionServiceService, server.address).watchRevocations({})[Symbol.asyncIterator]();
     await stream.next();
     const call = connect(TokenServiceService, server.address, 'operator').rotateKey({});
@@ -471,6 +493,7 @@ describe('health and stopping', () => {
     finish({ keyId: 'late' });
     expect((await call).keyId).toBe('late');
     await running;
+    expect((await watching).reason).toBe('DRAINING');
     expect(watched).toEqual([1, 2]);
   });
 
