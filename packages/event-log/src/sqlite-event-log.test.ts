@@ -8,7 +8,7 @@ import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { balance } from './balance.ts';
-import { aRecord, eventually, RecordingMember, reasonOf, textOf } from './contract/harness.ts';
+import { aGate, aRecord, eventually, RecordingMember, reasonOf, textOf } from './contract/harness.ts';
 import { eventLogContract } from './contract.ts';
 import {
   allTopics,
@@ -178,6 +178,17 @@ describe('SQLite event log', () => {
     await openLog({ file });
   });
 
+  test('voids the batch of a shard that moves at once, long before the grace is over', async () => {
+    const log = await openLog({ closeGraceMs: 60_000 });
+    const gate = aGate();
+    const slow = new RecordingMember(() => gate.opened).join(log);
+    for (let i = 0; i < 30; i += 1) await log.append([aRecord(`conv-${i}`, 'x')]);
+    await eventually(() => expect(slow.signals).toHaveLength(3));
+    new RecordingMember().join(log);
+    await eventually(() => expect(slow.signals.filter((signal) => signal.aborted)).toHaveLength(1));
+    gate.open();
+  });
+
   test('wakes a consumer after the appender, in the same turn', async () => {
     const log = await openLog();
     const order: string[] = [];
@@ -187,10 +198,11 @@ describe('SQLite event log', () => {
     await eventually(() => expect(member.owned.size).toBe(3));
     await log.append([aRecord('conv-a', 'x')]).then(() => {
       order.push('appender');
-      setImmediate(() => order.push('next turn'));
+      // Runs when the turn's promises are through.
+      process.nextTick(() => order.push('turn over'));
     });
     await eventually(() => expect(order).toHaveLength(3));
-    expect(order).toEqual(['appender', 'consumer', 'next turn']);
+    expect(order).toEqual(['appender', 'consumer', 'turn over']);
   });
 });
 
