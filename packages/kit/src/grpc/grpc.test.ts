@@ -8,6 +8,7 @@ import { Client, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { CaasError, fail } from '../errors.ts';
 import { createLogger } from '../log.ts';
+import { admitCaller } from './admission.ts';
 import {
   type CallContext,
   createGrpcClient,
@@ -139,6 +140,18 @@ describe('callers', () => {
     expect((await refusal(connect(TokenServiceService, address, 'gateway').rotateKey({}))).reason).toBe(
       'PERMISSION_DENIED',
     );
+  });
+
+  test('a method for the operator stays the operator’s even where its rule lets any service call', () => {
+    const rule = { scope: 'operator', callers: ['*'], deadlineMs: 0, idempotent: false };
+    const policy = { name: 'x.v1.X/Y', rule, checkLimits: () => undefined, carriesClaims: false };
+    const as = (name: string): Metadata => {
+      const metadata = new Metadata();
+      auth.sign(metadata, name);
+      return metadata;
+    };
+    expect(admitCaller(policy, auth, as('operator'), undefined)).toBe('operator');
+    expect(() => admitCaller(policy, auth, as('gateway'), undefined)).toThrow('may not call');
   });
 
   test('the name in a client certificate is used where the transport checked one', async () => {
