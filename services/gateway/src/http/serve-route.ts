@@ -1,0 +1,107 @@
+import { CaasError, fail } from '@caas/kit';
+import type { GrpcClient } from '@caas/kit/grpc';
+import type { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
+import type { Claims } from '@caas/proto/caas/common/v1/claims';
+import express, { type Request, type RequestHandler, type Response } from 'express';
+import type { ZodType } from 'zod';
+import { maxBodyBytes } from '../limits.ts';
+import { bearerOf, verifiedClaims } from './credentials.ts';
+import {
+  type GatewayRates,
+  orRateLimited,
+  type RateName,
+  type RateStanding,
+  rateHeaders,
+  tighter,
+} from './rate-limits.ts';
+import type { RateClass, Route } from './route.ts';
+import { traceparentOf } from './trace.ts';
+
+const addressLimits: Readonly<Record<RateClass, RateName | undefined>> = {
+  issue: 'tokensPerAddress',
+  refresh: 'refreshesPerAddress',
+  other: 'requestsPerAddress',
+  none: undefined,
+};
+
+const parseJson = express.json({
+  limit: maxBodyBytes,
+  strict: false,
+  inflate: false,
+  type: () => true,
+  // Without this nothing at all would be read as {}.
+  verify: (_request, _response, bytes) => {
+    if (bytes.length === 0) throw new TypeError('empty body');
+  },
+});
+
+const readBody = async (request: Request, response: Response): Promise<unknown> => {
+  const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    fail('PAYLOAD_NOT_JSON', 'the body must be JSON of content type application/json', {
+      details: { field: 'content-type' },
+    });
+  }
+  await new Promise<void>((resolve, reject) => {
+    parseJson(request, response, (error?: unknown) => (error ? reject(error) : resolve()));
+  });
+  return request.body;
+};
+
+/** The value as its schema reads it; throws INVALID_ARGUMENT naming the first wrong field, and all of them as details. */
+const parsed = <T>(schema: ZodType<T>, value: unknown): T => {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const wrong = result.error.issues.flatMap((issue) => {
+    const fields = issue.code === 'unrecognized_keys' ? issue.keys : [issue.path.join('.') || '(body)'];
+    return fields.map((field) => [
+      field.slice(0, 64),
+      issue.code === 'unrecognized_keys' ? 'unknown field' : issue.message,
+    ]);
+  });
+  const [field, message] = wrong[0] ?? [];
+  throw new CaasError('INVALID_ARGUMENT', `${field}: ${message}`, {
+    details: {
+      field: field ?? '',
+      ...Object.fromEntries(wrong.map(([name, text]) => [`problem.${name}`, text ?? ''])),
+    },
+  });
+};
+
+export interface RouteDeps {
+  rates: GatewayRates;
+  tokens: Pick<GrpcClient<typeof TokenServiceService>, 'verifyTokens'>;
+}
+
+const noClaims: Claims = { tenantId: '', appId: '', userId: '', sessionId: '', scopes: [], expiresAtMs: 0 };
+
+/** What serves a route: count, authenticate, parse, handle, answer; whatever is thrown goes to the error handler. */
+export const serveRoute = (route: Route, { rates, tokens }: RouteDeps): RequestHandler => {
+  return async (request, response) => {
+    const gone = new AbortController();
+    response.on('close', () => gone.abort(new CaasError('UNAVAILABLE', 'the client has gone')));
+    const call = { traceparent: traceparentOf(response), signal: gone.signal };
+    const remoteAddress = request.ip ?? '';
+
+    let standing: RateStanding | undefined;
+    const count = async (name: RateName, key: string): Promise<void> => {
+      const next = await rates.take(name, key);
+      standing = tighter(standing, next);
+      response.set(rateHeaders(standing));
+      orRateLimited(next);
+    };
+    const addressLimit = addressLimits[route.rate];
+    if (addressLimit) await count(addressLimit, remoteAddress);
+
+    const claims = route.bearer
+      ? await verifiedClaims(tokens, bearerOf(request.headers.authorization), call)
+      : noClaims;
+    const params = route.params ? parsed(route.params, { ...request.params }) : undefined;
+    const body = route.body ? parsed(route.body, await readBody(request, response)) : undefined;
+    const answer = await route.handle({ ...call, body, params, claims, remoteAddress, count });
+    response.status(answer.status);
+    if (answer.headers) response.set(answer.headers);
+    if (answer.body === undefined) response.end();
+    else response.json(answer.body);
+  };
+};
