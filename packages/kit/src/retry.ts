@@ -41,25 +41,30 @@ export const retrying = async <T>(
   attempt: (number: number) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> => {
-  const { handleWhen, retry } = await import('cockatiel');
-  const { when = isRetryable, onRetry } = options;
+  const { when = isRetryable, onRetry, maxAttempts } = options;
   let lastError: unknown;
   const worthIt = (error: unknown): boolean => {
     lastError = error;
     return !signal?.aborted && when(error);
   };
-  // cockatiel counts and decides; the wait is here because its own can't be ended by a signal.
-  const attempts = retry(handleWhen(worthIt), { maxAttempts: options.maxAttempts - 1, backoff: noWait });
-  return attempts.execute(async ({ attempt: retries }) => {
+  try {
     signal?.throwIfAborted();
-    if (retries > 0) {
-      const waitMs = retryWaitMs(retries, lastError, options);
-      onRetry?.({ policy, attempt: retries, waitMs, error: lastError });
-      await sleep(waitMs, undefined, signal ? { signal } : {}).catch((error: unknown) => {
-        throw signal?.reason ?? error;
-      });
-    }
-    return attempt(retries + 1);
+    // Most calls succeed here and pay nothing for what follows.
+    return await attempt(1);
+  } catch (error) {
+    if (maxAttempts <= 1 || !worthIt(error)) throw error;
+  }
+  const { handleWhen, retry } = await import('cockatiel');
+  // cockatiel counts and decides; the wait is here because its own can't be ended by a signal.
+  const others = retry(handleWhen(worthIt), { maxAttempts: maxAttempts - 2, backoff: noWait });
+  return others.execute(async ({ attempt: retries }) => {
+    const failed = retries + 1;
+    const waitMs = retryWaitMs(failed, lastError, options);
+    onRetry?.({ policy, attempt: failed, waitMs, error: lastError });
+    await sleep(waitMs, undefined, signal ? { signal } : {}).catch((error: unknown) => {
+      throw signal?.reason ?? error;
+    });
+    return attempt(failed + 1);
   });
 };
 

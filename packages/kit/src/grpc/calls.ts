@@ -66,7 +66,7 @@ const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefine
 
   const admit = (): OpenCall => {
     if (policy) {
-      const peerName = call.getAuthContext().sslPeerCertificate?.subject?.CN;
+      const peerName = deps.auth.encrypted ? call.getAuthContext().sslPeerCertificate?.subject?.CN : undefined;
       caller = admitCaller(policy, deps.auth, call.metadata, typeof peerName === 'string' ? peerName : undefined);
     }
     const deadlineMs = remainingMs(call.getDeadline());
