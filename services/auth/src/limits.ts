@@ -12,8 +12,8 @@ export const maxRememberedTenants = 10_000;
 export const maxRememberedTokens = 50_000;
 /** How long a checked signature is remembered, in milliseconds. */
 export const tokenRememberedMs = 60_000;
-/** Signatures checked before other work gets its turn; about 3 ms. */
-export const maxSignaturesPerTurn = 32;
+/** How long tokens are checked before other work gets its turn, in milliseconds. */
+export const maxTurnMs = 3;
 
 /** How often sessions that other instances ended are looked for, in milliseconds. */
 export const revocationPollMs = 500;

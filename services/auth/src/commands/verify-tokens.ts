@@ -3,7 +3,7 @@ import { type Reason, reasonNumber, sha256 } from '@caas/kit';
 import type { TokenVerdict, VerifyTokensRequest, VerifyTokensResponse } from '@caas/proto/caas/auth/v1/token_service';
 import { type AccessClaims, type AccessVerdict, keyIdOf, verifyAccessToken } from '../access-token.ts';
 import type { AuthCore } from '../core.ts';
-import { maxRememberedTokens, maxSignaturesPerTurn, tokenRememberedMs } from '../limits.ts';
+import { maxRememberedTokens, maxTurnMs, tokenRememberedMs } from '../limits.ts';
 import { Recent } from '../recent.ts';
 
 const refused = (reason: Reason): TokenVerdict => ({ verdict: { $case: 'refused', value: reasonNumber(reason) } });
@@ -19,17 +19,18 @@ class SignatureCheck {
 
   async all(tokens: readonly string[]): Promise<AccessVerdict[]> {
     const verdicts: AccessVerdict[] = [];
-    let signatures = 0;
+    let turnAt = performance.now();
     for (const token of tokens) {
+      if (performance.now() - turnAt > maxTurnMs) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turnAt = performance.now();
+      }
       const nowMs = this.#core.clock.now();
       const hash = sha256(token);
       const claims = this.#checked.get(hash, nowMs);
       if (claims) {
         verdicts.push(claims.expiresAtMs > nowMs ? { ok: true, claims } : { ok: false, reason: 'TOKEN_EXPIRED' });
         continue;
-      }
-      if (signatures++ % maxSignaturesPerTurn === maxSignaturesPerTurn - 1) {
-        await new Promise((resolve) => setImmediate(resolve));
       }
       const verdict = await this.#one(token);
       if (verdict.ok) this.#checked.set(hash, verdict.claims, nowMs);
