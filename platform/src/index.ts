@@ -1,0 +1,3 @@
+export { type PlatformConfig, platformConfig } from './config.ts';
+export type { Restartable } from './restartable.ts';
+export { type Platform, type PlatformOptions, startPlatform } from './start.ts';

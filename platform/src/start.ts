@@ -1,0 +1,138 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openSqliteAccountStore } from '@caas/account-store';
+import { authConfig, createAuth, rootKeyFromFile } from '@caas/auth';
+import { openSqliteEventLog } from '@caas/event-log';
+import { createGateway, gatewayConfig } from '@caas/gateway';
+import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
+import { newSecret } from '@caas/kit';
+import { sharedTokenAuth } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
+import { openSqliteMessageStore } from '@caas/message-store';
+import { createPersistence } from '@caas/persistence';
+import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import type { PlatformConfig } from './config.ts';
+import { type Restartable, restartable } from './restartable.ts';
+import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
+
+export interface PlatformOptions extends PlatformConfig {
+  /** Limits of users that differ from the defaults, for benches and tests. */
+  limits?: Partial<Limits>;
+  bounds?: Partial<NodeBounds>;
+}
+
+export interface Platform {
+  readonly gatewayUrl: string;
+  readonly socketUrls: readonly string[];
+  readonly authAddress: string;
+  /** The development app; undefined when it was not made. */
+  readonly app: { appId: string; appSecret: string } | undefined;
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence. */
+  readonly services: ReadonlyMap<string, Restartable>;
+  /** Resolves when the signal has aborted and everything has stopped; rejects when a service failed. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** All services in one process on the embedded engines; listening when this resolves. */
+export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
+  const { dataDir, host, logLevel } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const loggerOf = (service: string) => createLogger({ service, level: logLevel });
+  const [log, store, accounts, rootKey, hashKey, knownSecret] = await Promise.all([
+    openSqliteEventLog({ file: join(dataDir, 'log.db') }),
+    openSqliteMessageStore({ file: join(dataDir, 'messages.db') }),
+    openSqliteAccountStore({ file: join(dataDir, 'accounts.db') }),
+    rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
+    hashKeyOf(dataDir),
+    readDevelopmentSecret(dataDir),
+  ]);
+  const [keyValue, inbox, rateLimits] = [memoryKeyValue(), memoryNodeInbox(), memoryRateLimits()];
+  // Services of one process prove themselves to each other by a token that never leaves it.
+  const serviceAuth = sharedTokenAuth({ token: newSecret() });
+
+  const auth = await createAuth({
+    accounts,
+    rootKey,
+    serviceAuth,
+    config: { ...authConfig({}), grpcAddress: `${host}:${options.authPort}` },
+    logger: loggerOf('auth'),
+  });
+  const app = options.developmentApp ? await auth.bootstrapDevelopment({ appSecret: knownSecret ?? newSecret() }) : undefined;
+
+  const persistence = await restartable('persistence', (severance) =>
+    createPersistence({
+      log: severance.port(log),
+      store: severance.port(store),
+      keyValue: severance.port(keyValue),
+      inbox: severance.port(inbox),
+      logger: loggerOf('persistence'),
+    }),
+  );
+  const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
+  const nodes: Restartable<SocketNode>[] = [];
+  for (const [i, wantedPort] of options.socketPorts.entries()) {
+    const nodeId = `socket-${i + 1}`;
+    let port = wantedPort;
+    const node = await restartable(nodeId, async (severance) => {
+      const started = await createSocketNode(
+        {
+          log: severance.port(log),
+          store: severance.port(store),
+          users: severance.port(accounts.users),
+          keyValue: severance.port(keyValue),
+          inbox: severance.port(inbox),
+          auth: clients,
+        },
+        {
+          nodeId,
+          host,
+          port,
+          hashKey,
+          bounds: { drainMs: options.drainMs, ...options.bounds },
+          ...(options.limits && { limits: options.limits }),
+        },
+        loggerOf(nodeId),
+      );
+      port = started.port; // a node that comes back comes back where it was
+      return started;
+    });
+    nodes.push(node);
+  }
+  const socketUrls = nodes.map((node) => node.current.url);
+  const gateway = await createGateway({
+    serviceAuth,
+    rateLimits,
+    localRateLimits: rateLimits,
+    config: {
+      ...gatewayConfig(Object.fromEntries(socketUrls.map((url, i) => [`SOCKET_SERVICE_${i + 1}_URL`, url]))),
+      host,
+      port: options.gatewayPort,
+      authAddress: auth.address,
+      drainMs: options.drainMs,
+    },
+    logger: loggerOf('gateway'),
+  });
+  if (app) await writeDevelopmentEnv(dataDir, app, gateway.url);
+
+  return {
+    gatewayUrl: gateway.url,
+    socketUrls,
+    authAddress: auth.address,
+    app,
+    services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    async run(signal) {
+      // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
+      const back = new AbortController();
+      const running = [persistence, auth].map((service) => service.run(back.signal));
+      try {
+        await Promise.race([Promise.all([gateway, ...nodes].map((service) => service.run(signal))), ...running]);
+      } finally {
+        back.abort();
+        await Promise.allSettled(running);
+        clients.close();
+        await log.close();
+        await Promise.all([store.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+      }
+    },
+  };
+};

@@ -1,0 +1,164 @@
+import type { UserStore } from '@caas/account-store';
+import type { EventLog } from '@caas/event-log';
+import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type Clock, type Logger, systemClock } from '@caas/kit';
+import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
+import type { MessageStore } from '@caas/message-store';
+import type { NodeServices } from './commands/command.ts';
+import { CommitWatch } from './delivery/commit-watch.ts';
+import { Ephemeral } from './delivery/presence.ts';
+import { Heads } from './delivery/heads.ts';
+import { LocalDirectory } from './delivery/local-directory.ts';
+import { LogTail } from './delivery/log-tail.ts';
+import { Messages } from './delivery/messages.ts';
+import { NodeLink } from './delivery/node-link.ts';
+import { RecentSends } from './delivery/recent-sends.ts';
+import { Registrations } from './delivery/registrations.ts';
+import { Turn } from './delivery/turn.ts';
+import { type AuthClients, Gate } from './edge/gate.ts';
+import { Edge } from './edge/server.ts';
+import { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
+
+export interface SocketPorts {
+  log: EventLog;
+  store: MessageStore;
+  users: UserStore;
+  keyValue: KeyValue;
+  inbox: NodeInbox;
+  auth: AuthClients;
+}
+
+export interface SocketConfig {
+  /** Unique among the nodes. */
+  nodeId: string;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** Key of content hashes, the same on every node; at least 16 bytes. */
+  hashKey: string;
+  limits?: Partial<Limits>;
+  /** Most a tenant may be given; defaults to 100 times the limits. */
+  ceilings?: Partial<Limits>;
+  bounds?: Partial<NodeBounds>;
+}
+
+export interface SocketNode {
+  readonly name: string;
+  /** `ws://host:port`, once listening. */
+  readonly url: string;
+  readonly port: number;
+  run(signal: AbortSignal): Promise<void>;
+  /** Drops everything with no clean-up, as a crash of the process would. */
+  crash(): void;
+  stats(): SocketStats;
+}
+
+export interface SocketStats {
+  connections: number;
+  conversations: number;
+  /** Accepted by clients' sends but not yet answered by the log. */
+  pendingSends: number;
+  /** Heads found moved without a notice. */
+  repairs: number;
+  /** Envelopes to other nodes that could not be handed over. */
+  lostEnvelopes: number;
+}
+
+/** Builds a socket node from its ports and begins to listen; `run` lives until the signal, then drains. */
+export const createSocketNode = async (
+  ports: SocketPorts,
+  config: SocketConfig,
+  logger: Logger,
+  clock: Clock = systemClock,
+): Promise<SocketNode> => {
+  const { log, store, keyValue, inbox } = ports;
+  const { nodeId } = config;
+  const bounds = { ...defaultBounds, ...config.bounds };
+  const limits = { ...defaultLimits, ...config.limits };
+
+  const turn = new Turn();
+  const directory = new LocalDirectory(store, turn, logger);
+  const commits = new CommitWatch(store, clock, logger);
+  const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
+  const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
+  directory.registrations = registrations;
+  const link = new NodeLink(inbox, nodeId, logger);
+  const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, { nodeId, maxPending: bounds.maxPendingSends });
+  const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
+  const tail = new LogTail(log, store, directory, commits, logger);
+  const gate = new Gate(ports.auth, clock, logger);
+  const services: NodeServices = {
+    nodeId,
+    store,
+    users: ports.users,
+    directory,
+    messages,
+    commits,
+    ephemeral,
+    recentSends: new RecentSends(bounds.maxRecentSends),
+    gate,
+    bounds,
+    clock,
+    logger,
+    hashKey: config.hashKey,
+  };
+  const edge = new Edge(services, turn, {
+    host: config.host,
+    port: config.port,
+    defaultLimits: limits,
+    ceilings: { ...ceilingsOf(limits), ...config.ceilings },
+    ready: () => true,
+  });
+
+  const received = ({ entry }: NodeEntry): void => {
+    if (entry?.$case === 'delivery') messages.delivered(entry.value);
+    else if (entry?.$case === 'head') heads.noticed(entry.value);
+    else if (entry?.$case === 'typing') ephemeral.typed(entry.value);
+    else if (entry?.$case === 'presence') ephemeral.noticed(entry.value);
+    else if (entry?.$case === 'rejected') tail.rejected(entry.value);
+  };
+  const stopListening = await link.listen(received);
+  tail.start();
+  const { port } = await edge.listen();
+  const background = new AbortController();
+
+  return {
+    name: nodeId,
+    url: `ws://${config.host}:${port}`,
+    port,
+    async run(signal) {
+      const loops = [gate.run(background.signal), registrations.run(background.signal), heads.run(background.signal), commits.run(background.signal)];
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        else for (const s of [signal, background.signal]) s.addEventListener('abort', () => resolve(), { once: true });
+      });
+      if (background.signal.aborted) return; // crashed
+      await edge.drain();
+      await edge.close();
+      background.abort();
+      await Promise.all([...loops, tail.stop(), stopListening()]);
+    },
+    crash() {
+      background.abort();
+      edge.abandon();
+      void tail.stop();
+      void stopListening();
+    },
+    stats: () => ({
+      connections: edge.connectionCount,
+      conversations: directory.conversationCount,
+      pendingSends: messages.writer.pending,
+      repairs: heads.repairs,
+      lostEnvelopes: link.lost,
+    }),
+  };
+};
+
+/** Room a tenant's own limits have above the defaults. */
+const ceilingFactor = 100;
+
+const ceilingsOf = (limits: Limits): Limits => {
+  const ceilings = { ...limits };
+  for (const name of Object.keys(ceilings) as (keyof Limits)[]) ceilings[name] *= ceilingFactor;
+  return { ...ceilings, maxTextBytes: limits.maxTextBytes, maxMembers: limits.maxMembers, maxConversations: limits.maxConversations };
+};

@@ -1,0 +1,56 @@
+import type { UserStore } from '@caas/account-store';
+import type { Clock, Logger } from '@caas/kit';
+import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
+import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
+import type { MessageStore } from '@caas/message-store';
+import type { CommitWatch } from '../delivery/commit-watch.ts';
+import type { LocalDirectory } from '../delivery/local-directory.ts';
+import type { Messages } from '../delivery/messages.ts';
+import type { Ephemeral } from '../delivery/presence.ts';
+import type { RecentSends } from '../delivery/recent-sends.ts';
+import type { Connection } from '../edge/connection.ts';
+import type { Gate } from '../edge/gate.ts';
+import type { NodeBounds } from '../limits.ts';
+
+/** What commands work with. */
+export interface NodeServices {
+  readonly nodeId: string;
+  readonly store: MessageStore;
+  readonly users: UserStore;
+  readonly directory: LocalDirectory;
+  readonly messages: Messages;
+  readonly commits: CommitWatch;
+  readonly ephemeral: Ephemeral;
+  readonly recentSends: RecentSends;
+  readonly gate: Gate;
+  readonly bounds: Readonly<NodeBounds>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Key of content hashes, the same on every node. */
+  readonly hashKey: string;
+}
+
+/** One command of one connection. */
+export interface CommandContext {
+  readonly node: NodeServices;
+  readonly connection: Connection;
+  readonly traceparent: string;
+  readonly traceId: string;
+  /** Its place in the order of the connection's commands is taken: the next one may begin. */
+  admitted(): void;
+}
+
+type CommandCase = NonNullable<ClientFrame['command']>;
+export type CommandName = CommandCase['$case'];
+export type RequestOf<N extends CommandName> = Extract<CommandCase, { $case: N }>['value'];
+export type Result = NonNullable<Reply['result']>;
+
+/** A verb: authorises, decides, has its effect, and resolves with what it answers; refuses by throwing CaasError. */
+export type Command<N extends CommandName> = (context: CommandContext, request: RequestOf<N>) => Promise<Result>;
+
+export const done = (context: CommandContext): Result => ({ $case: 'done', value: { traceId: context.traceId } });
+
+export const accepted = (context: CommandContext, messageId: string, position: number, acceptedAtMs: number): Result => ({
+  $case: 'accepted',
+  value: { messageId, position, traceId: context.traceId, acceptedAtMs },
+});

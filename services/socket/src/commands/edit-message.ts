@@ -1,0 +1,23 @@
+import { fail } from '@caas/kit';
+import { Topic } from '@caas/event-log';
+import { MessageEdited } from '@caas/proto/caas/events/v1/message_events';
+import { assertContent } from '../model/content.ts';
+import { assertOpen } from '../model/rules.ts';
+import { committedMessage, publishEvent } from './act.ts';
+import { accepted, type Command } from './command.ts';
+
+/** Gives one's own message new content. */
+export const editMessage: Command<'editMessage'> = async (context, request) => {
+  const { node, connection } = context;
+  const { tenantId, userId } = connection.claims;
+  const { conversationId, messageId } = request;
+  const content = assertContent(request.content, connection.limits);
+  const acting = await node.directory.member(connection, conversationId);
+  if (acting.conversation.rules) assertOpen(acting.conversation.rules);
+  const message = await committedMessage(context, acting, messageId);
+  if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
+  const acceptedAtMs = node.clock.now();
+  const event: MessageEdited = { tenantId, conversationId, messageId, editorId: userId, content: { body: { $case: 'plain', value: content } }, acceptedAtMs };
+  await publishEvent(context, Topic.messageEdited, 'MessageEdited', conversationId, MessageEdited.encode(event).finish());
+  return accepted(context, messageId, 0, acceptedAtMs);
+};

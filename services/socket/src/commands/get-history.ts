@@ -1,0 +1,60 @@
+import { fail } from '@caas/kit';
+import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
+import type { GetHistory } from '@caas/proto/caas/socket/v1/commands';
+import type { SeqRange } from '@caas/message-store';
+import type { HistoryPage } from '@caas/proto/caas/socket/v1/server_frames';
+import { headView, messageView } from '../model/views.ts';
+import type { ActingMember } from './act.ts';
+import type { Command, CommandContext } from './command.ts';
+
+const defaultLimit = 50;
+
+/** Reads messages by seq: before, after or around one, or the newest. */
+export const getHistory: Command<'getHistory'> = async (context, request) => {
+  const acting = await context.node.directory.member(context.connection, request.conversationId);
+  const head = await headOf(context, acting);
+  const range = rangeOf(request, acting.member.visibleFromSeq, head.lastSeq);
+  const messages = range.toSeq >= range.fromSeq ? await context.node.store.messages.page(acting.conversation, range) : [];
+  return { $case: 'history', value: await pageOf(context, acting, head, messages) };
+};
+
+export const headOf = async (context: CommandContext, { conversation }: ActingMember): Promise<ConversationDocument> => {
+  const [head] = await context.node.store.conversations.getMany([conversation]);
+  return head ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+};
+
+/** Pure: the seqs a request asks for, within what the member may read. */
+export const rangeOf = (request: GetHistory, visibleFromSeq: number, lastSeq: number): SeqRange => {
+  const { beforeSeq, afterSeq, aroundSeq } = request;
+  if ([beforeSeq, afterSeq, aroundSeq].filter((seq) => seq !== 0).length > 1) {
+    fail('INVALID_ARGUMENT', 'at most one of before_seq, after_seq and around_seq', { details: { field: 'before_seq' } });
+  }
+  const limit = request.limit || defaultLimit;
+  const first = Math.max(1, visibleFromSeq);
+  if (afterSeq !== 0) return { fromSeq: Math.max(first, afterSeq + 1), toSeq: lastSeq, limit, from: 'oldest' };
+  if (aroundSeq !== 0) {
+    const fromSeq = Math.max(first, Math.min(aroundSeq - Math.floor(limit / 2), lastSeq - limit + 1));
+    return { fromSeq, toSeq: lastSeq, limit, from: 'oldest' };
+  }
+  return { fromSeq: first, toSeq: beforeSeq !== 0 ? Math.min(beforeSeq - 1, lastSeq) : lastSeq, limit, from: 'newest' };
+};
+
+/** A page without what the user has hidden for themselves. */
+export const pageOf = async (
+  context: CommandContext,
+  { conversation, member }: ActingMember,
+  head: ConversationDocument,
+  messages: readonly MessageDocument[],
+): Promise<HistoryPage> => {
+  const first = messages.at(0);
+  const last = messages.at(-1);
+  const { tenantId, userId } = context.connection.claims;
+  const key = { tenantId, conversationId: conversation.conversationId, userId };
+  const hidden = new Set(first && last ? await context.node.store.messages.hiddenIn(key, first.seq, last.seq) : []);
+  return {
+    messages: messages.filter((m) => !hidden.has(m.messageId)).map((m) => messageView(m, head.headRev)),
+    head: headView(head),
+    moreBefore: first !== undefined && first.seq > Math.max(1, member.visibleFromSeq),
+    moreAfter: last !== undefined && last.seq < head.lastSeq,
+  };
+};

@@ -1,0 +1,25 @@
+import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { Command } from './command.ts';
+import { entriesOf } from './entries.ts';
+
+const defaultLimit = 50;
+
+/** Lists the user's conversations by conversation id. */
+export const listConversations: Command<'listConversations'> = async (context, request) => {
+  const { node, connection } = context;
+  const { tenantId, userId } = connection.claims;
+  const limit = request.limit || defaultLimit;
+  const participations = await node.store.participants.ofUser(tenantId, userId, {
+    afterConversationId: request.after,
+    limit,
+    activeOnly: !request.includeLeft,
+  });
+  const documents = await node.store.conversations.getMany(participations);
+  const pairs = participations.flatMap((own: ParticipantDocument, i) => {
+    const doc: ConversationDocument | undefined = documents[i];
+    return doc ? [{ own, doc }] : [];
+  });
+  const entries = await entriesOf(context, pairs);
+  const next = participations.length === limit ? (participations.at(-1) as ParticipantDocument).conversationId : '';
+  return { $case: 'conversations', value: { entries, next } };
+};

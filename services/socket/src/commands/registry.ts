@@ -1,0 +1,87 @@
+import { fail } from '@caas/kit';
+import { addMembers } from './add-members.ts';
+import { archiveConversation } from './archive-conversation.ts';
+import type { Command, CommandContext, CommandName, RequestOf, Result } from './command.ts';
+import { createConversation } from './create-conversation.ts';
+import { deleteMessage } from './delete-message.ts';
+import { editMessage } from './edit-message.ts';
+import { forwardMessage } from './forward-message.ts';
+import { getConversation } from './get-conversation.ts';
+import { getHistory } from './get-history.ts';
+import { getThread } from './get-thread.ts';
+import { getUsers } from './get-users.ts';
+import { leaveConversation } from './leave-conversation.ts';
+import { listConversations } from './list-conversations.ts';
+import { listMembers } from './list-members.ts';
+import { listPins } from './list-pins.ts';
+import { markDelivered } from './mark-delivered.ts';
+import { markRead } from './mark-read.ts';
+import { muteConversation } from './mute-conversation.ts';
+import { removeMembers } from './remove-members.ts';
+import { renewToken } from './renew-token.ts';
+import { sendMessage } from './send-message.ts';
+import { setMemberRole } from './set-member-role.ts';
+import { setPin } from './set-pin.ts';
+import { setReaction } from './set-reaction.ts';
+import { setTyping } from './set-typing.ts';
+import { sync } from './sync.ts';
+import { updateConversation } from './update-conversation.ts';
+import { updateProfile } from './update-profile.ts';
+import { watchPresence } from './watch-presence.ts';
+
+/** How a verb is run. */
+interface Verb<N extends CommandName> {
+  run: Command<N>;
+  /** Which of the user's rates it counts against. */
+  rate: 'sends' | 'frames';
+  /** Reads, that may overtake and be overtaken; all else keeps the order of the connection. */
+  concurrent: boolean;
+}
+
+const write = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: false });
+const read = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: true });
+const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'sends', concurrent: false });
+
+const notServed = <N extends CommandName>(name: N): Verb<N> =>
+  read(() => Promise.resolve(fail('UNIMPLEMENTED', `${name} is not served by this installation`, { details: { command: name } })));
+
+/** Every command of the contract; the type keeps it complete. */
+const verbs: { readonly [N in CommandName]: Verb<N> } = {
+  sendMessage: sends(sendMessage),
+  forwardMessage: sends(forwardMessage),
+  editMessage: write(editMessage),
+  deleteMessage: write(deleteMessage),
+  setReaction: write(setReaction),
+  setPin: write(setPin),
+  createConversation: write(createConversation),
+  updateConversation: write(updateConversation),
+  archiveConversation: write(archiveConversation),
+  addMembers: write(addMembers),
+  removeMembers: write(removeMembers),
+  setMemberRole: write(setMemberRole),
+  leaveConversation: write(leaveConversation),
+  muteConversation: write(muteConversation),
+  markDelivered: write(markDelivered),
+  markRead: write(markRead),
+  setTyping: read(setTyping),
+  watchPresence: write(watchPresence),
+  listConversations: read(listConversations),
+  getConversation: read(getConversation),
+  listMembers: read(listMembers),
+  getHistory: read(getHistory),
+  getThread: read(getThread),
+  listPins: read(listPins),
+  sync: read(sync),
+  getUsers: read(getUsers),
+  updateProfile: write(updateProfile),
+  renewToken: write(renewToken),
+  createUpload: notServed('createUpload'),
+  getMedia: notServed('getMedia'),
+  searchMessages: notServed('searchMessages'),
+};
+
+export const verbOf = (name: CommandName): Verb<CommandName> => verbs[name] as unknown as Verb<CommandName>;
+
+/** Runs a command; a synchronous throw becomes a rejection, so that callers see one kind of failure. */
+export const runCommand = async (context: CommandContext, name: CommandName, request: RequestOf<CommandName>): Promise<Result> =>
+  verbOf(name).run(context, request as never);

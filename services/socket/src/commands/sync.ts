@@ -1,0 +1,139 @@
+import { CaasError, fail, reasonNumber } from '@caas/kit';
+import { ErrorReason } from '@caas/proto/caas/common/v1/errors';
+import type { ConversationDocument, HiddenDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
+import { emptyDigest } from '@caas/message-store';
+import { conversationView, headView, messageView, participantView } from '../model/views.ts';
+import type { ActingMember } from './act.ts';
+import type { Command, CommandContext } from './command.ts';
+import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
+import { headOf } from './get-history.ts';
+
+const defaultLimit = 500;
+
+/** Brings conversations up to date: every change since each cursor, or an explicit word that it is not all. */
+export const sync: Command<'sync'> = async (context, request) => {
+  let room = request.limit || defaultLimit;
+  const deltas: ConversationDelta[] = [];
+  for (const { conversationId, cursor } of request.conversations) {
+    // Conversations that no longer fit are left out: the client asks for them again.
+    if (room <= 0) break;
+    const delta = await deltaOf(context, conversationId, cursor, room);
+    deltas.push(delta);
+    room -= Math.max(1, delta.messages.length + delta.participants.length + delta.hiddenMessageIds.length);
+  }
+  return { $case: 'sync', value: { deltas } };
+};
+
+const deltaOf = async (context: CommandContext, conversationId: string, cursor: string, room: number): Promise<ConversationDelta> => {
+  try {
+    const acting = await context.node.directory.member(context.connection, conversationId);
+    const head = await headOf(context, acting);
+    if (cursor === '') return await snapshot(context, acting, head, room);
+    const since = decodeCursor(cursor, conversationId);
+    if (since.rev > head.headRev || since.visibleFromSeq !== acting.member.visibleFromSeq) return await snapshot(context, acting, head, room);
+    return await changes(context, acting, head, since, room);
+  } catch (error) {
+    if (!(error instanceof CaasError) || (error.reason !== 'CONVERSATION_NOT_FOUND' && error.reason !== 'CURSOR_INVALID')) throw error;
+    return { ...emptyDelta(conversationId), refused: reasonNumber(error.reason) };
+  }
+};
+
+/** From the start: the newest messages, and where they begin when they are not all. */
+const snapshot = async (context: CommandContext, acting: ActingMember, head: ConversationDocument, room: number): Promise<ConversationDelta> => {
+  const { node, connection } = context;
+  const { conversation, member } = acting;
+  const { tenantId, userId } = connection.claims;
+  const { conversationId } = conversation;
+  const key = { tenantId, conversationId, userId };
+  const fromSeq = Math.max(1, member.visibleFromSeq, head.lastSeq - room + 1);
+  const found = head.lastSeq >= fromSeq ? await node.store.messages.page(conversation, { fromSeq, toSeq: head.lastSeq, limit: room, from: 'newest' }) : [];
+  assertContiguous(found, fromSeq, head.lastSeq);
+  const [own] = await node.store.participants.getMany([key]);
+  const hidden = found.length > 0 ? await node.store.messages.hiddenIn(key, fromSeq, head.lastSeq) : [];
+  return {
+    ...emptyDelta(conversationId),
+    messages: found.map((m) => messageView(m, head.headRev)),
+    participants: own ? [participantView(own, head.headRev, userId)] : [],
+    conversation: conversationView(head),
+    hiddenMessageIds: hidden,
+    head: headView(head),
+    cursor: encodeCursor({ conversationId, rev: head.headRev, seq: head.lastSeq, visibleFromSeq: member.visibleFromSeq }),
+    limited: fromSeq > 1 ? { conversationId, startSeq: fromSeq - 1, startDigest: await digestBefore(context, acting, head, fromSeq) } : undefined,
+  };
+};
+
+/** Digest of everything before a seq: stored with the message before it. */
+const digestBefore = async (context: CommandContext, { conversation }: ActingMember, head: ConversationDocument, seq: number): Promise<string> => {
+  if (seq > head.lastSeq) return head.digest;
+  if (seq <= 1) return emptyDigest;
+  const [before] = await context.node.store.messages.page(conversation, { fromSeq: seq - 1, toSeq: seq - 1, limit: 1, from: 'oldest' });
+  return before?.digest ?? fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
+};
+
+type Change =
+  | { rev: number; message: MessageDocument }
+  | { rev: number; participant: ParticipantDocument }
+  | { rev: number; hidden: HiddenDocument };
+
+/** Every change after a revision, in its order, up to the head or to what fits. */
+const changes = async (context: CommandContext, acting: ActingMember, head: ConversationDocument, since: Cursor, room: number): Promise<ConversationDelta> => {
+  const { node, connection } = context;
+  const { tenantId, userId } = connection.claims;
+  const { conversation, member } = acting;
+  const { conversationId } = conversation;
+  const base = emptyDelta(conversationId);
+  const afterRev = since.rev;
+  const cursorAt = (rev: number, seq: number): string => encodeCursor({ conversationId, rev, seq, visibleFromSeq: member.visibleFromSeq });
+  if (afterRev === head.headRev) return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq) };
+  // The head was read first: whatever these reads find beyond it is told again by the next sync.
+  const [messages, participants, hidden] = await Promise.all([
+    node.store.messages.changedSince(conversation, afterRev, head.lastSeq, room + 1),
+    node.store.participants.changedSince(conversation, afterRev, room + 1),
+    node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room + 1),
+  ]);
+  const all: Change[] = [
+    ...messages.map((message) => ({ rev: message.rev, message })),
+    ...participants.map((participant) => ({ rev: participant.rev, participant })),
+    ...hidden.map((entry) => ({ rev: entry.rev, hidden: entry })),
+  ].sort((a, b) => a.rev - b.rev);
+  const given = all.slice(0, room);
+  const more = all.length > room;
+  // A document may carry a change beyond the head; the cursor never does, so that the change is told when committed.
+  const reached = given.reduce((rev, change) => (change.rev <= head.headRev ? Math.max(rev, change.rev) : rev), since.rev);
+  if (!more && since.seq >= 0) {
+    const added = messages.filter((m) => m.seq > since.seq).length;
+    if (added !== head.lastSeq - since.seq) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
+  }
+  const delta: ConversationDelta = { ...base, head: headView(head), cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq), more };
+  for (const change of given) {
+    if ('message' in change) {
+      if (change.message.seq >= member.visibleFromSeq) delta.messages.push(messageView(change.message, head.headRev));
+    } else if ('participant' in change) {
+      delta.participants.push(participantView(change.participant, head.headRev, userId));
+    } else {
+      delta.hiddenMessageIds.push(change.hidden.messageId);
+    }
+  }
+  if (head.metaRev > afterRev) delta.conversation = conversationView(head);
+  return delta;
+};
+
+const emptyDelta = (conversationId: string): ConversationDelta => ({
+  conversationId,
+  refused: ErrorReason.ERROR_REASON_UNSPECIFIED,
+  messages: [],
+  participants: [],
+  conversation: undefined,
+  hiddenMessageIds: [],
+  head: undefined,
+  cursor: '',
+  more: false,
+  limited: undefined,
+});
+
+/** A snapshot with a hole must not look whole (a store that reads behind its own head). */
+const assertContiguous = (messages: readonly MessageDocument[], fromSeq: number, toSeq: number): void => {
+  const whole = messages.length === Math.max(0, toSeq - fromSeq + 1) && messages.every((m, i) => m.seq === fromSeq + i);
+  if (!whole) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
+};

@@ -1,0 +1,194 @@
+import type { Clock, Logger } from '@caas/kit';
+import { ConversationKind } from '@caas/proto/caas/events/v1/content';
+import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
+import type { MessageStore } from '@caas/message-store';
+import type { NodeBounds } from '../limits.ts';
+import { conversationView, headView, isActive, messageView, participantView } from '../model/views.ts';
+import type { CommitWatch } from './commit-watch.ts';
+import type { LocalConversation } from './local.ts';
+import type { LocalDirectory } from './local-directory.ts';
+import type { Turn } from './turn.ts';
+
+/** A conversation counts as active this long after its last message or head, ms. */
+const activeMs = 60_000;
+const conversationsPerCall = 500;
+const participantsPerCall = 500;
+
+/**
+ * The sure path: tells members where their conversations stand. Notices of the persistence workers do it at once; what
+ * they miss is found by comparing heads with the store.
+ */
+export class Heads {
+  readonly #store: MessageStore;
+  readonly #directory: LocalDirectory;
+  readonly #turn: Turn;
+  readonly #commits: CommitWatch;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #bounds: Readonly<NodeBounds>;
+  #checkAll = false;
+  #repairs = 0;
+
+  constructor(store: MessageStore, directory: LocalDirectory, turn: Turn, commits: CommitWatch, bounds: Readonly<NodeBounds>, clock: Clock, logger: Logger) {
+    this.#store = store;
+    this.#directory = directory;
+    this.#turn = turn;
+    this.#commits = commits;
+    this.#bounds = bounds;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Heads found to have moved without a notice. */
+  get repairs(): number {
+    return this.#repairs;
+  }
+
+  /** Compare all conversations at the next check: notices may have been lost. */
+  suspectAll(): void {
+    this.#checkAll = true;
+  }
+
+  noticed(notice: HeadNotice): void {
+    this.#commits.applied(notice.tenantId, notice.conversationId, notice.applied);
+    const conversation = this.#directory.conversation(notice.tenantId, notice.conversationId);
+    if (conversation && conversation.headRev !== 0 && notice.headRev <= conversation.headRev) return;
+    // Participants first: they may attach or detach users of this node, also where it did not know the conversation.
+    for (const change of notice.changes) if (change.document?.$case === 'participant') this.#directory.applyParticipant(change.document.value, notice.headRev);
+    if (!conversation) return;
+    for (const change of notice.changes) this.#publishChange(conversation, change, notice.headRev);
+    const contiguous = !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
+    if (contiguous) conversation.membersRev = notice.headRev;
+    else void this.#refresh(conversation);
+    this.#publishHead(conversation, {
+      conversationId: notice.conversationId,
+      prevHeadRev: notice.changesOmitted ? 0 : notice.prevHeadRev,
+      headRev: notice.headRev,
+      lastSeq: notice.lastSeq,
+      lastPosition: notice.lastPosition,
+      digest: notice.digest,
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    let allCheckedAtMs = this.#clock.now();
+    while (!signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, this.#bounds.headCheckMs);
+        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      });
+      if (signal.aborted) return;
+      const now = this.#clock.now();
+      const all = this.#checkAll || now - allCheckedAtMs >= this.#bounds.idleHeadCheckMs;
+      try {
+        await this.#check(all, now);
+        if (all) {
+          allCheckedAtMs = now;
+          this.#checkAll = false;
+        }
+      } catch (error) {
+        // Compared again at the next check; the store's absence is told to whoever asks it for something.
+        this.#logger.debug({ err: error }, 'heads could not be compared');
+      }
+    }
+  }
+
+  async #check(all: boolean, now: number): Promise<void> {
+    let chunk: LocalConversation[] = [];
+    for (const conversation of [...this.#directory.conversations()]) {
+      if (!all && conversation.suspectRev === 0 && now - conversation.lastActiveMs > activeMs) continue;
+      chunk.push(conversation);
+      if (chunk.length === conversationsPerCall) {
+        await this.#compare(chunk);
+        chunk = [];
+      }
+    }
+    if (chunk.length > 0) await this.#compare(chunk);
+  }
+
+  async #compare(conversations: LocalConversation[]): Promise<void> {
+    const documents = await this.#store.conversations.getMany(conversations);
+    for (const [i, doc] of documents.entries()) {
+      const conversation = conversations[i] as LocalConversation;
+      if (!doc) continue;
+      if (doc.headRev <= conversation.headRev) {
+        conversation.suspectRev = 0;
+      } else if (conversation.suspectRev !== 0 && conversation.headRev < conversation.suspectRev) {
+        await this.#repair(conversation, doc);
+      } else {
+        conversation.suspectRev = doc.headRev;
+      }
+    }
+  }
+
+  async #repair(conversation: LocalConversation, doc: ConversationDocument): Promise<void> {
+    this.#repairs++;
+    conversation.suspectRev = 0;
+    await this.#refreshMembers(conversation, doc);
+    this.#directory.applyConversation(doc);
+    this.#commits.applied(doc.tenantId, doc.conversationId, doc.offsets);
+    this.#publishHead(conversation, headView(doc));
+  }
+
+  /** Reads anew what a lost notice may have changed for the node itself. */
+  async #refresh(conversation: LocalConversation): Promise<void> {
+    try {
+      const [doc] = await this.#store.conversations.getMany([conversation]);
+      if (!doc) return;
+      await this.#refreshMembers(conversation, doc);
+      this.#directory.applyConversation(doc);
+    } catch (error) {
+      conversation.suspectRev = conversation.headRev;
+      this.#logger.debug({ err: error }, 'conversation could not be read anew');
+    }
+  }
+
+  async #refreshMembers(conversation: LocalConversation, doc: ConversationDocument): Promise<void> {
+    if (doc.membersRev <= conversation.membersRev) return;
+    let after = conversation.membersRev;
+    for (;;) {
+      const page = await this.#store.participants.changedSince(conversation, after, participantsPerCall);
+      for (const participant of page) this.#directory.applyParticipant(participant, doc.headRev);
+      if (page.length < participantsPerCall) break;
+      after = (page.at(-1) as ParticipantDocument).rev;
+    }
+    conversation.membersRev = doc.headRev;
+  }
+
+  #publishChange(conversation: LocalConversation, change: DocumentChange, headRev: number): void {
+    switch (change.document?.$case) {
+      case 'message':
+        this.#turn.publish(conversation, { event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) } });
+        break;
+      case 'participant':
+        if (concernsOthers(conversation, change.document.value)) {
+          this.#turn.publish(conversation, { event: { $case: 'participantChanged', value: participantView(change.document.value, headRev, '') } });
+        }
+        break;
+      case 'conversation':
+        this.#directory.applyConversation(change.document.value);
+        this.#turn.publish(conversation, { event: { $case: 'conversationChanged', value: conversationView(change.document.value) } });
+        break;
+      case 'hidden': {
+        const { tenantId, userId, conversationId, messageId } = change.document.value;
+        for (const connection of this.#directory.user(tenantId, userId)?.connections ?? []) {
+          connection.event({ event: { $case: 'messageHidden', value: { conversationId, messageId } } });
+        }
+        break;
+      }
+      default:
+    }
+  }
+
+  #publishHead(conversation: LocalConversation, head: ReturnType<typeof headView>): void {
+    conversation.headRev = head.headRev;
+    conversation.suspectRev = 0;
+    conversation.lastActiveMs = this.#clock.now();
+    this.#turn.publish(conversation, { event: { $case: 'head', value: head } });
+  }
+}
+
+/** In channels only comings and goings are told to all; how far each of many readers has read is not. */
+const concernsOthers = (conversation: LocalConversation, doc: ParticipantDocument): boolean =>
+  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL || doc.wasActive !== isActive(doc);

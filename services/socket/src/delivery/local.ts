@@ -1,0 +1,82 @@
+import type { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
+import type { Connection } from '../edge/connection.ts';
+import type { EncodedEvent } from '../edge/encode.ts';
+
+/** A member of a conversation who has connections to this node. */
+export interface LocalMember {
+  readonly user: LocalUser;
+  role: Role;
+  /** Least seq the member may read. */
+  visibleFromSeq: number;
+}
+
+/** A user with connections to this node. */
+export class LocalUser {
+  readonly tenantId: string;
+  readonly userId: string;
+  readonly connections = new Set<Connection>();
+  readonly conversations = new Set<LocalConversation>();
+  /** Resolves when the user's conversations are attached; a second connection waits for the first one's loading. */
+  ready: Promise<void> | undefined;
+
+  constructor(tenantId: string, userId: string) {
+    this.tenantId = tenantId;
+    this.userId = userId;
+  }
+}
+
+/** Rules a send needs to know of its conversation. */
+export interface ConversationRules {
+  kind: ConversationKind;
+  archived: boolean;
+}
+
+/** A conversation that has members on this node. Owned by LocalDirectory; `events` by Turn. */
+export class LocalConversation {
+  readonly tenantId: string;
+  readonly conversationId: string;
+  readonly members = new Map<string, LocalMember>();
+  /** Events of the current turn, in order. */
+  readonly events: EncodedEvent[] = [];
+  rules: ConversationRules | undefined;
+  /** Revision up to which this node has told its members; 0: not known yet. */
+  headRev = 0;
+  /** Revision of the membership this node knows. */
+  membersRev = 0;
+  /** Head the store had at the last check while this node was behind it; behind at two checks means a notice is lost. */
+  suspectRev = 0;
+  lastActiveMs = 0;
+  #json: Connection[] = [];
+  #proto: Connection[] = [];
+  #stale = false;
+
+  constructor(tenantId: string, conversationId: string) {
+    this.tenantId = tenantId;
+    this.conversationId = conversationId;
+  }
+
+  /** Members' connections by subprotocol, as flat lists: what fan-out walks. */
+  get receivers(): { json: readonly Connection[]; proto: readonly Connection[] } {
+    if (this.#stale) {
+      this.#json = [];
+      this.#proto = [];
+      for (const member of this.members.values()) for (const connection of member.user.connections) this.#listOf(connection).push(connection);
+      this.#stale = false;
+    }
+    return { json: this.#json, proto: this.#proto };
+  }
+
+  /** Adds one connection of a member without rebuilding the lists. */
+  connectionAdded(connection: Connection): void {
+    if (!this.#stale) this.#listOf(connection).push(connection);
+  }
+
+  /** The lists are rebuilt at the next fan-out. */
+  connectionsChanged(): void {
+    this.#stale = true;
+  }
+
+  #listOf(connection: Connection): Connection[] {
+    return connection.subprotocol === 'caas.v1.json' ? this.#json : this.#proto;
+  }
+}

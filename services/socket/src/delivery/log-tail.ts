@@ -1,0 +1,92 @@
+import { CaasError, type Logger, reasonOf, toWireError } from '@caas/kit';
+import { type EventLog, type LogRecord, type Subscription, Topic } from '@caas/event-log';
+import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
+import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
+import type { MessageStore } from '@caas/message-store';
+import type { CommitWatch } from './commit-watch.ts';
+import type { LocalDirectory } from './local-directory.ts';
+
+/** How long a membership seen in the log is awaited in the store, ms; the worker may be away that long. */
+const membershipWaitMs = 300_000;
+/** Rejections remembered, so that one told by both ways reaches its sender once. */
+const maxToldRejections = 1_000;
+
+/**
+ * What a node reads from the log itself, so that neither a membership nor a rejection depends on an envelope: changes
+ * of members who are connected here, and rejections of messages their users sent.
+ */
+export class LogTail {
+  readonly #log: EventLog;
+  readonly #store: MessageStore;
+  readonly #directory: LocalDirectory;
+  readonly #commits: CommitWatch;
+  readonly #logger: Logger;
+  readonly #told = new Set<string>();
+  #subscription: Subscription | undefined;
+
+  constructor(log: EventLog, store: MessageStore, directory: LocalDirectory, commits: CommitWatch, logger: Logger) {
+    this.#log = log;
+    this.#store = store;
+    this.#directory = directory;
+    this.#commits = commits;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#subscription = this.#log.tail([Topic.conversationUpdated, Topic.messageRejected], (records) => {
+      for (const record of records) this.#read(record);
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#subscription?.close();
+  }
+
+  rejected(event: MessageRejected): void {
+    const name = `${event.messageId}:${event.position}`;
+    if (this.#told.has(name)) return;
+    this.#told.add(name);
+    if (this.#told.size > maxToldRejections) this.#told.delete(this.#told.values().next().value as string);
+    const error = toWireError(new CaasError(reasonOf(event.reason), 'the message was rejected after acceptance'), event.traceId);
+    const { conversationId, messageId, clientMsgId, position } = event;
+    for (const connection of this.#directory.user(event.tenantId, event.senderId)?.connections ?? []) {
+      connection.event({ event: { $case: 'rejected', value: { conversationId, messageId, clientMsgId, position, error } } });
+    }
+  }
+
+  #read(record: LogRecord): void {
+    try {
+      if (record.topic === Topic.messageRejected) this.rejected(MessageRejected.decode(record.value));
+      else this.#membership(ConversationUpdated.decode(record.value), record);
+    } catch (error) {
+      this.#logger.warn({ err: error, topic: record.topic, partition: record.partition, offset: record.offset }, 'unreadable record skipped');
+    }
+  }
+
+  #membership(event: ConversationUpdated, record: LogRecord): void {
+    const { tenantId, conversationId } = event;
+    const local = affectedUsers(event).filter((userId) => this.#directory.user(tenantId, userId));
+    if (local.length === 0) return;
+    this.#commits
+      .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)
+      .then(() => this.#store.participants.getMany(local.map((userId) => ({ tenantId, conversationId, userId }))))
+      .then((participants) => {
+        for (const doc of participants) if (doc) this.#directory.applyParticipant(doc, doc.rev);
+      })
+      .catch((error: unknown) => this.#logger.warn({ err: error }, 'a membership could not be read; the next command will'));
+  }
+}
+
+const affectedUsers = ({ change }: ConversationUpdated): string[] => {
+  switch (change?.$case) {
+    case 'created':
+    case 'membersAdded':
+      return change.value.members.map((m) => m.userId);
+    case 'membersRemoved':
+      return change.value.userIds;
+    case 'roleChanged':
+      return [change.value.userId];
+    default:
+      return [];
+  }
+};

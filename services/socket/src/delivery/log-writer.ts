@@ -1,0 +1,73 @@
+import { fail, toCaasError, type CaasError } from '@caas/kit';
+import type { EventLog, LogPosition, NewRecord } from '@caas/event-log';
+
+export interface LogWriterOptions {
+  /** Records handed over and not yet answered; more are refused with OVERLOADED. */
+  maxPending: number;
+  /** Called in the same turn as the append, with the conversations of its messages, to begin what can run beside it. */
+  onFlush?: (records: readonly PendingRecord[]) => void;
+  /** Called once all records of an append are answered. */
+  onAppended?: (records: readonly PendingRecord[]) => void;
+}
+
+export interface PendingRecord {
+  readonly record: NewRecord;
+  /** Called when the log holds the record. Must not throw. */
+  accepted(position: LogPosition): void;
+  /** Called when it may not hold it. Must not throw. */
+  refused(error: CaasError): void;
+}
+
+/** Collects what one event-loop turn accepts and appends it to the log at once. */
+export class LogWriter {
+  readonly #log: EventLog;
+  readonly #options: LogWriterOptions;
+  #turn: PendingRecord[] = [];
+  #pending = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(log: EventLog, options: LogWriterOptions) {
+    this.#log = log;
+    this.#options = options;
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /** Throws OVERLOADED at the bound. */
+  submit(entry: PendingRecord): void {
+    if (this.#pending >= this.#options.maxPending) {
+      fail('OVERLOADED', 'too many records wait for the log', { details: { limit: 'maxPendingSends', value: String(this.#options.maxPending), unit: 'records' } });
+    }
+    this.#pending++;
+    if (this.#turn.push(entry) === 1) setImmediate(() => void this.#flush());
+  }
+
+  /** Resolves with the position when the log holds the record. */
+  append(record: NewRecord): Promise<LogPosition> {
+    return new Promise((resolve, reject) => this.submit({ record, accepted: resolve, refused: reject }));
+  }
+
+  /** Resolves when nothing is pending. */
+  idle(): Promise<void> {
+    return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  async #flush(): Promise<void> {
+    const entries = this.#turn;
+    this.#turn = [];
+    this.#options.onFlush?.(entries);
+    try {
+      const positions = await this.#log.append(entries.map((e) => e.record));
+      for (let i = 0; i < entries.length; i++) (entries[i] as PendingRecord).accepted(positions[i] as LogPosition);
+      this.#options.onAppended?.(entries);
+    } catch (thrown) {
+      const error = toCaasError(thrown);
+      for (const entry of entries) entry.refused(error);
+    } finally {
+      this.#pending -= entries.length;
+      if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+}

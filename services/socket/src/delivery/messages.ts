@@ -1,0 +1,117 @@
+import { type CaasError, traceIdOf, type Logger } from '@caas/kit';
+import { type EventLog, type LogPosition, positionOf, Topic } from '@caas/event-log';
+import { interestKey, type KeyValue } from '@caas/key-value';
+import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
+import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
+import type { Clock } from '@caas/kit';
+import { acceptedMessage } from '../model/views.ts';
+import { recordOf } from '../model/records.ts';
+import type { LocalDirectory } from './local-directory.ts';
+import { LogWriter, type PendingRecord } from './log-writer.ts';
+import type { NodeLink } from './node-link.ts';
+import type { Turn } from './turn.ts';
+
+interface PendingMessage extends PendingRecord {
+  readonly sent: MessageSent;
+  readonly traceparent: string;
+  position: number;
+}
+
+const isMessage = (entry: PendingRecord): entry is PendingMessage => 'sent' in entry;
+
+export interface MessagesOptions {
+  nodeId: string;
+  maxPending: number;
+}
+
+/**
+ * The fast path: what the log has accepted goes at once to the members on this node, and in one envelope a turn to each
+ * node that has others. Which nodes those are is asked while the log writes.
+ */
+export class Messages {
+  readonly writer: LogWriter;
+  readonly #keyValue: KeyValue;
+  readonly #directory: LocalDirectory;
+  readonly #turn: Turn;
+  readonly #link: NodeLink;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #nodeId: string;
+  readonly #interests = new WeakMap<readonly PendingRecord[], Promise<Map<string, string[]>>>();
+
+  constructor(log: EventLog, keyValue: KeyValue, directory: LocalDirectory, turn: Turn, link: NodeLink, clock: Clock, logger: Logger, options: MessagesOptions) {
+    this.#keyValue = keyValue;
+    this.#directory = directory;
+    this.#turn = turn;
+    this.#link = link;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#nodeId = options.nodeId;
+    this.writer = new LogWriter(log, {
+      maxPending: options.maxPending,
+      onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
+      onAppended: (entries) => void this.#forward(entries),
+    });
+  }
+
+  /** Hands a message to the log; `accepted` gets its position, and its members on this node get it in the same turn. */
+  send(sent: MessageSent, traceparent: string, accepted: (position: number) => void, refused: (error: CaasError) => void): void {
+    const entry: PendingMessage = {
+      record: recordOf(Topic.messageSent, 'MessageSent', sent.tenantId, sent.conversationId, MessageSent.encode(sent).finish(), traceparent),
+      sent,
+      traceparent,
+      position: 0,
+      accepted: ({ offset }: LogPosition) => {
+        entry.position = positionOf(offset);
+        accepted(entry.position);
+        this.#deliver(sent, entry.position, traceparent);
+      },
+      refused,
+    };
+    this.writer.submit(entry);
+  }
+
+  /** A message another node accepted. */
+  delivered(delivery: MessageDelivery): void {
+    try {
+      this.#deliver(MessageSent.decode(delivery.messageSent), delivery.position, delivery.traceparent);
+    } catch (error) {
+      this.#logger.error({ err: error }, 'unreadable delivery dropped');
+    }
+  }
+
+  #deliver(sent: MessageSent, position: number, traceparent: string): void {
+    const conversation = this.#directory.conversation(sent.tenantId, sent.conversationId);
+    if (!conversation) return;
+    conversation.lastActiveMs = this.#clock.now();
+    this.#turn.publish(conversation, { event: { $case: 'message', value: acceptedMessage(sent, position, traceIdOf(traceparent)) } });
+  }
+
+  /** Nodes interested in the conversations of the messages, by key; empty where the store does not answer. */
+  async #nodesOf(entries: readonly PendingRecord[]): Promise<Map<string, string[]>> {
+    const keys = new Set<string>();
+    for (const entry of entries) if (isMessage(entry)) keys.add(interestKey(entry.sent.tenantId, entry.sent.conversationId));
+    if (keys.size === 0) return new Map();
+    const list = [...keys];
+    try {
+      const nodes = await this.#keyValue.membersOf(list);
+      return new Map(list.map((key, i) => [key, (nodes[i] ?? []).filter((node) => node !== this.#nodeId)]));
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'other nodes are not known; they will find out by their heads');
+      return new Map();
+    }
+  }
+
+  async #forward(entries: readonly PendingRecord[]): Promise<void> {
+    const interests = await this.#interests.get(entries);
+    if (!interests || interests.size === 0) return;
+    for (const entry of entries) {
+      if (!isMessage(entry)) continue;
+      const nodes = interests.get(interestKey(entry.sent.tenantId, entry.sent.conversationId));
+      if (!nodes || nodes.length === 0) continue;
+      const { value } = entry.record;
+      const delivery: MessageDelivery = { position: entry.position, messageSent: value as Buffer, traceparent: entry.traceparent };
+      for (const node of nodes) this.#link.send(node, { entry: { $case: 'delivery', value: delivery } }, value.length + 80);
+    }
+  }
+}

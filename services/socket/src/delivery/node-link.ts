@@ -1,0 +1,73 @@
+import type { NodeInbox } from '@caas/key-value';
+import type { Logger } from '@caas/kit';
+import { NodeEnvelope, type NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
+
+/** Bytes of entries in one envelope before it is sent without waiting for the turn to end. */
+const maxEnvelopeBytes = 512 * 1024;
+
+/** Sends what a turn has for other nodes, one envelope each, and receives theirs. Best effort: loss costs seconds. */
+export class NodeLink {
+  readonly #inbox: NodeInbox;
+  readonly #nodeId: string;
+  readonly #logger: Logger;
+  #outgoing = new Map<string, { entries: NodeEntry[]; bytes: number }>();
+  #scheduled = false;
+  #lost = 0;
+
+  constructor(inbox: NodeInbox, nodeId: string, logger: Logger) {
+    this.#inbox = inbox;
+    this.#nodeId = nodeId;
+    this.#logger = logger;
+  }
+
+  /** Envelopes that could not be handed over. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Queues an entry of about `bytes` for a node; entries for this node itself are the caller's to handle. */
+  send(nodeId: string, entry: NodeEntry, bytes: number): void {
+    let outgoing = this.#outgoing.get(nodeId);
+    if (!outgoing) {
+      outgoing = { entries: [], bytes: 0 };
+      this.#outgoing.set(nodeId, outgoing);
+    }
+    outgoing.entries.push(entry);
+    outgoing.bytes += bytes;
+    if (outgoing.bytes >= maxEnvelopeBytes) {
+      this.#outgoing.delete(nodeId);
+      this.#hand(nodeId, outgoing.entries);
+    } else if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#flush());
+    }
+  }
+
+  /** Receives entries until stopped; an envelope that can't be read is dropped and logged. */
+  listen(handler: (entry: NodeEntry) => void): Promise<() => Promise<void>> {
+    return this.#inbox.listen(this.#nodeId, (bytes) => {
+      let envelope: NodeEnvelope;
+      try {
+        envelope = NodeEnvelope.decode(bytes);
+      } catch (error) {
+        this.#logger.error({ err: error }, 'unreadable envelope dropped');
+        return;
+      }
+      for (const entry of envelope.entries) handler(entry);
+    });
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const outgoing = this.#outgoing;
+    this.#outgoing = new Map();
+    for (const [nodeId, { entries }] of outgoing) this.#hand(nodeId, entries);
+  }
+
+  #hand(nodeId: string, entries: NodeEntry[]): void {
+    this.#inbox.send(nodeId, NodeEnvelope.encode({ entries }).finish()).catch((error: unknown) => {
+      this.#lost++;
+      this.#logger.warn({ err: error, nodeId }, 'envelope not delivered');
+    });
+  }
+}

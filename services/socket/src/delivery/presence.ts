@@ -1,0 +1,134 @@
+import { type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import type { Clock, Logger } from '@caas/kit';
+import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
+import type { Presence } from '@caas/proto/caas/socket/v1/resources';
+import { interestKey } from '@caas/key-value';
+import type { Connection } from '../edge/connection.ts';
+import type { LocalConversation } from './local.ts';
+import type { LocalDirectory } from './local-directory.ts';
+import type { NodeLink } from './node-link.ts';
+import type { Turn } from './turn.ts';
+
+/** How long "last seen" is kept, ms. */
+const lastSeenTtlMs = 30 * 24 * 3_600_000;
+/** How long a node is told of a watched user without the watch being renewed, ms. */
+const watchTtlMs = 600_000;
+/** A user is offline when no connection came back within this time, ms. */
+const offlineDelayMs = 1_500;
+
+/** Who is online and who types: told on, never kept where it would matter. Best effort throughout. */
+export class Ephemeral {
+  readonly #keyValue: KeyValue;
+  readonly #directory: LocalDirectory;
+  readonly #turn: Turn;
+  readonly #link: NodeLink;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #nodeId: string;
+  /** Connections of this node by the user they watch. */
+  readonly #watchers = new Map<string, Set<Connection>>();
+
+  constructor(keyValue: KeyValue, directory: LocalDirectory, turn: Turn, link: NodeLink, clock: Clock, logger: Logger, nodeId: string) {
+    this.#keyValue = keyValue;
+    this.#directory = directory;
+    this.#turn = turn;
+    this.#link = link;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#nodeId = nodeId;
+  }
+
+  /** Somebody types in a conversation of this node. */
+  typing(conversation: LocalConversation, notice: TypingNotice): void {
+    this.typed(notice);
+    this.#tell(interestKey(conversation.tenantId, conversation.conversationId), (node) =>
+      this.#link.send(node, { entry: { $case: 'typing', value: notice } }, 100),
+    );
+  }
+
+  typed({ tenantId, conversationId, userId, typing }: TypingNotice): void {
+    const conversation = this.#directory.conversation(tenantId, conversationId);
+    if (conversation) this.#turn.publish(conversation, { event: { $case: 'typing', value: { conversationId, userId, typing } } });
+  }
+
+  /** The user's first connection to this node opened. */
+  cameOnline(tenantId: string, userId: string): void {
+    this.#announce({ tenantId, userId, online: true, lastSeenAtMs: this.#clock.now() });
+  }
+
+  /** The user's last connection to this node closed; others may be open elsewhere, or it comes back at once. */
+  wentOffline(tenantId: string, userId: string): void {
+    setTimeout(() => {
+      if (this.#directory.user(tenantId, userId)) return;
+      const lastSeenAtMs = this.#clock.now();
+      this.#keyValue
+        .set(presenceKey(tenantId, userId), Buffer.from(String(lastSeenAtMs)), lastSeenTtlMs)
+        .then(() => this.#onlineOf(tenantId, [userId]))
+        .then(([online]) => {
+          if (!online) this.#announce({ tenantId, userId, online: false, lastSeenAtMs });
+        })
+        .catch((error: unknown) => this.#logger.debug({ err: error }, 'presence not told'));
+    }, offlineDelayMs).unref();
+  }
+
+  /** Replaces what a connection watches and answers the users' presence now. */
+  async watch(connection: Connection, userIds: readonly string[]): Promise<Presence[]> {
+    const { tenantId } = connection.claims;
+    this.unwatch(connection);
+    connection.watching = userIds;
+    for (const userId of userIds) {
+      const name = `${tenantId}\0${userId}`;
+      const set = this.#watchers.get(name) ?? new Set();
+      this.#watchers.set(name, set);
+      set.add(connection);
+    }
+    if (userIds.length === 0) return [];
+    await this.#keyValue.addToSets(userIds.map((userId) => ({ key: watchersKey(tenantId, userId), member: this.#nodeId })), watchTtlMs);
+    const online = await this.#onlineOf(tenantId, userIds);
+    const seen = await this.#keyValue.getMany(userIds.map((userId) => presenceKey(tenantId, userId)));
+    return userIds.map((userId, i) => {
+      const at = seen[i];
+      return { userId, online: online[i] ?? false, lastSeenAtMs: at ? Number(Buffer.from(at).toString()) : 0 };
+    });
+  }
+
+  unwatch(connection: Connection): void {
+    for (const userId of connection.watching) {
+      const name = `${connection.claims.tenantId}\0${userId}`;
+      const set = this.#watchers.get(name);
+      set?.delete(connection);
+      if (set?.size === 0) this.#watchers.delete(name);
+    }
+    connection.watching = [];
+  }
+
+  /** A user came or went, here or on another node. */
+  noticed({ tenantId, userId, online, lastSeenAtMs }: PresenceNotice): void {
+    for (const connection of this.#watchers.get(`${tenantId}\0${userId}`) ?? []) {
+      connection.event({ event: { $case: 'presence', value: { userId, online, lastSeenAtMs } } });
+    }
+  }
+
+  #announce(notice: PresenceNotice): void {
+    this.noticed(notice);
+    this.#tell(watchersKey(notice.tenantId, notice.userId), (node) => this.#link.send(node, { entry: { $case: 'presence', value: notice } }, 100));
+  }
+
+  #tell(key: string, send: (node: string) => void): void {
+    this.#keyValue
+      .membersOf([key])
+      .then(([nodes]) => {
+        for (const node of nodes ?? []) if (node !== this.#nodeId) send(node);
+      })
+      .catch((error: unknown) => this.#logger.debug({ err: error }, 'not told to other nodes'));
+  }
+
+  /** Users are online when a node that lives has registered them. */
+  async #onlineOf(tenantId: string, userIds: readonly string[]): Promise<boolean[]> {
+    const nodes = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
+    const known = [...new Set(nodes.flat())];
+    const canaries = known.length > 0 ? await this.#keyValue.getMany(known.map(nodeKey)) : [];
+    const alive = new Set(known.filter((_, i) => canaries[i] !== undefined));
+    return nodes.map((list) => list.some((node) => alive.has(node)));
+  }
+}

@@ -1,0 +1,55 @@
+import { CaasError } from '@caas/kit';
+
+/** What became of a send: the same for every retry of it. */
+export interface SendOutcome {
+  position: number;
+  acceptedAtMs: number;
+}
+
+interface Entry {
+  hash: string;
+  outcome: Promise<SendOutcome>;
+}
+
+/**
+ * Sends of this node by message id, so that a retry gets the same answer and other content under the same id is
+ * refused, both without asking anyone. Bounded: the oldest go first, and the store and the worker know the rest.
+ */
+export class RecentSends {
+  readonly #entries = new Map<string, Entry>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /** The outcome of an earlier send of this id, or undefined. Throws IDEMPOTENCY_CONFLICT for other content. */
+  find(messageId: string, contentHash: Uint8Array): Promise<SendOutcome> | undefined {
+    const entry = this.#entries.get(messageId);
+    if (!entry) return undefined;
+    assertSameContent(entry.hash, contentHash);
+    return entry.outcome;
+  }
+
+  /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
+  add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
+    const entry = { hash: textOf(contentHash), outcome };
+    this.#entries.set(messageId, entry);
+    outcome.catch(() => {
+      if (this.#entries.get(messageId) === entry) this.#entries.delete(messageId);
+    });
+    if (this.#entries.size > this.#max) {
+      const oldest = this.#entries.keys().next();
+      if (!oldest.done) this.#entries.delete(oldest.value);
+    }
+  }
+}
+
+const textOf = (hash: Uint8Array): string => Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+
+/** Throws IDEMPOTENCY_CONFLICT unless both hashes are of the same content. */
+export const assertSameContent = (known: string | Uint8Array, contentHash: Uint8Array): void => {
+  if ((typeof known === 'string' ? known : textOf(known)) !== textOf(contentHash)) {
+    throw new CaasError('IDEMPOTENCY_CONFLICT', 'this client_msg_id was used for other content', { details: { field: 'client_msg_id' } });
+  }
+};

@@ -1,0 +1,136 @@
+import { interestKey, type KeyValue, nodeKey, type SetEntry, userNodesKey } from '@caas/key-value';
+import type { Clock, Logger } from '@caas/kit';
+import type { LocalConversation, LocalUser } from './local.ts';
+
+/** Registrations live this long without renewal, ms. */
+const registrationTtlMs = 300_000;
+/** All registrations are renewed within this time, ms. */
+const renewalMs = 100_000;
+/** How often the node looks whether its registrations were lost, ms. */
+const watchMs = 1_000;
+/** The canary also tells others that this node lives; it expires after this time, ms, and is renewed at a third of it. */
+const canaryTtlMs = 15_000;
+/** Sets changed in one call. */
+const maxEntries = 500;
+
+export interface RegistrationSource {
+  conversations(): Iterable<LocalConversation>;
+  users(): Iterable<LocalUser>;
+}
+
+/**
+ * Tells the shared key-value store which conversations and users this node serves, so that others send it what
+ * concerns them. All of it may vanish at any time: a canary key tells, and everything is registered anew.
+ */
+export class Registrations {
+  readonly #keyValue: KeyValue;
+  readonly #nodeId: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #source: RegistrationSource;
+  readonly #onLost: () => void;
+  #canarySet = false;
+  #canaryAtMs = 0;
+  #renewedAtMs: number;
+  #adding: { entry: SetEntry; done: () => void }[] = [];
+
+  /** `onLost` is called after registrations were found lost and have been made anew. */
+  constructor(keyValue: KeyValue, nodeId: string, source: RegistrationSource, clock: Clock, logger: Logger, onLost: () => void) {
+    this.#keyValue = keyValue;
+    this.#nodeId = nodeId;
+    this.#source = source;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#onLost = onLost;
+    this.#renewedAtMs = clock.now();
+  }
+
+  /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
+  addConversation(conversation: LocalConversation): Promise<void> {
+    return this.#add({ key: interestKey(conversation.tenantId, conversation.conversationId), member: this.#nodeId });
+  }
+
+  addUser(user: LocalUser): Promise<void> {
+    return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId });
+  }
+
+  removeConversation(conversation: LocalConversation): void {
+    this.#remove({ key: interestKey(conversation.tenantId, conversation.conversationId), member: this.#nodeId });
+  }
+
+  removeUser(user: LocalUser): void {
+    this.#remove({ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#watch();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, watchMs);
+        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      });
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const canary = nodeKey(this.#nodeId);
+    try {
+      const lost = this.#canarySet && (await this.#keyValue.get(canary)) === undefined;
+      const now = this.#clock.now();
+      if (lost || now - this.#renewedAtMs >= renewalMs) await this.#registerAll();
+      if (lost || now - this.#canaryAtMs >= canaryTtlMs / 3) {
+        await this.#keyValue.set(canary, Buffer.from('1'), canaryTtlMs);
+        this.#canaryAtMs = now;
+      }
+      this.#canarySet = true;
+      if (lost) {
+        this.#logger.warn({ nodeId: this.#nodeId }, 'registrations were lost and have been made anew');
+        this.#onLost();
+      }
+    } catch (error) {
+      // Not reachable: what others did not send us meanwhile is found by comparing heads.
+      this.#logger.warn({ err: error, nodeId: this.#nodeId }, 'key-value store not reachable');
+    }
+  }
+
+  async #registerAll(): Promise<void> {
+    let entries: SetEntry[] = [];
+    const put = async (entry: SetEntry): Promise<void> => {
+      entries.push(entry);
+      if (entries.length < maxEntries) return;
+      const chunk = entries;
+      entries = [];
+      await this.#keyValue.addToSets(chunk, registrationTtlMs);
+    };
+    for (const c of [...this.#source.conversations()]) await put({ key: interestKey(c.tenantId, c.conversationId), member: this.#nodeId });
+    for (const u of [...this.#source.users()]) await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
+    if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
+    this.#renewedAtMs = this.#clock.now();
+  }
+
+  /** Additions of one turn go as one call. */
+  #add(entry: SetEntry): Promise<void> {
+    return new Promise((done) => {
+      if (this.#adding.push({ entry, done }) === 1) setImmediate(() => void this.#flushAdditions());
+    });
+  }
+
+  async #flushAdditions(): Promise<void> {
+    const adding = this.#adding;
+    this.#adding = [];
+    for (let i = 0; i < adding.length; i += maxEntries) {
+      const chunk = adding.slice(i, i + maxEntries);
+      try {
+        await this.#keyValue.addToSets(chunk.map((a) => a.entry), registrationTtlMs);
+      } catch (error) {
+        this.#renewedAtMs = 0; // due at the next watch
+        this.#logger.warn({ err: error }, 'registration failed, made up for later');
+      }
+      for (const { done } of chunk) done();
+    }
+  }
+
+  #remove(entry: SetEntry): void {
+    this.#keyValue.removeFromSets([entry]).catch((error: unknown) => this.#logger.debug({ err: error }, 'a registration was left to expire'));
+  }
+}

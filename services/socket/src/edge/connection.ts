@@ -1,0 +1,165 @@
+import { CaasError, type Clock, reasonNumber, ruleOf, toWireError } from '@caas/kit';
+import type { Claims } from '@caas/proto/caas/common/v1/claims';
+import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
+import type { Event, Reply } from '@caas/proto/caas/socket/v1/server_frames';
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { Turn } from '../delivery/turn.ts';
+import type { Limits, NodeBounds } from '../limits.ts';
+import { EncodedEvent, errorJson, errorProto, replyJson, replyProto } from './encode.ts';
+import { binaryFrames, pingFrame, type Subprotocol, textFrames } from './frames.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export interface ConnectionContext {
+  turn: Turn;
+  bounds: Readonly<NodeBounds>;
+  clock: Clock;
+}
+
+let lastConnectionId = 0;
+
+/**
+ * One authenticated WebSocket. Owns the queue towards its client: replies always go in, events only while the client
+ * reads. Frames are written to the socket directly (one write a turn); control frames go through `ws`, which writes to
+ * the same socket in the same order.
+ */
+export class Connection {
+  readonly id: number = ++lastConnectionId;
+  readonly subprotocol: Subprotocol;
+  readonly ws: WebSocket;
+  readonly sends: TokenBucket;
+  readonly frames: TokenBucket;
+  claims: Claims;
+  limits: Limits;
+  /** Commands in work. */
+  inFlight = 0;
+  malformedFrames = 0;
+  rateRefusals = 0;
+  /** Called when a command was answered: reading may go on. */
+  onRelief: () => void = () => undefined;
+  /** Users whose presence the client watches. */
+  watching: readonly string[] = [];
+  readonly #socket: Duplex;
+  readonly #context: ConnectionContext;
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #closed = false;
+  /** Since when events are dropped because the client does not read; 0: they are not. */
+  #lossySinceMs = 0;
+  #heardAtMs: number;
+  #pingedAtMs = 0;
+
+  constructor(ws: WebSocket, socket: Duplex, subprotocol: Subprotocol, claims: Claims, limits: Limits, context: ConnectionContext) {
+    this.ws = ws;
+    this.#socket = socket;
+    this.subprotocol = subprotocol;
+    this.claims = claims;
+    this.limits = limits;
+    this.#context = context;
+    this.#heardAtMs = context.clock.now();
+    this.sends = new TokenBucket(limits.sendsPerSecond, limits.sendsBurst);
+    this.frames = new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute);
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes the client has not taken yet. */
+  get backlogBytes(): number {
+    return this.#queuedBytes + this.#socket.writableLength;
+  }
+
+  reply(id: string, reply: Reply): void {
+    this.#enqueue(this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]));
+  }
+
+  /** Answers a command with its refusal; with an empty id it is about the connection. */
+  refuse(id: string, error: WireError): void {
+    this.#enqueue(this.subprotocol === 'caas.v1.json' ? textFrames([errorJson(id, error)]) : binaryFrames([errorProto(id, error)]));
+  }
+
+  /** An event for this connection alone. */
+  event(event: Event): void {
+    const encoded = new EncodedEvent(event);
+    this.enqueueEvents(this.subprotocol === 'caas.v1.json' ? textFrames([encoded.json]) : binaryFrames([encoded.proto]));
+  }
+
+  /** Frames shared with other receivers; dropped, and the client told later, when it does not read. */
+  enqueueEvents(frames: Buffer): void {
+    if (this.#lossySinceMs !== 0) return;
+    if (this.backlogBytes + frames.length > this.#context.bounds.maxQueuedBytes) {
+      this.#lossySinceMs = this.#context.clock.now();
+      return;
+    }
+    this.#enqueue(frames);
+  }
+
+  /** Writes what the turn queued. */
+  flush(): void {
+    const queue = this.#queue;
+    if (queue.length === 0 || this.#closed) return;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    if (queue.length === 1) {
+      this.#socket.write(queue[0]);
+      return;
+    }
+    this.#socket.cork();
+    for (const frames of queue) this.#socket.write(frames);
+    this.#socket.uncork();
+  }
+
+  /** Anything came in: the client lives. */
+  heard(): void {
+    this.#heardAtMs = this.#context.clock.now();
+    this.#pingedAtMs = 0;
+  }
+
+  /** Once a second: pings, the answer to pings, token expiry, and the way out of or the end for a slow reader. */
+  tick(nowMs: number): void {
+    if (this.#closed) return;
+    const { bounds } = this.#context;
+    if (this.claims.expiresAtMs <= nowMs) return this.end('TOKEN_EXPIRED', 'the access token has expired');
+    if (this.#lossySinceMs !== 0) {
+      if (this.backlogBytes <= bounds.maxQueuedBytes / 4) {
+        this.#lossySinceMs = 0;
+        this.event({ event: { $case: 'limited', value: { conversationId: '', startSeq: 0, startDigest: '' } } });
+      } else if (nowMs - this.#lossySinceMs >= bounds.slowConsumerMs) {
+        return this.end('SLOW_CONSUMER', 'the connection did not read what was sent to it');
+      }
+    }
+    if (this.#pingedAtMs !== 0) {
+      if (nowMs - this.#pingedAtMs >= bounds.pongTimeoutMs) this.end('PING_TIMEOUT', 'no answer to a ping');
+    } else if (nowMs - this.#heardAtMs >= bounds.pingIntervalMs) {
+      this.#pingedAtMs = nowMs;
+      this.#socket.write(pingFrame);
+    }
+  }
+
+  /** Ends the connection for a reason: tells it, then closes with the reason's code. */
+  end(reason: Parameters<typeof reasonNumber>[0], message: string, traceId = ''): void {
+    if (this.#closed) return;
+    const error = new CaasError(reason, message);
+    this.refuse('', toWireError(error, traceId));
+    this.flush();
+    this.#closed = true;
+    this.ws.close(ruleOf(reason).close || 1011, reason);
+    // A peer that does not answer the close is not waited for.
+    setTimeout(() => this.ws.terminate(), 2_000).unref();
+  }
+
+  /** The socket is gone. */
+  dropped(): void {
+    this.#closed = true;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+  }
+
+  #enqueue(frames: Buffer): void {
+    if (this.#closed) return;
+    if (this.#queue.length === 0) this.#context.turn.touch(this);
+    this.#queue.push(frames);
+    this.#queuedBytes += frames.length;
+  }
+}

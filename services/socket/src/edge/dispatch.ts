@@ -1,0 +1,107 @@
+import { CaasError, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
+import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
+import type { CommandContext, CommandName, NodeServices, RequestOf } from '../commands/command.ts';
+import { runCommand, verbOf } from '../commands/registry.ts';
+import type { Connection } from './connection.ts';
+import { decodeFrame, RefusedFrame } from './decode.ts';
+
+/**
+ * Runs the frames of one connection. Commands that change something are admitted in the order they came: the next one
+ * begins once the one before has its place in the log (`admitted`) or is answered. Reads run beside them.
+ */
+export class Dispatcher {
+  readonly #node: NodeServices;
+  readonly #connection: Connection;
+  /** Frames that wait for the one that is being admitted; undefined when none is. */
+  #waiting: ClientFrame[] | undefined;
+
+  constructor(node: NodeServices, connection: Connection) {
+    this.#node = node;
+    this.#connection = connection;
+  }
+
+  /** One frame as it came. Answers it in any case. */
+  received(data: Buffer): void {
+    const connection = this.#connection;
+    let frame: ClientFrame;
+    try {
+      frame = decodeFrame(data, connection.subprotocol);
+    } catch (thrown) {
+      this.#refused(thrown);
+      return;
+    }
+    const command = frame.command;
+    if (!command) return;
+    const wait = (verbOf(command.$case).rate === 'sends' ? connection.sends : connection.frames).take(this.#node.clock.now());
+    if (wait > 0) {
+      this.#rateLimited(frame, wait);
+      return;
+    }
+    connection.rateRefusals = 0;
+    connection.inFlight++;
+    if (verbOf(command.$case).concurrent) this.#run(frame, () => undefined);
+    else if (this.#waiting) this.#waiting.push(frame);
+    else this.#admit(frame);
+  }
+
+  #admit(frame: ClientFrame): void {
+    this.#waiting ??= [];
+    let admitted = false;
+    this.#run(frame, () => {
+      if (admitted) return;
+      admitted = true;
+      const next = this.#waiting?.shift();
+      if (next) this.#admit(next);
+      else this.#waiting = undefined;
+    });
+  }
+
+  #run(frame: ClientFrame, admitted: () => void): void {
+    const connection = this.#connection;
+    const command = frame.command as NonNullable<ClientFrame['command']>;
+    const traceparent = traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent);
+    const context: CommandContext = { node: this.#node, connection, traceparent, traceId: traceIdOf(traceparent), admitted };
+    runCommand(context, command.$case as CommandName, command.value as RequestOf<CommandName>)
+      .then(
+        (result) => connection.reply(frame.id, { result }),
+        (thrown: unknown) => this.#failed(frame, toCaasError(thrown), context.traceId),
+      )
+      .finally(() => {
+        admitted();
+        connection.inFlight--;
+        if (connection.ws.isPaused) connection.onRelief();
+      });
+  }
+
+  #failed(frame: ClientFrame, error: CaasError, traceId: string): void {
+    if (error.reason === 'INTERNAL') {
+      this.#node.logger.error({ err: error.cause ?? error, traceId, command: frame.command?.$case }, 'command failed');
+    }
+    this.#connection.refuse(frame.id, toWireError(error, traceId));
+  }
+
+  #refused(thrown: unknown): void {
+    const connection = this.#connection;
+    const traceId = traceIdOf(traceparentOr(undefined));
+    if (!(thrown instanceof RefusedFrame)) {
+      this.#node.logger.error({ err: thrown, traceId }, 'frame could not be decoded');
+      connection.refuse('', toWireError(toCaasError(thrown), traceId));
+      return;
+    }
+    connection.refuse(thrown.id, toWireError(thrown.refusal, traceId));
+    if (thrown.malformed && ++connection.malformedFrames >= this.#node.bounds.maxMalformedFrames) {
+      connection.end('MALFORMED_FRAME', 'too many malformed frames', traceId);
+    }
+  }
+
+  #rateLimited(frame: ClientFrame, retryAfterMs: number): void {
+    const connection = this.#connection;
+    const traceId = traceIdOf(traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent));
+    const sends = verbOf((frame.command as NonNullable<ClientFrame['command']>).$case).rate === 'sends';
+    const details = sends
+      ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
+      : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
+    connection.refuse(frame.id, toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId));
+    if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals) connection.end('RATE_LIMITED', 'frames went on after refusals', traceId);
+  }
+}

@@ -1,0 +1,163 @@
+import { CaasError, type Clock, type Logger, reasonOf, toCaasError } from '@caas/kit';
+import type { GrpcClient } from '@caas/kit/grpc';
+import type { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
+import type { TokenServiceService, VerifiedToken } from '@caas/proto/caas/auth/v1/token_service';
+import type { Claims, TenantLimits } from '@caas/proto/caas/common/v1/claims';
+import type { Connection } from './connection.ts';
+
+export interface Verified {
+  claims: Claims;
+  limits: TenantLimits | undefined;
+  allowedOrigins: readonly string[];
+}
+
+export interface AuthClients {
+  tokens: Pick<GrpcClient<typeof TokenServiceService>, 'verifyTokens'>;
+  sessions: Pick<GrpcClient<typeof SessionServiceService>, 'checkSessions' | 'watchRevocations'>;
+}
+
+/** Tokens verified in one call. */
+const maxTokensPerCall = 512;
+/** Tokens that may wait for a verdict; more are refused. */
+const maxWaitingTokens = 20_000;
+const maxSessionsPerCall = 5_000;
+/** Auth gives a sign of life every second; after this much silence the stream counts as dead, ms. */
+const maxSilenceMs = 3_000;
+/** Wait before the stream is opened anew, ms. */
+const reopenMs = 500;
+
+interface Waiting {
+  token: string;
+  resolve(verified: Verified): void;
+  reject(error: CaasError): void;
+}
+
+/**
+ * What auth says: who may come in, and whose session has ended. No verdict means no entry. Connections already open
+ * stay open while auth is away, and are checked as soon as it is back.
+ */
+export class Gate {
+  readonly #auth: AuthClients;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #bySession = new Map<string, Set<Connection>>();
+  #waiting: Waiting[] = [];
+  #inFlight = 0;
+
+  constructor(auth: AuthClients, clock: Clock, logger: Logger) {
+    this.#auth = auth;
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  /** Verifies a token; rejects with the reason auth gives, or UNAVAILABLE. Tokens of one turn go in one call. */
+  verify(token: string): Promise<Verified> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length >= maxWaitingTokens) {
+        reject(new CaasError('OVERLOADED', 'too many connections are being opened', { details: { limit: 'maxWaitingTokens', value: String(maxWaitingTokens), unit: 'tokens' } }));
+        return;
+      }
+      if (this.#waiting.push({ token, resolve, reject }) === 1) setImmediate(() => this.#flush());
+    });
+  }
+
+  /** The connection now belongs to the claims' session: it ends when that ends. */
+  opened(connection: Connection): void {
+    const { sessionId } = connection.claims;
+    const set = this.#bySession.get(sessionId) ?? new Set();
+    this.#bySession.set(sessionId, set);
+    set.add(connection);
+  }
+
+  closed(connection: Connection): void {
+    const { sessionId } = connection.claims;
+    const set = this.#bySession.get(sessionId);
+    set?.delete(connection);
+    if (set?.size === 0) this.#bySession.delete(sessionId);
+  }
+
+  /** The connection has a new token, perhaps of another session of its user. */
+  moved(connection: Connection, claims: Claims): void {
+    this.closed(connection);
+    connection.claims = claims;
+    if (!connection.closed) this.opened(connection);
+  }
+
+  /** Follows the sessions that end. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#watch(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#logger.warn({ err: error }, 'revocations are not followed; trying again');
+      }
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, reopenMs);
+        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      });
+    }
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const silence = new AbortController();
+    let heardAtMs = this.#clock.now();
+    const watchdog = setInterval(() => {
+      if (this.#clock.now() - heardAtMs > maxSilenceMs) silence.abort(new CaasError('UNAVAILABLE', 'auth is silent'));
+    }, 500);
+    try {
+      let checked = false;
+      for await (const batch of this.#auth.sessions.watchRevocations({}, { signal: AbortSignal.any([signal, silence.signal]) })) {
+        heardAtMs = this.#clock.now();
+        for (const { sessionId } of batch.revoked) this.#revoked(sessionId);
+        if (!checked) {
+          // The stream stands: what ended before it did is asked for once.
+          checked = true;
+          await this.#checkAll();
+        }
+      }
+    } finally {
+      clearInterval(watchdog);
+    }
+  }
+
+  async #checkAll(): Promise<void> {
+    const open = [...this.#bySession.values()].flatMap((set) => [...set].slice(0, 1).map(({ claims: { tenantId, sessionId } }) => ({ tenantId, sessionId })));
+    for (let i = 0; i < open.length; i += maxSessionsPerCall) {
+      const { invalidSessionIds } = await this.#auth.sessions.checkSessions({ sessions: open.slice(i, i + maxSessionsPerCall) });
+      for (const sessionId of invalidSessionIds) this.#revoked(sessionId);
+    }
+  }
+
+  #revoked(sessionId: string): void {
+    for (const connection of [...(this.#bySession.get(sessionId) ?? [])]) connection.end('SESSION_REVOKED', 'the session has ended');
+  }
+
+  #flush(): void {
+    while (this.#waiting.length > 0) void this.#ask(this.#waiting.splice(0, maxTokensPerCall));
+  }
+
+  async #ask(chunk: readonly Waiting[]): Promise<void> {
+    this.#inFlight += chunk.length;
+    try {
+      const { verdicts } = await this.#auth.tokens.verifyTokens({ accessTokens: chunk.map((w) => w.token) });
+      for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict);
+    } catch (thrown) {
+      const error = toCaasError(thrown);
+      const refusal = error.retryable ? new CaasError('UNAVAILABLE', 'auth does not answer', { cause: error }) : error;
+      for (const { reject } of chunk) reject(refusal);
+    } finally {
+      this.#inFlight -= chunk.length;
+    }
+  }
+
+  #answer({ resolve, reject }: Waiting, verdict: { $case: 'verified'; value: VerifiedToken } | { $case: 'refused'; value: number } | undefined): void {
+    if (verdict?.$case === 'verified' && verdict.value.claims) {
+      const { claims, limits, allowedOrigins } = verdict.value;
+      resolve({ claims, limits, allowedOrigins });
+    } else {
+      const reason = verdict?.$case === 'refused' ? reasonOf(verdict.value) : 'UNAUTHENTICATED';
+      reject(new CaasError(reason, 'the access token is not valid'));
+    }
+  }
+}

@@ -1,0 +1,267 @@
+import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import type { NodeServices } from '../commands/command.ts';
+import type { Turn } from '../delivery/turn.ts';
+import { type Limits, limitsOf } from '../limits.ts';
+import { Connection } from './connection.ts';
+import { Dispatcher } from './dispatch.ts';
+import { errorJson, errorProto } from './encode.ts';
+import { chooseSubprotocol, readHandshake, assertOrigin } from './handshake.ts';
+import type { Subprotocol } from './frames.ts';
+
+export interface EdgeOptions {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  defaultLimits: Readonly<Limits>;
+  ceilings: Readonly<Limits>;
+  /** False makes `/health/ready` answer 503. */
+  ready: () => boolean;
+}
+
+/** How often connections are looked after (pings, expiry, slow readers), ms. */
+const tickMs = 1_000;
+
+/** The WebSocket edge of a node: upgrades, entry, and the life of connections. */
+export class Edge {
+  readonly #node: NodeServices;
+  readonly #turn: Turn;
+  readonly #options: EdgeOptions;
+  readonly #http: Server;
+  readonly #sockets: WebSocketServer;
+  readonly #connections = new Set<Connection>();
+  #opening = 0;
+  #draining = false;
+  #ticker: NodeJS.Timeout | undefined;
+
+  constructor(node: NodeServices, turn: Turn, options: EdgeOptions) {
+    this.#node = node;
+    this.#turn = turn;
+    this.#options = options;
+    const { maxFrameBytes, maxFragments } = node.bounds;
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: maxFrameBytes,
+      maxFragments,
+      handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
+    });
+    this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => this.#answer(request, response));
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  get connections(): Iterable<Connection> {
+    return this.#connections;
+  }
+
+  async listen(): Promise<{ port: number }> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject);
+      this.#http.listen(this.#options.port, this.#options.host, 4_096, resolve);
+    });
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+    return { port: (this.#http.address() as AddressInfo).port };
+  }
+
+  /** No new connections; those open are told to move and kept for `drainMs` or until they have gone. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    const { drainMs } = this.#node.bounds;
+    for (const connection of this.#connections) connection.event({ event: { $case: 'moving', value: { closesInMs: drainMs } } });
+    this.#turn.flush();
+    const deadline = this.#node.clock.now() + drainMs;
+    while (this.#connections.size > 0 && this.#node.clock.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    await this.#node.messages.writer.idle();
+    this.#turn.flush();
+    for (const connection of [...this.#connections]) connection.end('DRAINING', 'the node is going away');
+  }
+
+  /** Ends everything at once: after a drain, or in place of one. */
+  async close(): Promise<void> {
+    clearInterval(this.#ticker);
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    const deadline = this.#node.clock.now() + 500;
+    while (this.#connections.size > 0 && this.#node.clock.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    this.abandon();
+    await closed;
+  }
+
+  /** Cuts every socket with no word, as a crash does. */
+  abandon(): void {
+    clearInterval(this.#ticker);
+    this.#http.close();
+    this.#http.closeAllConnections();
+    for (const connection of [...this.#connections]) connection.ws.terminate();
+  }
+
+  #tick(): void {
+    const now = this.#node.clock.now();
+    for (const connection of this.#connections) {
+      connection.tick(now);
+      if (connection.ws.isPaused) this.#resumeIfRelieved(connection);
+    }
+    this.#turn.flush();
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const live = request.url === '/health/live';
+    const ready = request.url === '/health/ready';
+    if (live || ready) {
+      const ok = live || (this.#options.ready() && !this.#draining);
+      response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
+      return;
+    }
+    this.#problem(response, new CaasError('NOT_FOUND', 'this is a WebSocket endpoint'), request);
+  }
+
+  #problem(response: ServerResponse, error: CaasError, request: IncomingMessage): void {
+    const { status, headers, body } = problemOf(error, request);
+    response.writeHead(status, headers).end(body);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const subprotocol = chooseSubprotocol(request);
+    const refusal = this.#draining
+      ? new CaasError('DRAINING', 'the node is going away')
+      : subprotocol === undefined
+        ? new CaasError('UNSUPPORTED_SUBPROTOCOL', 'offer caas.v1.json or caas.v1.proto')
+        : this.#connections.size + this.#opening >= this.#node.bounds.maxConnections
+          ? new CaasError('OVERLOADED', 'the node has its greatest number of connections')
+          : undefined;
+    if (refusal || !subprotocol) {
+      const { status, headers, body } = problemOf(refusal as CaasError, request);
+      const lines = Object.entries({ ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) }).map(([k, v]) => `${k}: ${v}`);
+      socket.end(`HTTP/1.1 ${status} ${refusal?.reason}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+      return;
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => {
+      this.#opening++;
+      void this.#enter(request, ws, socket, subprotocol).finally(() => this.#opening--);
+    });
+  }
+
+  /**
+   * Entry: the handshake is completed first, so that a browser, which sees no HTTP status, is told the reason too.
+   * Nothing is read from the socket until the verdict is in.
+   */
+  async #enter(request: IncomingMessage, ws: WebSocket, socket: Duplex, subprotocol: Subprotocol): Promise<void> {
+    ws.on('error', () => undefined); // 'close' follows and tells
+    ws.pause();
+    let connection: Connection | undefined;
+    const traceparent = traceparentOr(typeof request.headers['traceparent'] === 'string' ? request.headers['traceparent'] : undefined);
+    try {
+      const handshake = readHandshake(request, subprotocol);
+      const { claims, limits, allowedOrigins } = await this.#node.gate.verify(handshake.token);
+      assertOrigin(handshake.origin, allowedOrigins);
+      if (this.#draining) fail('DRAINING', 'the node is going away');
+      const effective = limitsOf(limits, this.#options.defaultLimits, this.#options.ceilings);
+      connection = new Connection(ws, socket, subprotocol, claims, effective, { turn: this.#turn, bounds: this.#node.bounds, clock: this.#node.clock });
+      await this.#open(connection);
+    } catch (thrown) {
+      const error = toCaasError(thrown);
+      if (error.reason === 'INTERNAL') this.#node.logger.error({ err: error.cause, traceId: traceIdOf(traceparent) }, 'entry failed');
+      if (connection) this.#left(connection);
+      refuseEntry(ws, subprotocol, error, traceIdOf(traceparent));
+    }
+  }
+
+  async #open(connection: Connection): Promise<void> {
+    const { ws, claims } = connection;
+    const first = await this.#node.directory.connect(connection);
+    if (ws.readyState !== WebSocket.OPEN) {
+      this.#left(connection);
+      return;
+    }
+    this.#connections.add(connection);
+    this.#node.gate.opened(connection);
+    const dispatcher = new Dispatcher(this.#node, connection);
+    const binary = connection.subprotocol === 'caas.v1.proto';
+    ws.on('message', (data: RawData, isBinary: boolean) => {
+      connection.heard();
+      if (isBinary !== binary) {
+        connection.end('PROTOCOL_VIOLATION', binary ? 'caas.v1.proto takes binary messages' : 'caas.v1.json takes text messages');
+        return;
+      }
+      dispatcher.received(data as Buffer);
+      if (connection.inFlight >= this.#node.bounds.maxCommandsInFlight || connection.backlogBytes > this.#node.bounds.maxQueuedBytes) ws.pause();
+    });
+    ws.on('pong', () => connection.heard());
+    ws.on('close', () => {
+      connection.dropped();
+      this.#left(connection);
+    });
+    const { maxFrameBytes, pingIntervalMs } = this.#node.bounds;
+    connection.event({
+      event: {
+        $case: 'welcome',
+        value: {
+          userId: claims.userId,
+          sessionId: claims.sessionId,
+          nodeId: this.#node.nodeId,
+          serverTimeMs: this.#node.clock.now(),
+          tokenExpiresAtMs: claims.expiresAtMs,
+          pingIntervalMs,
+          maxFrameBytes,
+          maxTextBytes: connection.limits.maxTextBytes,
+        },
+      },
+    });
+    if (first) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
+    connection.onRelief = () => this.#resumeIfRelieved(connection);
+    ws.resume();
+  }
+
+  /** Reading goes on once commands are answered and the client has taken what is queued. */
+  #resumeIfRelieved(connection: Connection): void {
+    const { maxCommandsInFlight, maxQueuedBytes } = this.#node.bounds;
+    if (connection.inFlight < maxCommandsInFlight / 2 && connection.backlogBytes <= maxQueuedBytes / 2) connection.ws.resume();
+  }
+
+  #left(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#node.gate.closed(connection);
+    this.#node.ephemeral.unwatch(connection);
+    if (this.#node.directory.disconnect(connection)) this.#node.ephemeral.wentOffline(connection.claims.tenantId, connection.claims.userId);
+  }
+}
+
+const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, traceId: string): void => {
+  const wire = toWireError(error, traceId);
+  if (subprotocol === 'caas.v1.json') ws.send(errorJson('', wire));
+  else ws.send(errorProto('', wire));
+  ws.close(ruleOf(error.reason).close || 1011, error.reason);
+  ws.resume(); // the peer's answer to the close must be read
+  setTimeout(() => ws.terminate(), 2_000).unref();
+};
+
+const problemOf = (error: CaasError, request: IncomingMessage): { status: number; headers: Record<string, string>; body: string } => {
+  const given = request.headers['traceparent'];
+  const traceId = traceIdOf(traceparentOr(typeof given === 'string' ? given : undefined));
+  const { http } = ruleOf(error.reason);
+  return {
+    status: http,
+    headers: {
+      'content-type': 'application/problem+json',
+      ...(error.retryable && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))) }),
+    },
+    body: JSON.stringify({
+      type: 'about:blank',
+      title: error.reason,
+      status: http,
+      detail: error.message,
+      reason: error.reason,
+      retryable: error.retryable,
+      retry_after_ms: error.retryAfterMs,
+      trace_id: traceId,
+    }),
+  };
+};

@@ -1,0 +1,21 @@
+/** A token bucket in two numbers (GCRA): no timer, no allocation per take. */
+export class TokenBucket {
+  #theoreticalArrivalMs = 0;
+  readonly #intervalMs: number;
+  readonly #toleranceMs: number;
+
+  /** `ratePerSecond` sustained, `burst` at once. */
+  constructor(ratePerSecond: number, burst: number) {
+    this.#intervalMs = 1000 / ratePerSecond;
+    this.#toleranceMs = this.#intervalMs * (burst - 1);
+  }
+
+  /** Takes one; 0 when allowed, else the wait in whole milliseconds until one is free. */
+  take(nowMs: number): number {
+    const arrival = Math.max(this.#theoreticalArrivalMs, nowMs);
+    const waitMs = arrival - this.#toleranceMs - nowMs;
+    if (waitMs > 0) return Math.ceil(waitMs);
+    this.#theoreticalArrivalMs = arrival + this.#intervalMs;
+    return 0;
+  }
+}

@@ -1,0 +1,4 @@
+export { createSocketNode, type SocketConfig, type SocketNode, type SocketPorts, type SocketStats } from './app.ts';
+export { authClients } from './auth-clients.ts';
+export { type SocketEnvironment, socketConfig } from './config.ts';
+export { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';

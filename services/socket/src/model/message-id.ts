@@ -1,0 +1,34 @@
+import { derivedId } from '@caas/kit';
+import type { PlainContent } from '@caas/proto/caas/events/v1/content';
+import { hash } from 'node:crypto';
+
+/** A retry of a send has the same id: derived from who sends what they call what, where. */
+export const messageIdOf = (tenantId: string, conversationId: string, senderId: string, clientMsgId: string): string =>
+  derivedId('message', tenantId, conversationId, senderId, clientMsgId);
+
+/** Everything of a send that a retry must repeat. */
+export interface SendContent {
+  content: PlainContent;
+  replyToMessageId: string;
+  threadRootId: string;
+  /** Original of a forwarded message, empty otherwise. */
+  forwardedMessageId: string;
+}
+
+/**
+ * 128 bits that tell two contents of one message id apart. Keyed, so that who reads the log without the key can't try
+ * texts against it; cut, so that it can't be extended.
+ */
+export const contentHash = (key: string, messageId: string, send: SendContent): Buffer => {
+  const { text, attachments, mentions, metadata } = send.content;
+  const parts = JSON.stringify([
+    text,
+    attachments.map((a) => [a.mediaId, a.name, a.mediaType, a.sizeBytes]),
+    mentions,
+    Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)),
+    send.replyToMessageId,
+    send.threadRootId,
+    send.forwardedMessageId,
+  ]);
+  return hash('sha256', `${key}${messageId}${parts}`, 'buffer').subarray(0, 16);
+};
