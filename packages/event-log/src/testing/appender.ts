@@ -1,5 +1,4 @@
 /** Appends for ever and prints each acknowledged record; a test kills it. */
-import { writeSync } from 'node:fs';
 import { openSqliteEventLog } from '../sqlite-event-log.ts';
 import { Topic } from '../topics.ts';
 
@@ -9,7 +8,7 @@ const appendForEver = async (appender: number): Promise<void> => {
     const text = `${process.pid} ${appender} ${i}`;
     const value = new TextEncoder().encode(text);
     const [position] = await log.append([{ topic: Topic.messageSent, key: `conv-${appender}`, value, headers: {} }]);
-    writeSync(1, `${JSON.stringify([text, position?.partition, position?.offset])}\n`);
+    process.stdout.write(`${JSON.stringify([text, position?.partition, position?.offset])}\n`);
   }
 };
 await Promise.all(Array.from({ length: 32 }, (_, appender) => appendForEver(appender)));
