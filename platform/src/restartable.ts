@@ -19,7 +19,10 @@ export interface Restartable<S extends Crashable = Crashable> {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export const restartable = async <S extends Crashable>(name: string, start: (severance: Severance) => Promise<S> | S): Promise<Restartable<S>> => {
+export const restartable = async <S extends Crashable>(
+  name: string,
+  start: (severance: Severance) => Promise<S> | S,
+): Promise<Restartable<S>> => {
   let severance = new Severance();
   let current = await start(severance);
   let running: { signal: AbortSignal; fail: (error: unknown) => void; done: Promise<void> } | undefined;

@@ -38,6 +38,7 @@ const plainly = (error: unknown): unknown => {
     const port = fault.port ?? /:(\d+)/.exec(text)?.[1];
     return new ConfigError(`port ${port ?? ''} is taken: stop what uses it, or set ${portVariables} to another one.`);
   }
-  if (fault.code === 'EACCES' || fault.code === 'EROFS') return new ConfigError(`no access: ${fault.message}. CAAS_DATA names the folder of the data.`);
+  if (fault.code === 'EACCES' || fault.code === 'EROFS')
+    return new ConfigError(`no access: ${fault.message}. CAAS_DATA names the folder of the data.`);
   return error;
 };

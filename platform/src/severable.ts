@@ -44,7 +44,8 @@ export class Severance {
       result.then(
         (value) => {
           // What stops a listener is kept, to be called when the service is gone.
-          if (typeof value === 'function') this.#subscriptions.add({ close: async () => void (await (value as AnyFunction)()) });
+          if (typeof value === 'function')
+            this.#subscriptions.add({ close: async () => void (await (value as AnyFunction)()) });
           if (!this.#cut) resolve(value);
         },
         (error: unknown) => {
@@ -63,7 +64,9 @@ export class Severance {
     return new Proxy(arg, {
       get: (object, name) => {
         const value: unknown = Reflect.get(object, name, object);
-        return typeof value === 'function' && methods.includes(name as string) ? this.#call((value as AnyFunction).bind(object)) : value;
+        return typeof value === 'function' && methods.includes(name as string)
+          ? this.#call((value as AnyFunction).bind(object))
+          : value;
       },
     });
   }
@@ -74,4 +77,5 @@ const isSubscription = (value: unknown): value is { close(): Promise<void> } =>
 
 /** Handlers of a shard are recognised by their names, so that data passed to ports stays as it is. */
 const handlerNames = ['assigned', 'batch', 'revoked'];
-const methodNames = (value: object): string[] => handlerNames.filter((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+const methodNames = (value: object): string[] =>
+  handlerNames.filter((name) => typeof (value as Record<string, unknown>)[name] === 'function');

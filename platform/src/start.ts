@@ -9,7 +9,7 @@ import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { openSqliteMessageStore } from '@caas/message-store';
-import { createPersistence } from '@caas/persistence';
+import { createPersistence, persistenceConfig } from '@caas/persistence';
 import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { type Restartable, restartable } from './restartable.ts';
@@ -57,7 +57,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     config: { ...authConfig({}), grpcAddress: `${host}:${options.authPort}` },
     logger: loggerOf('auth'),
   });
-  const app = options.developmentApp ? await auth.bootstrapDevelopment({ appSecret: knownSecret ?? newSecret() }) : undefined;
+  const app = options.developmentApp
+    ? await auth.bootstrapDevelopment({ appSecret: knownSecret ?? newSecret() })
+    : undefined;
 
   const persistence = await restartable('persistence', (severance) =>
     createPersistence({
@@ -65,6 +67,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       store: severance.port(store),
       keyValue: severance.port(keyValue),
       inbox: severance.port(inbox),
+      config: persistenceConfig({}),
       logger: loggerOf('persistence'),
     }),
   );

@@ -2,16 +2,16 @@ import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock } from '@caas/kit';
-import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { MessageStore } from '@caas/message-store';
+import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
-import { Ephemeral } from './delivery/presence.ts';
 import { Heads } from './delivery/heads.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
 import { LogTail } from './delivery/log-tail.ts';
 import { Messages } from './delivery/messages.ts';
 import { NodeLink } from './delivery/node-link.ts';
+import { Ephemeral } from './delivery/presence.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
@@ -83,7 +83,10 @@ export const createSocketNode = async (
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   const link = new NodeLink(inbox, nodeId, logger);
-  const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, { nodeId, maxPending: bounds.maxPendingSends });
+  const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
+    nodeId,
+    maxPending: bounds.maxPendingSends,
+  });
   const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
   const tail = new LogTail(log, store, directory, commits, logger);
   const gate = new Gate(ports.auth, clock, logger);
@@ -127,7 +130,12 @@ export const createSocketNode = async (
     url: `ws://${config.host}:${port}`,
     port,
     async run(signal) {
-      const loops = [gate.run(background.signal), registrations.run(background.signal), heads.run(background.signal), commits.run(background.signal)];
+      const loops = [
+        gate.run(background.signal),
+        registrations.run(background.signal),
+        heads.run(background.signal),
+        commits.run(background.signal),
+      ];
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
         else for (const s of [signal, background.signal]) s.addEventListener('abort', () => resolve(), { once: true });
@@ -160,5 +168,10 @@ const ceilingFactor = 100;
 const ceilingsOf = (limits: Limits): Limits => {
   const ceilings = { ...limits };
   for (const name of Object.keys(ceilings) as (keyof Limits)[]) ceilings[name] *= ceilingFactor;
-  return { ...ceilings, maxTextBytes: limits.maxTextBytes, maxMembers: limits.maxMembers, maxConversations: limits.maxConversations };
+  return {
+    ...ceilings,
+    maxTextBytes: limits.maxTextBytes,
+    maxMembers: limits.maxMembers,
+    maxConversations: limits.maxConversations,
+  };
 };

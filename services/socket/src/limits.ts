@@ -38,7 +38,11 @@ export const defaultLimits: Readonly<Limits> = {
 };
 
 /** The tenant's limits over the defaults, each within its ceiling. */
-export const limitsOf = (tenant: TenantLimits | undefined, defaults: Readonly<Limits>, ceilings: Readonly<Limits>): Limits => {
+export const limitsOf = (
+  tenant: TenantLimits | undefined,
+  defaults: Readonly<Limits>,
+  ceilings: Readonly<Limits>,
+): Limits => {
   const limits = { ...defaults };
   for (const name of Object.keys(limits) as (keyof Limits)[]) {
     const own = tenant?.[name];

@@ -1,8 +1,8 @@
-import { fail } from '@caas/kit';
 import { type LogPosition, Topic } from '@caas/event-log';
+import { fail } from '@caas/kit';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
-import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
+import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
 import { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import type { LocalConversation, LocalMember } from '../delivery/local.ts';
 import { recordOf } from '../model/records.ts';
@@ -16,44 +16,87 @@ export interface ActingMember {
 }
 
 /** A committed message the member may act on; MESSAGE_NOT_FOUND for any other, tombstones included. */
-export const committedMessage = async (context: CommandContext, { conversation, member }: ActingMember, messageId: string): Promise<MessageDocument> => {
+export const committedMessage = async (
+  context: CommandContext,
+  { conversation, member }: ActingMember,
+  messageId: string,
+): Promise<MessageDocument> => {
   const { tenantId, conversationId } = conversation;
   const [[message], [head]] = await Promise.all([
     context.node.store.messages.getMany([{ tenantId, conversationId, messageId }]),
     context.node.store.conversations.getMany([conversation]),
   ]);
-  const readable = message && head && message.seq <= head.lastSeq && message.seq >= member.visibleFromSeq && message.deletedAtMs === 0;
+  const readable =
+    message && head && message.seq <= head.lastSeq && message.seq >= member.visibleFromSeq && message.deletedAtMs === 0;
   return readable ? message : fail('MESSAGE_NOT_FOUND', 'no such committed message');
 };
 
 /** Publishes an event of a conversation and resolves with its place once the log holds it. */
-const publish = (context: CommandContext, topic: Topic, type: string, conversationId: string, value: Uint8Array): Promise<LogPosition> => {
+const publish = (
+  context: CommandContext,
+  topic: Topic,
+  type: string,
+  conversationId: string,
+  value: Uint8Array,
+): Promise<LogPosition> => {
   const { tenantId } = context.connection.claims;
-  const appended = context.node.messages.writer.append(recordOf(topic, type, tenantId, conversationId, value, context.traceparent));
+  const appended = context.node.messages.writer.append(
+    recordOf(topic, type, tenantId, conversationId, value, context.traceparent),
+  );
   context.admitted();
   return appended;
 };
 
 export const publishEvent = publish;
 
-export const publishUserAction = (context: CommandContext, conversationId: string, act: NonNullable<UserAction['act']>): Promise<LogPosition> => {
+export const publishUserAction = (
+  context: CommandContext,
+  conversationId: string,
+  act: NonNullable<UserAction['act']>,
+): Promise<LogPosition> => {
   const { tenantId, userId } = context.connection.claims;
   const event: UserAction = { tenantId, conversationId, userId, acceptedAtMs: context.node.clock.now(), act };
   return publish(context, Topic.userAction, 'UserAction', conversationId, UserAction.encode(event).finish());
 };
 
-export const publishReceipt = (context: CommandContext, conversationId: string, deliveredSeq: number, readSeq: number): Promise<LogPosition> => {
+export const publishReceipt = (
+  context: CommandContext,
+  conversationId: string,
+  deliveredSeq: number,
+  readSeq: number,
+): Promise<LogPosition> => {
   const { tenantId, userId } = context.connection.claims;
   const receipt = { userId, deliveredSeq, readSeq, acceptedAtMs: context.node.clock.now() };
   const event: MessageDelivered = { tenantId, conversationId, notice: { $case: 'receipt', value: receipt } };
-  return publish(context, Topic.messageDelivered, 'MessageDelivered', conversationId, MessageDelivered.encode(event).finish());
+  return publish(
+    context,
+    Topic.messageDelivered,
+    'MessageDelivered',
+    conversationId,
+    MessageDelivered.encode(event).finish(),
+  );
 };
 
 /** Publishes a change of a conversation and resolves when it is committed. */
-export const commitChange = async (context: CommandContext, conversationId: string, change: NonNullable<ConversationUpdated['change']>): Promise<void> => {
+export const commitChange = async (
+  context: CommandContext,
+  conversationId: string,
+  change: NonNullable<ConversationUpdated['change']>,
+): Promise<void> => {
   const { tenantId, userId } = context.connection.claims;
-  const event: ConversationUpdated = { tenantId, conversationId, actorId: userId, acceptedAtMs: context.node.clock.now(), change };
+  const event: ConversationUpdated = {
+    tenantId,
+    conversationId,
+    actorId: userId,
+    acceptedAtMs: context.node.clock.now(),
+    change,
+  };
   const value = ConversationUpdated.encode(event).finish();
   const position = await publish(context, Topic.conversationUpdated, 'ConversationUpdated', conversationId, value);
-  await context.node.commits.committed({ tenantId, conversationId }, Topic.conversationUpdated, position, context.node.bounds.commitTimeoutMs);
+  await context.node.commits.committed(
+    { tenantId, conversationId },
+    Topic.conversationUpdated,
+    position,
+    context.node.bounds.commitTimeoutMs,
+  );
 };

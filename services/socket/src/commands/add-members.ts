@@ -19,7 +19,9 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   const [doc] = await node.store.conversations.getMany([conversation]);
   const { maxMembers } = connection.limits;
   if (doc && doc.memberCount + userIds.length > maxMembers) {
-    fail('LIMIT_EXCEEDED', 'too many members', { details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' } });
+    fail('LIMIT_EXCEEDED', 'too many members', {
+      details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
+    });
   }
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
   await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });

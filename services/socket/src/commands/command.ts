@@ -1,8 +1,8 @@
 import type { UserStore } from '@caas/account-store';
 import type { Clock, Logger } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
-import type { MessageStore } from '@caas/message-store';
 import type { CommitWatch } from '../delivery/commit-watch.ts';
 import type { LocalDirectory } from '../delivery/local-directory.ts';
 import type { Messages } from '../delivery/messages.ts';
@@ -50,7 +50,12 @@ export type Command<N extends CommandName> = (context: CommandContext, request: 
 
 export const done = (context: CommandContext): Result => ({ $case: 'done', value: { traceId: context.traceId } });
 
-export const accepted = (context: CommandContext, messageId: string, position: number, acceptedAtMs: number): Result => ({
+export const accepted = (
+  context: CommandContext,
+  messageId: string,
+  position: number,
+  acceptedAtMs: number,
+): Result => ({
   $case: 'accepted',
   value: { messageId, position, traceId: context.traceId, acceptedAtMs },
 });

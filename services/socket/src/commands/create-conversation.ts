@@ -3,7 +3,7 @@ import { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
 import type { CreateConversation } from '@caas/proto/caas/socket/v1/commands';
 import { assertClientId } from '../model/content.ts';
 import { commitChange } from './act.ts';
-import { type Command, type CommandContext } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';
 
 /** Creates a conversation, or answers the one the same request created before. */
@@ -40,7 +40,10 @@ export const createConversation: Command<'createConversation'> = async (context,
 const idOf = (tenantId: string, userId: string, request: CreateConversation, others: readonly string[]): string => {
   switch (request.kind) {
     case ConversationKind.CONVERSATION_KIND_DIRECT:
-      if (others.length !== 1) fail('INVALID_ARGUMENT', 'a direct conversation has exactly one other member', { details: { field: 'member_ids' } });
+      if (others.length !== 1)
+        fail('INVALID_ARGUMENT', 'a direct conversation has exactly one other member', {
+          details: { field: 'member_ids' },
+        });
       return derivedId('direct', tenantId, ...[userId, ...others].sort());
     case ConversationKind.CONVERSATION_KIND_GROUP:
     case ConversationKind.CONVERSATION_KIND_CHANNEL:
@@ -56,7 +59,9 @@ const assertMayCreate = async (context: CommandContext, others: readonly string[
   const { tenantId, userId } = connection.claims;
   const { maxConversations, maxMembers } = connection.limits;
   if (others.length + 1 > maxMembers) {
-    fail('LIMIT_EXCEEDED', 'too many members', { details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' } });
+    fail('LIMIT_EXCEEDED', 'too many members', {
+      details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
+    });
   }
   await assertUsersExist(context, others);
   if ((await node.store.participants.countActive(tenantId, userId)) >= maxConversations) {
@@ -69,7 +74,10 @@ const assertMayCreate = async (context: CommandContext, others: readonly string[
 const usersPerCall = 500;
 
 /** USER_NOT_FOUND naming the first user that is not of the tenant. */
-export const assertUsersExist = async ({ node, connection }: CommandContext, userIds: readonly string[]): Promise<void> => {
+export const assertUsersExist = async (
+  { node, connection }: CommandContext,
+  userIds: readonly string[],
+): Promise<void> => {
   for (let i = 0; i < userIds.length; i += usersPerCall) {
     const chunk = userIds.slice(i, i + usersPerCall);
     const found = await node.users.getMany(connection.claims.tenantId, chunk);

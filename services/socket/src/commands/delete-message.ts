@@ -1,5 +1,5 @@
-import { fail } from '@caas/kit';
 import { Topic } from '@caas/event-log';
+import { fail } from '@caas/kit';
 import { MessageDeleted } from '@caas/proto/caas/events/v1/message_events';
 import { DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { assertOpen, manages } from '../model/rules.ts';
@@ -11,7 +11,8 @@ export const deleteMessage: Command<'deleteMessage'> = async (context, request) 
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const { conversationId, messageId, scope } = request;
-  if (scope === DeleteScope.DELETE_SCOPE_UNSPECIFIED) fail('INVALID_ARGUMENT', 'scope is required', { details: { field: 'scope' } });
+  if (scope === DeleteScope.DELETE_SCOPE_UNSPECIFIED)
+    fail('INVALID_ARGUMENT', 'scope is required', { details: { field: 'scope' } });
   const acting = await node.directory.member(connection, conversationId);
   const message = await committedMessage(context, acting, messageId);
   const acceptedAtMs = node.clock.now();
@@ -24,6 +25,12 @@ export const deleteMessage: Command<'deleteMessage'> = async (context, request) 
     fail('PERMISSION_DENIED', 'only its sender, admins and owners delete a message for everyone');
   }
   const event: MessageDeleted = { tenantId, conversationId, messageId, deleterId: userId, acceptedAtMs };
-  await publishEvent(context, Topic.messageDeleted, 'MessageDeleted', conversationId, MessageDeleted.encode(event).finish());
+  await publishEvent(
+    context,
+    Topic.messageDeleted,
+    'MessageDeleted',
+    conversationId,
+    MessageDeleted.encode(event).finish(),
+  );
   return accepted(context, messageId, 0, acceptedAtMs);
 };

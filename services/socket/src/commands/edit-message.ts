@@ -1,5 +1,5 @@
-import { fail } from '@caas/kit';
 import { Topic } from '@caas/event-log';
+import { fail } from '@caas/kit';
 import { MessageEdited } from '@caas/proto/caas/events/v1/message_events';
 import { assertContent } from '../model/content.ts';
 import { assertOpen } from '../model/rules.ts';
@@ -17,7 +17,20 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
   const message = await committedMessage(context, acting, messageId);
   if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
   const acceptedAtMs = node.clock.now();
-  const event: MessageEdited = { tenantId, conversationId, messageId, editorId: userId, content: { body: { $case: 'plain', value: content } }, acceptedAtMs };
-  await publishEvent(context, Topic.messageEdited, 'MessageEdited', conversationId, MessageEdited.encode(event).finish());
+  const event: MessageEdited = {
+    tenantId,
+    conversationId,
+    messageId,
+    editorId: userId,
+    content: { body: { $case: 'plain', value: content } },
+    acceptedAtMs,
+  };
+  await publishEvent(
+    context,
+    Topic.messageEdited,
+    'MessageEdited',
+    conversationId,
+    MessageEdited.encode(event).finish(),
+  );
   return accepted(context, messageId, 0, acceptedAtMs);
 };

@@ -16,7 +16,11 @@ export const forwardMessage: Command<'forwardMessage'> = async (context, request
     conversationId: request.toConversationId,
     clientMsgId: request.clientMsgId,
     retry: request.retry,
-    forwardedFrom: { conversationId: original.conversationId, messageId: original.messageId, senderId: original.senderId },
+    forwardedFrom: {
+      conversationId: original.conversationId,
+      messageId: original.messageId,
+      senderId: original.senderId,
+    },
     send: { content, replyToMessageId: '', threadRootId: '', forwardedMessageId: original.messageId },
   });
 };

@@ -1,7 +1,7 @@
 import { fail } from '@caas/kit';
+import type { SeqRange } from '@caas/message-store';
 import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { GetHistory } from '@caas/proto/caas/socket/v1/commands';
-import type { SeqRange } from '@caas/message-store';
 import type { HistoryPage } from '@caas/proto/caas/socket/v1/server_frames';
 import { headView, messageView } from '../model/views.ts';
 import type { ActingMember } from './act.ts';
@@ -14,11 +14,15 @@ export const getHistory: Command<'getHistory'> = async (context, request) => {
   const acting = await context.node.directory.member(context.connection, request.conversationId);
   const head = await headOf(context, acting);
   const range = rangeOf(request, acting.member.visibleFromSeq, head.lastSeq);
-  const messages = range.toSeq >= range.fromSeq ? await context.node.store.messages.page(acting.conversation, range) : [];
+  const messages =
+    range.toSeq >= range.fromSeq ? await context.node.store.messages.page(acting.conversation, range) : [];
   return { $case: 'history', value: await pageOf(context, acting, head, messages) };
 };
 
-export const headOf = async (context: CommandContext, { conversation }: ActingMember): Promise<ConversationDocument> => {
+export const headOf = async (
+  context: CommandContext,
+  { conversation }: ActingMember,
+): Promise<ConversationDocument> => {
   const [head] = await context.node.store.conversations.getMany([conversation]);
   return head ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
 };
@@ -27,7 +31,9 @@ export const headOf = async (context: CommandContext, { conversation }: ActingMe
 export const rangeOf = (request: GetHistory, visibleFromSeq: number, lastSeq: number): SeqRange => {
   const { beforeSeq, afterSeq, aroundSeq } = request;
   if ([beforeSeq, afterSeq, aroundSeq].filter((seq) => seq !== 0).length > 1) {
-    fail('INVALID_ARGUMENT', 'at most one of before_seq, after_seq and around_seq', { details: { field: 'before_seq' } });
+    fail('INVALID_ARGUMENT', 'at most one of before_seq, after_seq and around_seq', {
+      details: { field: 'before_seq' },
+    });
   }
   const limit = request.limit || defaultLimit;
   const first = Math.max(1, visibleFromSeq);

@@ -6,7 +6,11 @@ import { type Command, done } from './command.ts';
 /** Leaves a conversation. */
 export const leaveConversation: Command<'leaveConversation'> = async (context, { conversationId }) => {
   const { conversation } = await context.node.directory.member(context.connection, conversationId);
-  if (conversation.rules?.kind === ConversationKind.CONVERSATION_KIND_DIRECT) fail('FAILED_PRECONDITION', 'a direct conversation is not left');
-  await commitChange(context, conversationId, { $case: 'membersRemoved', value: { userIds: [context.connection.claims.userId] } });
+  if (conversation.rules?.kind === ConversationKind.CONVERSATION_KIND_DIRECT)
+    fail('FAILED_PRECONDITION', 'a direct conversation is not left');
+  await commitChange(context, conversationId, {
+    $case: 'membersRemoved',
+    value: { userIds: [context.connection.claims.userId] },
+  });
   return done(context);
 };

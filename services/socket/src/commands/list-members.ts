@@ -9,7 +9,11 @@ export const listMembers: Command<'listMembers'> = async ({ node, connection }, 
   const { conversation } = await node.directory.member(connection, request.conversationId);
   const limit = request.limit || defaultLimit;
   const [head] = await node.store.conversations.getMany([conversation]);
-  const members = await node.store.participants.ofConversation(conversation, { afterUserId: request.after, limit, activeOnly: true });
+  const members = await node.store.participants.ofConversation(conversation, {
+    afterUserId: request.after,
+    limit,
+    activeOnly: true,
+  });
   const headRev = head?.headRev ?? 0;
   return {
     $case: 'members',

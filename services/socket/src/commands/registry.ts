@@ -43,7 +43,11 @@ const read = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 
 const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'sends', concurrent: false });
 
 const notServed = <N extends CommandName>(name: N): Verb<N> =>
-  read(() => Promise.resolve(fail('UNIMPLEMENTED', `${name} is not served by this installation`, { details: { command: name } })));
+  read(() =>
+    Promise.resolve(
+      fail('UNIMPLEMENTED', `${name} is not served by this installation`, { details: { command: name } }),
+    ),
+  );
 
 /** Every command of the contract; the type keeps it complete. */
 const verbs: { readonly [N in CommandName]: Verb<N> } = {
@@ -83,5 +87,8 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
 export const verbOf = (name: CommandName): Verb<CommandName> => verbs[name] as unknown as Verb<CommandName>;
 
 /** Runs a command; a synchronous throw becomes a rejection, so that callers see one kind of failure. */
-export const runCommand = async (context: CommandContext, name: CommandName, request: RequestOf<CommandName>): Promise<Result> =>
-  verbOf(name).run(context, request as never);
+export const runCommand = async (
+  context: CommandContext,
+  name: CommandName,
+  request: RequestOf<CommandName>,
+): Promise<Result> => verbOf(name).run(context, request as never);

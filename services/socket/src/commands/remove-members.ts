@@ -1,7 +1,7 @@
 import { fail } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
-import { isActive } from '../model/views.ts';
 import { assertManages, assertOpen, manages } from '../model/rules.ts';
+import { isActive } from '../model/views.ts';
 import { commitChange } from './act.ts';
 import type { Command } from './command.ts';
 import { conversationResult } from './entries.ts';
@@ -16,8 +16,11 @@ export const removeMembers: Command<'removeMembers'> = async (context, request) 
   assertManages(rules, member.role);
   assertOpen(rules);
   const userIds = [...new Set(request.userIds)];
-  if (userIds.includes(ownId)) fail('INVALID_ARGUMENT', 'one leaves by leave_conversation', { details: { field: 'user_ids' } });
-  const targets = await node.store.participants.getMany(userIds.map((userId) => ({ tenantId, conversationId, userId })));
+  if (userIds.includes(ownId))
+    fail('INVALID_ARGUMENT', 'one leaves by leave_conversation', { details: { field: 'user_ids' } });
+  const targets = await node.store.participants.getMany(
+    userIds.map((userId) => ({ tenantId, conversationId, userId })),
+  );
   const missing = userIds.find((_, i) => !isActive(targets[i]));
   if (missing !== undefined) fail('USER_NOT_FOUND', 'not a member', { details: { user_id: missing } });
   if (member.role !== Role.ROLE_OWNER && targets.some((t) => t && manages(t.role))) {

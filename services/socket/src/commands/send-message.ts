@@ -17,7 +17,12 @@ export const sendMessage: Command<'sendMessage'> = (context, request) => {
     clientMsgId: request.clientMsgId,
     retry: request.retry,
     forwardedFrom: undefined,
-    send: { content, replyToMessageId: request.replyToMessageId, threadRootId: request.threadRootId, forwardedMessageId: '' },
+    send: {
+      content,
+      replyToMessageId: request.replyToMessageId,
+      threadRootId: request.threadRootId,
+      forwardedMessageId: '',
+    },
   });
 };
 
@@ -50,12 +55,19 @@ const publishLater = async (context: CommandContext, outgoing: Outgoing): Promis
 };
 
 /** A retry may be of a message another node accepted; if the store can't tell, the worker will. */
-const storedOutcome = async ({ node, connection }: CommandContext, outgoing: Outgoing, messageId: string): Promise<SendOutcome | undefined> => {
+const storedOutcome = async (
+  { node, connection }: CommandContext,
+  outgoing: Outgoing,
+  messageId: string,
+): Promise<SendOutcome | undefined> => {
   const hash = contentHash(node.hashKey, messageId, outgoing.send);
-  if (node.recentSends.find(messageId, hash)) return undefined;
+  if (node.recentSends.find(messageId, hash) !== undefined) return undefined;
   const { tenantId } = connection.claims;
   const key = { tenantId, conversationId: outgoing.conversationId };
-  const found = await Promise.all([node.store.messages.getMany([{ ...key, messageId }]), node.store.conversations.getMany([key])]).catch(() => undefined);
+  const found = await Promise.all([
+    node.store.messages.getMany([{ ...key, messageId }]),
+    node.store.conversations.getMany([key]),
+  ]).catch(() => undefined);
   const message = found?.[0][0];
   const conversation = found?.[1][0];
   if (!message || !conversation || message.seq > conversation.lastSeq) return undefined;
@@ -75,7 +87,7 @@ const publish = async (
   const messageId = messageIdOf(tenantId, conversationId, userId, clientMsgId);
   const hash = contentHash(node.hashKey, messageId, outgoing.send);
   const earlier = node.recentSends.find(messageId, hash);
-  if (earlier) {
+  if (earlier !== undefined) {
     context.admitted();
     const { position, acceptedAtMs } = await earlier;
     return accepted(context, messageId, position, acceptedAtMs);
@@ -107,4 +119,3 @@ const publish = async (
   const { position } = await outcome;
   return accepted(context, messageId, position, acceptedAtMs);
 };
-

@@ -12,7 +12,8 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   const { tenantId, userId: ownId } = connection.claims;
   const { conversationId, userId, role } = request;
   if (role === Role.ROLE_UNSPECIFIED) fail('INVALID_ARGUMENT', 'role is required', { details: { field: 'role' } });
-  if (userId === ownId) fail('INVALID_ARGUMENT', "one's own role is changed by another owner", { details: { field: 'user_id' } });
+  if (userId === ownId)
+    fail('INVALID_ARGUMENT', "one's own role is changed by another owner", { details: { field: 'user_id' } });
   const { conversation, member } = await node.directory.member(connection, conversationId);
   const rules = conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
   assertOwner(rules, member.role);

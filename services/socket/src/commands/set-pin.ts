@@ -15,7 +15,10 @@ export const setPin: Command<'setPin'> = async (context, request) => {
   const message = await committedMessage(context, acting, messageId);
   if (pinned && message.pinnedAtMs === 0) {
     const pins = await node.store.messages.pinned(acting.conversation, Number.MAX_SAFE_INTEGER, maxPins);
-    if (pins.length >= maxPins) fail('LIMIT_EXCEEDED', 'the conversation has too many pins', { details: { limit: 'maxPins', value: String(maxPins), unit: 'messages' } });
+    if (pins.length >= maxPins)
+      fail('LIMIT_EXCEEDED', 'the conversation has too many pins', {
+        details: { limit: 'maxPins', value: String(maxPins), unit: 'messages' },
+      });
   }
   await publishUserAction(context, conversationId, { $case: 'pinSet', value: { messageId, pinned } });
   return accepted(context, messageId, 0, node.clock.now());

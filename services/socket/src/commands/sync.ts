@@ -1,12 +1,17 @@
 import { CaasError, fail, reasonNumber } from '@caas/kit';
-import { ErrorReason } from '@caas/proto/caas/common/v1/errors';
-import type { ConversationDocument, HiddenDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
-import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
 import { emptyDigest } from '@caas/message-store';
+import { ErrorReason } from '@caas/proto/caas/common/v1/errors';
+import type {
+  ConversationDocument,
+  HiddenDocument,
+  MessageDocument,
+  ParticipantDocument,
+} from '@caas/proto/caas/events/v1/documents';
+import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
+import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
 import type { ActingMember } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
-import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
 import { headOf } from './get-history.ts';
 
 const defaultLimit = 500;
@@ -25,29 +30,47 @@ export const sync: Command<'sync'> = async (context, request) => {
   return { $case: 'sync', value: { deltas } };
 };
 
-const deltaOf = async (context: CommandContext, conversationId: string, cursor: string, room: number): Promise<ConversationDelta> => {
+const deltaOf = async (
+  context: CommandContext,
+  conversationId: string,
+  cursor: string,
+  room: number,
+): Promise<ConversationDelta> => {
   try {
     const acting = await context.node.directory.member(context.connection, conversationId);
     const head = await headOf(context, acting);
     if (cursor === '') return await snapshot(context, acting, head, room);
     const since = decodeCursor(cursor, conversationId);
-    if (since.rev > head.headRev || since.visibleFromSeq !== acting.member.visibleFromSeq) return await snapshot(context, acting, head, room);
+    if (since.rev > head.headRev || since.visibleFromSeq !== acting.member.visibleFromSeq)
+      return await snapshot(context, acting, head, room);
     return await changes(context, acting, head, since, room);
   } catch (error) {
-    if (!(error instanceof CaasError) || (error.reason !== 'CONVERSATION_NOT_FOUND' && error.reason !== 'CURSOR_INVALID')) throw error;
+    if (
+      !(error instanceof CaasError) ||
+      (error.reason !== 'CONVERSATION_NOT_FOUND' && error.reason !== 'CURSOR_INVALID')
+    )
+      throw error;
     return { ...emptyDelta(conversationId), refused: reasonNumber(error.reason) };
   }
 };
 
 /** From the start: the newest messages, and where they begin when they are not all. */
-const snapshot = async (context: CommandContext, acting: ActingMember, head: ConversationDocument, room: number): Promise<ConversationDelta> => {
+const snapshot = async (
+  context: CommandContext,
+  acting: ActingMember,
+  head: ConversationDocument,
+  room: number,
+): Promise<ConversationDelta> => {
   const { node, connection } = context;
   const { conversation, member } = acting;
   const { tenantId, userId } = connection.claims;
   const { conversationId } = conversation;
   const key = { tenantId, conversationId, userId };
   const fromSeq = Math.max(1, member.visibleFromSeq, head.lastSeq - room + 1);
-  const found = head.lastSeq >= fromSeq ? await node.store.messages.page(conversation, { fromSeq, toSeq: head.lastSeq, limit: room, from: 'newest' }) : [];
+  const found =
+    head.lastSeq >= fromSeq
+      ? await node.store.messages.page(conversation, { fromSeq, toSeq: head.lastSeq, limit: room, from: 'newest' })
+      : [];
   assertContiguous(found, fromSeq, head.lastSeq);
   const [own] = await node.store.participants.getMany([key]);
   const hidden = found.length > 0 ? await node.store.messages.hiddenIn(key, fromSeq, head.lastSeq) : [];
@@ -58,16 +81,34 @@ const snapshot = async (context: CommandContext, acting: ActingMember, head: Con
     conversation: conversationView(head),
     hiddenMessageIds: hidden,
     head: headView(head),
-    cursor: encodeCursor({ conversationId, rev: head.headRev, seq: head.lastSeq, visibleFromSeq: member.visibleFromSeq }),
-    limited: fromSeq > 1 ? { conversationId, startSeq: fromSeq - 1, startDigest: await digestBefore(context, acting, head, fromSeq) } : undefined,
+    cursor: encodeCursor({
+      conversationId,
+      rev: head.headRev,
+      seq: head.lastSeq,
+      visibleFromSeq: member.visibleFromSeq,
+    }),
+    limited:
+      fromSeq > 1
+        ? { conversationId, startSeq: fromSeq - 1, startDigest: await digestBefore(context, acting, head, fromSeq) }
+        : undefined,
   };
 };
 
 /** Digest of everything before a seq: stored with the message before it. */
-const digestBefore = async (context: CommandContext, { conversation }: ActingMember, head: ConversationDocument, seq: number): Promise<string> => {
+const digestBefore = async (
+  context: CommandContext,
+  { conversation }: ActingMember,
+  head: ConversationDocument,
+  seq: number,
+): Promise<string> => {
   if (seq > head.lastSeq) return head.digest;
   if (seq <= 1) return emptyDigest;
-  const [before] = await context.node.store.messages.page(conversation, { fromSeq: seq - 1, toSeq: seq - 1, limit: 1, from: 'oldest' });
+  const [before] = await context.node.store.messages.page(conversation, {
+    fromSeq: seq - 1,
+    toSeq: seq - 1,
+    limit: 1,
+    from: 'oldest',
+  });
   return before?.digest ?? fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
 };
 
@@ -77,14 +118,21 @@ type Change =
   | { rev: number; hidden: HiddenDocument };
 
 /** Every change after a revision, in its order, up to the head or to what fits. */
-const changes = async (context: CommandContext, acting: ActingMember, head: ConversationDocument, since: Cursor, room: number): Promise<ConversationDelta> => {
+const changes = async (
+  context: CommandContext,
+  acting: ActingMember,
+  head: ConversationDocument,
+  since: Cursor,
+  room: number,
+): Promise<ConversationDelta> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const { conversation, member } = acting;
   const { conversationId } = conversation;
   const base = emptyDelta(conversationId);
   const afterRev = since.rev;
-  const cursorAt = (rev: number, seq: number): string => encodeCursor({ conversationId, rev, seq, visibleFromSeq: member.visibleFromSeq });
+  const cursorAt = (rev: number, seq: number): string =>
+    encodeCursor({ conversationId, rev, seq, visibleFromSeq: member.visibleFromSeq });
   if (afterRev === head.headRev) return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq) };
   // The head was read first: whatever these reads find beyond it is told again by the next sync.
   const [messages, participants, hidden] = await Promise.all([
@@ -100,12 +148,20 @@ const changes = async (context: CommandContext, acting: ActingMember, head: Conv
   const given = all.slice(0, room);
   const more = all.length > room;
   // A document may carry a change beyond the head; the cursor never does, so that the change is told when committed.
-  const reached = given.reduce((rev, change) => (change.rev <= head.headRev ? Math.max(rev, change.rev) : rev), since.rev);
+  const reached = given.reduce(
+    (rev, change) => (change.rev <= head.headRev ? Math.max(rev, change.rev) : rev),
+    since.rev,
+  );
   if (!more && since.seq >= 0) {
     const added = messages.filter((m) => m.seq > since.seq).length;
     if (added !== head.lastSeq - since.seq) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
   }
-  const delta: ConversationDelta = { ...base, head: headView(head), cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq), more };
+  const delta: ConversationDelta = {
+    ...base,
+    head: headView(head),
+    cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq),
+    more,
+  };
   for (const change of given) {
     if ('message' in change) {
       if (change.message.seq >= member.visibleFromSeq) delta.messages.push(messageView(change.message, head.headRev));

@@ -11,6 +11,9 @@ export const updateConversation: Command<'updateConversation'> = async (context,
   const rules = conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
   assertManages(rules, member.role);
   assertOpen(rules);
-  await commitChange(context, conversationId, { $case: 'metaChanged', value: { title, avatarUrl, replaceMetadata, metadata } });
+  await commitChange(context, conversationId, {
+    $case: 'metaChanged',
+    value: { title, avatarUrl, replaceMetadata, metadata },
+  });
   return conversationResult(context, conversationId);
 };

@@ -7,6 +7,8 @@ export const updateProfile: Command<'updateProfile'> = async ({ node, connection
   const { tenantId, userId } = connection.claims;
   const { displayName, avatarUrl, replaceMetadata, metadata } = request;
   const change = { displayName, avatarUrl, ...(replaceMetadata && { metadata }) };
-  const user = (await node.users.updateProfile(tenantId, userId, change, node.clock.now())) ?? fail('USER_NOT_FOUND', 'no such user');
+  const user =
+    (await node.users.updateProfile(tenantId, userId, change, node.clock.now())) ??
+    fail('USER_NOT_FOUND', 'no such user');
   return { $case: 'users', value: { users: [userView(user)] } };
 };

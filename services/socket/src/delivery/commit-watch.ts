@@ -1,6 +1,7 @@
+import type { LogPosition } from '@caas/event-log';
 import { CaasError, type Clock, type Logger } from '@caas/kit';
 import type { ConversationKey, MessageStore } from '@caas/message-store';
-import type { LogPosition } from '@caas/event-log';
+import { pause } from '../pause.ts';
 
 /** How often the store is asked for commits whose notice did not come, ms. */
 const pollMs = 250;
@@ -63,10 +64,7 @@ export class CommitWatch {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, pollMs);
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      await pause(pollMs, signal);
       await this.#poll();
     }
   }

@@ -1,10 +1,11 @@
 import type { Clock, Logger } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
-import type { MessageStore } from '@caas/message-store';
 import type { NodeBounds } from '../limits.ts';
 import { conversationView, headView, isActive, messageView, participantView } from '../model/views.ts';
+import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
@@ -30,7 +31,15 @@ export class Heads {
   #checkAll = false;
   #repairs = 0;
 
-  constructor(store: MessageStore, directory: LocalDirectory, turn: Turn, commits: CommitWatch, bounds: Readonly<NodeBounds>, clock: Clock, logger: Logger) {
+  constructor(
+    store: MessageStore,
+    directory: LocalDirectory,
+    turn: Turn,
+    commits: CommitWatch,
+    bounds: Readonly<NodeBounds>,
+    clock: Clock,
+    logger: Logger,
+  ) {
     this.#store = store;
     this.#directory = directory;
     this.#turn = turn;
@@ -55,10 +64,13 @@ export class Heads {
     const conversation = this.#directory.conversation(notice.tenantId, notice.conversationId);
     if (conversation && conversation.headRev !== 0 && notice.headRev <= conversation.headRev) return;
     // Participants first: they may attach or detach users of this node, also where it did not know the conversation.
-    for (const change of notice.changes) if (change.document?.$case === 'participant') this.#directory.applyParticipant(change.document.value, notice.headRev);
+    for (const change of notice.changes)
+      if (change.document?.$case === 'participant')
+        this.#directory.applyParticipant(change.document.value, notice.headRev);
     if (!conversation) return;
     for (const change of notice.changes) this.#publishChange(conversation, change, notice.headRev);
-    const contiguous = !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
+    const contiguous =
+      !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
     if (contiguous) conversation.membersRev = notice.headRev;
     else void this.#refresh(conversation);
     this.#publishHead(conversation, {
@@ -74,10 +86,7 @@ export class Heads {
   async run(signal: AbortSignal): Promise<void> {
     let allCheckedAtMs = this.#clock.now();
     while (!signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, this.#bounds.headCheckMs);
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      await pause(this.#bounds.headCheckMs, signal);
       if (signal.aborted) return;
       const now = this.#clock.now();
       const all = this.#checkAll || now - allCheckedAtMs >= this.#bounds.idleHeadCheckMs;
@@ -159,16 +168,22 @@ export class Heads {
   #publishChange(conversation: LocalConversation, change: DocumentChange, headRev: number): void {
     switch (change.document?.$case) {
       case 'message':
-        this.#turn.publish(conversation, { event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) } });
+        this.#turn.publish(conversation, {
+          event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) },
+        });
         break;
       case 'participant':
         if (concernsOthers(conversation, change.document.value)) {
-          this.#turn.publish(conversation, { event: { $case: 'participantChanged', value: participantView(change.document.value, headRev, '') } });
+          this.#turn.publish(conversation, {
+            event: { $case: 'participantChanged', value: participantView(change.document.value, headRev, '') },
+          });
         }
         break;
       case 'conversation':
         this.#directory.applyConversation(change.document.value);
-        this.#turn.publish(conversation, { event: { $case: 'conversationChanged', value: conversationView(change.document.value) } });
+        this.#turn.publish(conversation, {
+          event: { $case: 'conversationChanged', value: conversationView(change.document.value) },
+        });
         break;
       case 'hidden': {
         const { tenantId, userId, conversationId, messageId } = change.document.value;

@@ -1,11 +1,11 @@
 import { fail, type Logger } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
-import type { MessageStore } from '@caas/message-store';
 import type { Connection } from '../edge/connection.ts';
 import { conversationView, isActive, participantView } from '../model/views.ts';
 import { LocalConversation, type LocalMember, LocalUser } from './local.ts';
-import type { Registrations, RegistrationSource } from './registrations.ts';
+import type { RegistrationSource, Registrations } from './registrations.ts';
 import type { Turn } from './turn.ts';
 
 const participationsPerPage = 500;
@@ -94,7 +94,10 @@ export class LocalDirectory implements RegistrationSource {
    * The member a command of this connection acts as. What the node does not know it asks the store, so that a change
    * that was answered anywhere is found here at once. CONVERSATION_NOT_FOUND for whoever is not a member.
    */
-  async member(connection: Connection, conversationId: string): Promise<{ conversation: LocalConversation; member: LocalMember }> {
+  async member(
+    connection: Connection,
+    conversationId: string,
+  ): Promise<{ conversation: LocalConversation; member: LocalMember }> {
     const { tenantId, userId } = connection.claims;
     const known = this.conversation(tenantId, conversationId);
     const member = known?.members.get(userId);
@@ -108,7 +111,10 @@ export class LocalDirectory implements RegistrationSource {
   }
 
   /** What can be said without waiting; undefined: ask `member`. */
-  knownMember(connection: Connection, conversationId: string): { conversation: LocalConversation; member: LocalMember } | undefined {
+  knownMember(
+    connection: Connection,
+    conversationId: string,
+  ): { conversation: LocalConversation; member: LocalMember } | undefined {
     const conversation = this.conversation(connection.claims.tenantId, conversationId);
     const member = conversation?.rules && conversation.members.get(connection.claims.userId);
     return conversation && member ? { conversation, member } : undefined;
@@ -173,7 +179,8 @@ export class LocalDirectory implements RegistrationSource {
           limit: participationsPerPage,
           activeOnly: true,
         });
-        for (const doc of page) if ((seen.get(doc.conversationId) ?? 0) <= doc.rev) attached.push(this.#attach(user, doc));
+        for (const doc of page)
+          if ((seen.get(doc.conversationId) ?? 0) <= doc.rev) attached.push(this.#attach(user, doc));
         if (page.length < participationsPerPage) break;
         after = (page.at(-1) as ParticipantDocument).conversationId;
       }
@@ -181,7 +188,8 @@ export class LocalDirectory implements RegistrationSource {
       await this.loadRules(attached);
     } finally {
       this.#seenWhileLoading.delete(user);
-      if (user.connections.size === 0) for (const conversation of [...user.conversations]) this.#detach(user, conversation);
+      if (user.connections.size === 0)
+        for (const conversation of [...user.conversations]) this.#detach(user, conversation);
     }
   }
 

@@ -60,7 +60,8 @@ export class LocalConversation {
     if (this.#stale) {
       this.#json = [];
       this.#proto = [];
-      for (const member of this.members.values()) for (const connection of member.user.connections) this.#listOf(connection).push(connection);
+      for (const member of this.members.values())
+        for (const connection of member.user.connections) this.#listOf(connection).push(connection);
       this.#stale = false;
     }
     return { json: this.#json, proto: this.#proto };

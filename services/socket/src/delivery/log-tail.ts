@@ -1,8 +1,8 @@
-import { CaasError, type Logger, reasonOf, toWireError } from '@caas/kit';
 import { type EventLog, type LogRecord, type Subscription, Topic } from '@caas/event-log';
+import { CaasError, type Logger, reasonOf, toWireError } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
-import type { MessageStore } from '@caas/message-store';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalDirectory } from './local-directory.ts';
 
@@ -47,10 +47,15 @@ export class LogTail {
     if (this.#told.has(name)) return;
     this.#told.add(name);
     if (this.#told.size > maxToldRejections) this.#told.delete(this.#told.values().next().value as string);
-    const error = toWireError(new CaasError(reasonOf(event.reason), 'the message was rejected after acceptance'), event.traceId);
+    const error = toWireError(
+      new CaasError(reasonOf(event.reason), 'the message was rejected after acceptance'),
+      event.traceId,
+    );
     const { conversationId, messageId, clientMsgId, position } = event;
     for (const connection of this.#directory.user(event.tenantId, event.senderId)?.connections ?? []) {
-      connection.event({ event: { $case: 'rejected', value: { conversationId, messageId, clientMsgId, position, error } } });
+      connection.event({
+        event: { $case: 'rejected', value: { conversationId, messageId, clientMsgId, position, error } },
+      });
     }
   }
 
@@ -59,7 +64,10 @@ export class LogTail {
       if (record.topic === Topic.messageRejected) this.rejected(MessageRejected.decode(record.value));
       else this.#membership(ConversationUpdated.decode(record.value), record);
     } catch (error) {
-      this.#logger.warn({ err: error, topic: record.topic, partition: record.partition, offset: record.offset }, 'unreadable record skipped');
+      this.#logger.warn(
+        { err: error, topic: record.topic, partition: record.partition, offset: record.offset },
+        'unreadable record skipped',
+      );
     }
   }
 
@@ -73,7 +81,9 @@ export class LogTail {
       .then((participants) => {
         for (const doc of participants) if (doc) this.#directory.applyParticipant(doc, doc.rev);
       })
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'a membership could not be read; the next command will'));
+      .catch((error: unknown) =>
+        this.#logger.warn({ err: error }, 'a membership could not be read; the next command will'),
+      );
   }
 }
 

@@ -1,5 +1,5 @@
-import { fail, toCaasError, type CaasError } from '@caas/kit';
 import type { EventLog, LogPosition, NewRecord } from '@caas/event-log';
+import { type CaasError, fail, toCaasError } from '@caas/kit';
 
 export interface LogWriterOptions {
   /** Records handed over and not yet answered; more are refused with OVERLOADED. */
@@ -38,7 +38,9 @@ export class LogWriter {
   /** Throws OVERLOADED at the bound. */
   submit(entry: PendingRecord): void {
     if (this.#pending >= this.#options.maxPending) {
-      fail('OVERLOADED', 'too many records wait for the log', { details: { limit: 'maxPendingSends', value: String(this.#options.maxPending), unit: 'records' } });
+      fail('OVERLOADED', 'too many records wait for the log', {
+        details: { limit: 'maxPendingSends', value: String(this.#options.maxPending), unit: 'records' },
+      });
     }
     this.#pending++;
     if (this.#turn.push(entry) === 1) setImmediate(() => void this.#flush());

@@ -1,11 +1,11 @@
-import { type CaasError, traceIdOf, type Logger } from '@caas/kit';
 import { type EventLog, type LogPosition, positionOf, Topic } from '@caas/event-log';
 import { interestKey, type KeyValue } from '@caas/key-value';
+import type { Clock } from '@caas/kit';
+import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
-import type { Clock } from '@caas/kit';
-import { acceptedMessage } from '../model/views.ts';
 import { recordOf } from '../model/records.ts';
+import { acceptedMessage } from '../model/views.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
 import type { NodeLink } from './node-link.ts';
@@ -39,7 +39,16 @@ export class Messages {
   readonly #nodeId: string;
   readonly #interests = new WeakMap<readonly PendingRecord[], Promise<Map<string, string[]>>>();
 
-  constructor(log: EventLog, keyValue: KeyValue, directory: LocalDirectory, turn: Turn, link: NodeLink, clock: Clock, logger: Logger, options: MessagesOptions) {
+  constructor(
+    log: EventLog,
+    keyValue: KeyValue,
+    directory: LocalDirectory,
+    turn: Turn,
+    link: NodeLink,
+    clock: Clock,
+    logger: Logger,
+    options: MessagesOptions,
+  ) {
     this.#keyValue = keyValue;
     this.#directory = directory;
     this.#turn = turn;
@@ -55,9 +64,21 @@ export class Messages {
   }
 
   /** Hands a message to the log; `accepted` gets its position, and its members on this node get it in the same turn. */
-  send(sent: MessageSent, traceparent: string, accepted: (position: number) => void, refused: (error: CaasError) => void): void {
+  send(
+    sent: MessageSent,
+    traceparent: string,
+    accepted: (position: number) => void,
+    refused: (error: CaasError) => void,
+  ): void {
     const entry: PendingMessage = {
-      record: recordOf(Topic.messageSent, 'MessageSent', sent.tenantId, sent.conversationId, MessageSent.encode(sent).finish(), traceparent),
+      record: recordOf(
+        Topic.messageSent,
+        'MessageSent',
+        sent.tenantId,
+        sent.conversationId,
+        MessageSent.encode(sent).finish(),
+        traceparent,
+      ),
       sent,
       traceparent,
       position: 0,
@@ -84,13 +105,16 @@ export class Messages {
     const conversation = this.#directory.conversation(sent.tenantId, sent.conversationId);
     if (!conversation) return;
     conversation.lastActiveMs = this.#clock.now();
-    this.#turn.publish(conversation, { event: { $case: 'message', value: acceptedMessage(sent, position, traceIdOf(traceparent)) } });
+    this.#turn.publish(conversation, {
+      event: { $case: 'message', value: acceptedMessage(sent, position, traceIdOf(traceparent)) },
+    });
   }
 
   /** Nodes interested in the conversations of the messages, by key; empty where the store does not answer. */
   async #nodesOf(entries: readonly PendingRecord[]): Promise<Map<string, string[]>> {
     const keys = new Set<string>();
-    for (const entry of entries) if (isMessage(entry)) keys.add(interestKey(entry.sent.tenantId, entry.sent.conversationId));
+    for (const entry of entries)
+      if (isMessage(entry)) keys.add(interestKey(entry.sent.tenantId, entry.sent.conversationId));
     if (keys.size === 0) return new Map();
     const list = [...keys];
     try {
@@ -110,8 +134,13 @@ export class Messages {
       const nodes = interests.get(interestKey(entry.sent.tenantId, entry.sent.conversationId));
       if (!nodes || nodes.length === 0) continue;
       const { value } = entry.record;
-      const delivery: MessageDelivery = { position: entry.position, messageSent: value as Buffer, traceparent: entry.traceparent };
-      for (const node of nodes) this.#link.send(node, { entry: { $case: 'delivery', value: delivery } }, value.length + 80);
+      const delivery: MessageDelivery = {
+        position: entry.position,
+        messageSent: value as Buffer,
+        traceparent: entry.traceparent,
+      };
+      for (const node of nodes)
+        this.#link.send(node, { entry: { $case: 'delivery', value: delivery } }, value.length + 80);
     }
   }
 }

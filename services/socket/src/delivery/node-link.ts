@@ -1,6 +1,6 @@
 import type { NodeInbox } from '@caas/key-value';
 import type { Logger } from '@caas/kit';
-import { NodeEnvelope, type NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
+import { type NodeEntry, NodeEnvelope } from '@caas/proto/caas/events/v1/node_envelope';
 
 /** Bytes of entries in one envelope before it is sent without waiting for the turn to end. */
 const maxEnvelopeBytes = 512 * 1024;

@@ -1,8 +1,7 @@
-import { type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import { interestKey, type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Presence } from '@caas/proto/caas/socket/v1/resources';
-import { interestKey } from '@caas/key-value';
 import type { Connection } from '../edge/connection.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
@@ -28,7 +27,15 @@ export class Ephemeral {
   /** Connections of this node by the user they watch. */
   readonly #watchers = new Map<string, Set<Connection>>();
 
-  constructor(keyValue: KeyValue, directory: LocalDirectory, turn: Turn, link: NodeLink, clock: Clock, logger: Logger, nodeId: string) {
+  constructor(
+    keyValue: KeyValue,
+    directory: LocalDirectory,
+    turn: Turn,
+    link: NodeLink,
+    clock: Clock,
+    logger: Logger,
+    nodeId: string,
+  ) {
     this.#keyValue = keyValue;
     this.#directory = directory;
     this.#turn = turn;
@@ -48,7 +55,8 @@ export class Ephemeral {
 
   typed({ tenantId, conversationId, userId, typing }: TypingNotice): void {
     const conversation = this.#directory.conversation(tenantId, conversationId);
-    if (conversation) this.#turn.publish(conversation, { event: { $case: 'typing', value: { conversationId, userId, typing } } });
+    if (conversation)
+      this.#turn.publish(conversation, { event: { $case: 'typing', value: { conversationId, userId, typing } } });
   }
 
   /** The user's first connection to this node opened. */
@@ -83,7 +91,10 @@ export class Ephemeral {
       set.add(connection);
     }
     if (userIds.length === 0) return [];
-    await this.#keyValue.addToSets(userIds.map((userId) => ({ key: watchersKey(tenantId, userId), member: this.#nodeId })), watchTtlMs);
+    await this.#keyValue.addToSets(
+      userIds.map((userId) => ({ key: watchersKey(tenantId, userId), member: this.#nodeId })),
+      watchTtlMs,
+    );
     const online = await this.#onlineOf(tenantId, userIds);
     const seen = await this.#keyValue.getMany(userIds.map((userId) => presenceKey(tenantId, userId)));
     return userIds.map((userId, i) => {
@@ -111,7 +122,9 @@ export class Ephemeral {
 
   #announce(notice: PresenceNotice): void {
     this.noticed(notice);
-    this.#tell(watchersKey(notice.tenantId, notice.userId), (node) => this.#link.send(node, { entry: { $case: 'presence', value: notice } }, 100));
+    this.#tell(watchersKey(notice.tenantId, notice.userId), (node) =>
+      this.#link.send(node, { entry: { $case: 'presence', value: notice } }, 100),
+    );
   }
 
   #tell(key: string, send: (node: string) => void): void {

@@ -45,11 +45,14 @@ export class RecentSends {
   }
 }
 
-const textOf = (hash: Uint8Array): string => Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+const textOf = (hash: Uint8Array): string =>
+  Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
 
 /** Throws IDEMPOTENCY_CONFLICT unless both hashes are of the same content. */
 export const assertSameContent = (known: string | Uint8Array, contentHash: Uint8Array): void => {
   if ((typeof known === 'string' ? known : textOf(known)) !== textOf(contentHash)) {
-    throw new CaasError('IDEMPOTENCY_CONFLICT', 'this client_msg_id was used for other content', { details: { field: 'client_msg_id' } });
+    throw new CaasError('IDEMPOTENCY_CONFLICT', 'this client_msg_id was used for other content', {
+      details: { field: 'client_msg_id' },
+    });
   }
 };

@@ -1,5 +1,6 @@
 import { interestKey, type KeyValue, nodeKey, type SetEntry, userNodesKey } from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
+import { pause } from '../pause.ts';
 import type { LocalConversation, LocalUser } from './local.ts';
 
 /** Registrations live this long without renewal, ms. */
@@ -35,7 +36,14 @@ export class Registrations {
   #adding: { entry: SetEntry; done: () => void }[] = [];
 
   /** `onLost` is called after registrations were found lost and have been made anew. */
-  constructor(keyValue: KeyValue, nodeId: string, source: RegistrationSource, clock: Clock, logger: Logger, onLost: () => void) {
+  constructor(
+    keyValue: KeyValue,
+    nodeId: string,
+    source: RegistrationSource,
+    clock: Clock,
+    logger: Logger,
+    onLost: () => void,
+  ) {
     this.#keyValue = keyValue;
     this.#nodeId = nodeId;
     this.#source = source;
@@ -65,10 +73,7 @@ export class Registrations {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#watch();
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, watchMs);
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      await pause(watchMs, signal);
     }
   }
 
@@ -102,8 +107,10 @@ export class Registrations {
       entries = [];
       await this.#keyValue.addToSets(chunk, registrationTtlMs);
     };
-    for (const c of [...this.#source.conversations()]) await put({ key: interestKey(c.tenantId, c.conversationId), member: this.#nodeId });
-    for (const u of [...this.#source.users()]) await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
+    for (const c of [...this.#source.conversations()])
+      await put({ key: interestKey(c.tenantId, c.conversationId), member: this.#nodeId });
+    for (const u of [...this.#source.users()])
+      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
     if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
     this.#renewedAtMs = this.#clock.now();
   }
@@ -121,7 +128,10 @@ export class Registrations {
     for (let i = 0; i < adding.length; i += maxEntries) {
       const chunk = adding.slice(i, i + maxEntries);
       try {
-        await this.#keyValue.addToSets(chunk.map((a) => a.entry), registrationTtlMs);
+        await this.#keyValue.addToSets(
+          chunk.map((a) => a.entry),
+          registrationTtlMs,
+        );
       } catch (error) {
         this.#renewedAtMs = 0; // due at the next watch
         this.#logger.warn({ err: error }, 'registration failed, made up for later');
@@ -131,6 +141,8 @@ export class Registrations {
   }
 
   #remove(entry: SetEntry): void {
-    this.#keyValue.removeFromSets([entry]).catch((error: unknown) => this.#logger.debug({ err: error }, 'a registration was left to expire'));
+    this.#keyValue
+      .removeFromSets([entry])
+      .catch((error: unknown) => this.#logger.debug({ err: error }, 'a registration was left to expire'));
   }
 }

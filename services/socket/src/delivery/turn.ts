@@ -1,7 +1,7 @@
+import type { Event } from '@caas/proto/caas/socket/v1/server_frames';
 import type { Connection } from '../edge/connection.ts';
 import { EncodedEvent } from '../edge/encode.ts';
 import { binaryFrames, textFrames } from '../edge/frames.ts';
-import type { Event } from '@caas/proto/caas/socket/v1/server_frames';
 import type { LocalConversation } from './local.ts';
 
 /**

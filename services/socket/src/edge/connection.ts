@@ -1,8 +1,8 @@
-import { CaasError, type Clock, reasonNumber, ruleOf, toWireError } from '@caas/kit';
+import type { Duplex } from 'node:stream';
+import { CaasError, type Clock, type reasonNumber, ruleOf, toWireError } from '@caas/kit';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 import type { Event, Reply } from '@caas/proto/caas/socket/v1/server_frames';
-import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { Turn } from '../delivery/turn.ts';
 import type { Limits, NodeBounds } from '../limits.ts';
@@ -49,7 +49,14 @@ export class Connection {
   #heardAtMs: number;
   #pingedAtMs = 0;
 
-  constructor(ws: WebSocket, socket: Duplex, subprotocol: Subprotocol, claims: Claims, limits: Limits, context: ConnectionContext) {
+  constructor(
+    ws: WebSocket,
+    socket: Duplex,
+    subprotocol: Subprotocol,
+    claims: Claims,
+    limits: Limits,
+    context: ConnectionContext,
+  ) {
     this.ws = ws;
     this.#socket = socket;
     this.subprotocol = subprotocol;
@@ -71,18 +78,24 @@ export class Connection {
   }
 
   reply(id: string, reply: Reply): void {
-    this.#enqueue(this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]));
+    this.#enqueue(
+      this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]),
+    );
   }
 
   /** Answers a command with its refusal; with an empty id it is about the connection. */
   refuse(id: string, error: WireError): void {
-    this.#enqueue(this.subprotocol === 'caas.v1.json' ? textFrames([errorJson(id, error)]) : binaryFrames([errorProto(id, error)]));
+    this.#enqueue(
+      this.subprotocol === 'caas.v1.json' ? textFrames([errorJson(id, error)]) : binaryFrames([errorProto(id, error)]),
+    );
   }
 
   /** An event for this connection alone. */
   event(event: Event): void {
     const encoded = new EncodedEvent(event);
-    this.enqueueEvents(this.subprotocol === 'caas.v1.json' ? textFrames([encoded.json]) : binaryFrames([encoded.proto]));
+    this.enqueueEvents(
+      this.subprotocol === 'caas.v1.json' ? textFrames([encoded.json]) : binaryFrames([encoded.proto]),
+    );
   }
 
   /** Frames shared with other receivers; dropped, and the client told later, when it does not read. */
@@ -120,13 +133,17 @@ export class Connection {
   tick(nowMs: number): void {
     if (this.#closed) return;
     const { bounds } = this.#context;
-    if (this.claims.expiresAtMs <= nowMs) return this.end('TOKEN_EXPIRED', 'the access token has expired');
+    if (this.claims.expiresAtMs <= nowMs) {
+      this.end('TOKEN_EXPIRED', 'the access token has expired');
+      return;
+    }
     if (this.#lossySinceMs !== 0) {
       if (this.backlogBytes <= bounds.maxQueuedBytes / 4) {
         this.#lossySinceMs = 0;
         this.event({ event: { $case: 'limited', value: { conversationId: '', startSeq: 0, startDigest: '' } } });
       } else if (nowMs - this.#lossySinceMs >= bounds.slowConsumerMs) {
-        return this.end('SLOW_CONSUMER', 'the connection did not read what was sent to it');
+        this.end('SLOW_CONSUMER', 'the connection did not read what was sent to it');
+        return;
       }
     }
     if (this.#pingedAtMs !== 0) {

@@ -62,7 +62,11 @@ const fromJson = (data: Buffer): ClientFrame => {
   let commands = 0;
   for (const key in value) if ((commandNames as ReadonlySet<string>).has(key)) commands++;
   if (commands !== 1) {
-    throw new RefusedFrame(id, new CaasError('INVALID_ARGUMENT', 'a frame carries exactly one command', { details: { field: 'command' } }), false);
+    throw new RefusedFrame(
+      id,
+      new CaasError('INVALID_ARGUMENT', 'a frame carries exactly one command', { details: { field: 'command' } }),
+      false,
+    );
   }
   return ClientFrame.fromJSON(value);
 };
@@ -75,7 +79,12 @@ const fromProto = (data: Buffer): ClientFrame => {
     throw new RefusedFrame('', new CaasError('MALFORMED_FRAME', 'the frame is not a ClientFrame'), true);
   }
   // An unknown command looks like none: its field was skipped.
-  if (!frame.command) throw new RefusedFrame(frame.id, new CaasError('UNIMPLEMENTED', 'no command this node knows', { details: { command: 'unknown' } }), false);
+  if (!frame.command)
+    throw new RefusedFrame(
+      frame.id,
+      new CaasError('UNIMPLEMENTED', 'no command this node knows', { details: { command: 'unknown' } }),
+      false,
+    );
   return frame;
 };
 
@@ -96,5 +105,9 @@ const refusalOf = (value: object, error: ZodError): CaasError => {
   }
   const field = (issue?.path ?? []).map(String).join('.').slice(0, 200);
   const unknown = issue?.code === 'unrecognized_keys' ? `unknown field ${String(issue.keys[0]).slice(0, 64)} in ` : '';
-  return new CaasError('INVALID_ARGUMENT', `${unknown}${field || 'frame'}: ${issue?.message ?? 'not as the contract says'}`, { details: { field } });
+  return new CaasError(
+    'INVALID_ARGUMENT',
+    `${unknown}${field || 'frame'}: ${issue?.message ?? 'not as the contract says'}`,
+    { details: { field } },
+  );
 };

@@ -32,7 +32,9 @@ export class Dispatcher {
     }
     const command = frame.command;
     if (!command) return;
-    const wait = (verbOf(command.$case).rate === 'sends' ? connection.sends : connection.frames).take(this.#node.clock.now());
+    const wait = (verbOf(command.$case).rate === 'sends' ? connection.sends : connection.frames).take(
+      this.#node.clock.now(),
+    );
     if (wait > 0) {
       this.#rateLimited(frame, wait);
       return;
@@ -60,7 +62,13 @@ export class Dispatcher {
     const connection = this.#connection;
     const command = frame.command as NonNullable<ClientFrame['command']>;
     const traceparent = traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent);
-    const context: CommandContext = { node: this.#node, connection, traceparent, traceId: traceIdOf(traceparent), admitted };
+    const context: CommandContext = {
+      node: this.#node,
+      connection,
+      traceparent,
+      traceId: traceIdOf(traceparent),
+      admitted,
+    };
     runCommand(context, command.$case as CommandName, command.value as RequestOf<CommandName>)
       .then(
         (result) => connection.reply(frame.id, { result }),
@@ -101,7 +109,11 @@ export class Dispatcher {
     const details = sends
       ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
       : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
-    connection.refuse(frame.id, toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId));
-    if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals) connection.end('RATE_LIMITED', 'frames went on after refusals', traceId);
+    connection.refuse(
+      frame.id,
+      toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId),
+    );
+    if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals)
+      connection.end('RATE_LIMITED', 'frames went on after refusals', traceId);
   }
 }

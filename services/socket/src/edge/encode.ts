@@ -1,7 +1,7 @@
+import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 import type { Head, Message } from '@caas/proto/caas/socket/v1/resources';
 import { Message as MessageCodec } from '@caas/proto/caas/socket/v1/resources';
 import { type Accepted, type Event, type Reply, ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
-import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 
 /**
  * An event in both encodings, each made at most once however many connections get it. The three frames of the message

@@ -3,6 +3,7 @@ import type { GrpcClient } from '@caas/kit/grpc';
 import type { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import type { TokenServiceService, VerifiedToken } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims, TenantLimits } from '@caas/proto/caas/common/v1/claims';
+import { pause } from '../pause.ts';
 import type { Connection } from './connection.ts';
 
 export interface Verified {
@@ -54,7 +55,11 @@ export class Gate {
   verify(token: string): Promise<Verified> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length >= maxWaitingTokens) {
-        reject(new CaasError('OVERLOADED', 'too many connections are being opened', { details: { limit: 'maxWaitingTokens', value: String(maxWaitingTokens), unit: 'tokens' } }));
+        reject(
+          new CaasError('OVERLOADED', 'too many connections are being opened', {
+            details: { limit: 'maxWaitingTokens', value: String(maxWaitingTokens), unit: 'tokens' },
+          }),
+        );
         return;
       }
       if (this.#waiting.push({ token, resolve, reject }) === 1) setImmediate(() => this.#flush());
@@ -92,10 +97,7 @@ export class Gate {
         if (!signal.aborted) this.#logger.warn({ err: error }, 'revocations are not followed; trying again');
       }
       if (signal.aborted) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, reopenMs);
-        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-      });
+      await pause(reopenMs, signal);
     }
   }
 
@@ -107,7 +109,10 @@ export class Gate {
     }, 500);
     try {
       let checked = false;
-      for await (const batch of this.#auth.sessions.watchRevocations({}, { signal: AbortSignal.any([signal, silence.signal]) })) {
+      for await (const batch of this.#auth.sessions.watchRevocations(
+        {},
+        { signal: AbortSignal.any([signal, silence.signal]) },
+      )) {
         heardAtMs = this.#clock.now();
         for (const { sessionId } of batch.revoked) this.#revoked(sessionId);
         if (!checked) {
@@ -122,15 +127,20 @@ export class Gate {
   }
 
   async #checkAll(): Promise<void> {
-    const open = [...this.#bySession.values()].flatMap((set) => [...set].slice(0, 1).map(({ claims: { tenantId, sessionId } }) => ({ tenantId, sessionId })));
+    const open = [...this.#bySession.values()].flatMap((set) =>
+      [...set].slice(0, 1).map(({ claims: { tenantId, sessionId } }) => ({ tenantId, sessionId })),
+    );
     for (let i = 0; i < open.length; i += maxSessionsPerCall) {
-      const { invalidSessionIds } = await this.#auth.sessions.checkSessions({ sessions: open.slice(i, i + maxSessionsPerCall) });
+      const { invalidSessionIds } = await this.#auth.sessions.checkSessions({
+        sessions: open.slice(i, i + maxSessionsPerCall),
+      });
       for (const sessionId of invalidSessionIds) this.#revoked(sessionId);
     }
   }
 
   #revoked(sessionId: string): void {
-    for (const connection of [...(this.#bySession.get(sessionId) ?? [])]) connection.end('SESSION_REVOKED', 'the session has ended');
+    for (const connection of [...(this.#bySession.get(sessionId) ?? [])])
+      connection.end('SESSION_REVOKED', 'the session has ended');
   }
 
   #flush(): void {
@@ -151,7 +161,10 @@ export class Gate {
     }
   }
 
-  #answer({ resolve, reject }: Waiting, verdict: { $case: 'verified'; value: VerifiedToken } | { $case: 'refused'; value: number } | undefined): void {
+  #answer(
+    { resolve, reject }: Waiting,
+    verdict: { $case: 'verified'; value: VerifiedToken } | { $case: 'refused'; value: number } | undefined,
+  ): void {
     if (verdict?.$case === 'verified' && verdict.value.claims) {
       const { claims, limits, allowedOrigins } = verdict.value;
       resolve({ claims, limits, allowedOrigins });

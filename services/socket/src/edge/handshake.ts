@@ -1,5 +1,5 @@
-import { CaasError } from '@caas/kit';
 import type { IncomingMessage } from 'node:http';
+import { CaasError } from '@caas/kit';
 import { type Subprotocol, subprotocols } from './frames.ts';
 
 /** What an upgrade request asks for. */
@@ -32,11 +32,18 @@ export const chooseSubprotocol = (request: IncomingMessage): Subprotocol | undef
 export const readHandshake = (request: IncomingMessage, subprotocol: Subprotocol): Handshake => {
   const url = new URL(request.url ?? '/', 'ws://node');
   for (const name of url.searchParams.keys()) {
-    if (credentialParameters.includes(name.toLowerCase())) throw new CaasError('TOKEN_IN_URL', 'a credential came in the URL; treat it as leaked');
+    if (credentialParameters.includes(name.toLowerCase()))
+      throw new CaasError('TOKEN_IN_URL', 'a credential came in the URL; treat it as leaked');
   }
   const authorization = header(request, 'authorization');
-  const token = authorization !== undefined ? /^Bearer ([^\s]+)$/i.exec(authorization)?.[1] : offered(request).find((p) => p.startsWith(bearerPrefix))?.slice(bearerPrefix.length);
-  if (!token) throw new CaasError('UNAUTHENTICATED', 'no access token: send it as a header or as the second subprotocol');
+  const token =
+    authorization !== undefined
+      ? /^Bearer ([^\s]+)$/i.exec(authorization)?.[1]
+      : offered(request)
+          .find((p) => p.startsWith(bearerPrefix))
+          ?.slice(bearerPrefix.length);
+  if (!token)
+    throw new CaasError('UNAUTHENTICATED', 'no access token: send it as a header or as the second subprotocol');
   return { subprotocol, token, origin: header(request, 'origin'), traceparent: header(request, 'traceparent') };
 };
 

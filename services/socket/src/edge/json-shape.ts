@@ -14,7 +14,9 @@ const safeInteger = z.union([
   z.string().regex(/^-?\d{1,15}$/, 'a whole number below 2^53'),
 ]);
 /** Lone surrogates have no UTF-8 form and NUL is refused by engines behind us. */
-const text = z.string().refine((value) => value.isWellFormed() && !value.includes('\0'), 'well-formed text without NUL');
+const text = z
+  .string()
+  .refine((value) => value.isWellFormed() && !value.includes('\0'), 'well-formed text without NUL');
 
 const scalarShape = (scalar: ScalarType): ZodType => {
   switch (scalar) {
@@ -41,7 +43,8 @@ const scalarShape = (scalar: ScalarType): ZodType => {
 
 const entryShape = (field: DescField): ZodType => {
   if (field.message) return shapeOf(field.message);
-  if (field.enum) return z.union([z.enum(field.enum.values.map((v) => v.name)), z.literal(field.enum.values.map((v) => v.number))]);
+  if (field.enum)
+    return z.union([z.enum(field.enum.values.map((v) => v.name)), z.literal(field.enum.values.map((v) => v.number))]);
   return scalarShape(field.scalar as ScalarType);
 };
 

@@ -1,7 +1,7 @@
-import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
@@ -9,8 +9,8 @@ import { type Limits, limitsOf } from '../limits.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
 import { errorJson, errorProto } from './encode.ts';
-import { chooseSubprotocol, readHandshake, assertOrigin } from './handshake.ts';
 import type { Subprotocol } from './frames.ts';
+import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
 
 export interface EdgeOptions {
   host: string;
@@ -50,7 +50,9 @@ export class Edge {
       maxFragments,
       handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
     });
-    this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => this.#answer(request, response));
+    this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
+      this.#answer(request, response),
+    );
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -75,10 +77,12 @@ export class Edge {
   async drain(): Promise<void> {
     this.#draining = true;
     const { drainMs } = this.#node.bounds;
-    for (const connection of this.#connections) connection.event({ event: { $case: 'moving', value: { closesInMs: drainMs } } });
+    for (const connection of this.#connections)
+      connection.event({ event: { $case: 'moving', value: { closesInMs: drainMs } } });
     this.#turn.flush();
     const deadline = this.#node.clock.now() + drainMs;
-    while (this.#connections.size > 0 && this.#node.clock.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.#connections.size > 0 && this.#node.clock.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     await this.#node.messages.writer.idle();
     this.#turn.flush();
     for (const connection of [...this.#connections]) connection.end('DRAINING', 'the node is going away');
@@ -89,7 +93,8 @@ export class Edge {
     clearInterval(this.#ticker);
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     const deadline = this.#node.clock.now() + 500;
-    while (this.#connections.size > 0 && this.#node.clock.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (this.#connections.size > 0 && this.#node.clock.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     this.abandon();
     await closed;
   }
@@ -116,7 +121,9 @@ export class Edge {
     const ready = request.url === '/health/ready';
     if (live || ready) {
       const ok = live || (this.#options.ready() && !this.#draining);
-      response.writeHead(ok ? 200 : 503, { 'content-type': 'application/json' }).end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
+      response
+        .writeHead(ok ? 200 : 503, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
       return;
     }
     this.#problem(response, new CaasError('NOT_FOUND', 'this is a WebSocket endpoint'), request);
@@ -139,7 +146,11 @@ export class Edge {
           : undefined;
     if (refusal || !subprotocol) {
       const { status, headers, body } = problemOf(refusal as CaasError, request);
-      const lines = Object.entries({ ...headers, connection: 'close', 'content-length': String(Buffer.byteLength(body)) }).map(([k, v]) => `${k}: ${v}`);
+      const lines = Object.entries({
+        ...headers,
+        connection: 'close',
+        'content-length': String(Buffer.byteLength(body)),
+      }).map(([k, v]) => `${k}: ${v}`);
       socket.end(`HTTP/1.1 ${status} ${refusal?.reason}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
       return;
     }
@@ -157,18 +168,25 @@ export class Edge {
     ws.on('error', () => undefined); // 'close' follows and tells
     ws.pause();
     let connection: Connection | undefined;
-    const traceparent = traceparentOr(typeof request.headers['traceparent'] === 'string' ? request.headers['traceparent'] : undefined);
+    const traceparent = traceparentOr(
+      typeof request.headers['traceparent'] === 'string' ? request.headers['traceparent'] : undefined,
+    );
     try {
       const handshake = readHandshake(request, subprotocol);
       const { claims, limits, allowedOrigins } = await this.#node.gate.verify(handshake.token);
       assertOrigin(handshake.origin, allowedOrigins);
       if (this.#draining) fail('DRAINING', 'the node is going away');
       const effective = limitsOf(limits, this.#options.defaultLimits, this.#options.ceilings);
-      connection = new Connection(ws, socket, subprotocol, claims, effective, { turn: this.#turn, bounds: this.#node.bounds, clock: this.#node.clock });
+      connection = new Connection(ws, socket, subprotocol, claims, effective, {
+        turn: this.#turn,
+        bounds: this.#node.bounds,
+        clock: this.#node.clock,
+      });
       await this.#open(connection);
     } catch (thrown) {
       const error = toCaasError(thrown);
-      if (error.reason === 'INTERNAL') this.#node.logger.error({ err: error.cause, traceId: traceIdOf(traceparent) }, 'entry failed');
+      if (error.reason === 'INTERNAL')
+        this.#node.logger.error({ err: error.cause, traceId: traceIdOf(traceparent) }, 'entry failed');
       if (connection) this.#left(connection);
       refuseEntry(ws, subprotocol, error, traceIdOf(traceparent));
     }
@@ -188,11 +206,18 @@ export class Edge {
     ws.on('message', (data: RawData, isBinary: boolean) => {
       connection.heard();
       if (isBinary !== binary) {
-        connection.end('PROTOCOL_VIOLATION', binary ? 'caas.v1.proto takes binary messages' : 'caas.v1.json takes text messages');
+        connection.end(
+          'PROTOCOL_VIOLATION',
+          binary ? 'caas.v1.proto takes binary messages' : 'caas.v1.json takes text messages',
+        );
         return;
       }
       dispatcher.received(data as Buffer);
-      if (connection.inFlight >= this.#node.bounds.maxCommandsInFlight || connection.backlogBytes > this.#node.bounds.maxQueuedBytes) ws.pause();
+      if (
+        connection.inFlight >= this.#node.bounds.maxCommandsInFlight ||
+        connection.backlogBytes > this.#node.bounds.maxQueuedBytes
+      )
+        ws.pause();
     });
     ws.on('pong', () => connection.heard());
     ws.on('close', () => {
@@ -223,14 +248,16 @@ export class Edge {
   /** Reading goes on once commands are answered and the client has taken what is queued. */
   #resumeIfRelieved(connection: Connection): void {
     const { maxCommandsInFlight, maxQueuedBytes } = this.#node.bounds;
-    if (connection.inFlight < maxCommandsInFlight / 2 && connection.backlogBytes <= maxQueuedBytes / 2) connection.ws.resume();
+    if (connection.inFlight < maxCommandsInFlight / 2 && connection.backlogBytes <= maxQueuedBytes / 2)
+      connection.ws.resume();
   }
 
   #left(connection: Connection): void {
     this.#connections.delete(connection);
     this.#node.gate.closed(connection);
     this.#node.ephemeral.unwatch(connection);
-    if (this.#node.directory.disconnect(connection)) this.#node.ephemeral.wentOffline(connection.claims.tenantId, connection.claims.userId);
+    if (this.#node.directory.disconnect(connection))
+      this.#node.ephemeral.wentOffline(connection.claims.tenantId, connection.claims.userId);
   }
 }
 
@@ -243,7 +270,10 @@ const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, 
   setTimeout(() => ws.terminate(), 2_000).unref();
 };
 
-const problemOf = (error: CaasError, request: IncomingMessage): { status: number; headers: Record<string, string>; body: string } => {
+const problemOf = (
+  error: CaasError,
+  request: IncomingMessage,
+): { status: number; headers: Record<string, string>; body: string } => {
   const given = request.headers['traceparent'];
   const traceId = traceIdOf(traceparentOr(typeof given === 'string' ? given : undefined));
   const { http } = ruleOf(error.reason);

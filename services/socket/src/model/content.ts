@@ -6,11 +6,14 @@ const clientIdPattern = /^[\x21-\x7e]+$/;
 
 /** A client's own id: printable ASCII without blanks; length is the contract's. */
 export const assertClientId = (value: string, field: string): void => {
-  if (!clientIdPattern.test(value)) fail('INVALID_ARGUMENT', `${field} must be printable ASCII without blanks`, { details: { field } });
+  if (!clientIdPattern.test(value))
+    fail('INVALID_ARGUMENT', `${field} must be printable ASCII without blanks`, { details: { field } });
 };
 
 const over = (field: string, limit: string, value: number, max: number, unit: string): never =>
-  fail('INVALID_ARGUMENT', `${field} is ${value} ${unit}, at most ${max} allowed`, { details: { field, limit, max: String(max), unit } });
+  fail('INVALID_ARGUMENT', `${field} is ${value} ${unit}, at most ${max} allowed`, {
+    details: { field, limit, max: String(max), unit },
+  });
 
 /** What a message says, within the tenant's limits; text is well-formed and without NUL. */
 export const assertContent = (content: PlainContent | undefined, limits: Limits): PlainContent => {
@@ -24,9 +27,13 @@ export const assertContent = (content: PlainContent | undefined, limits: Limits)
     if (bytes > limits.maxTextBytes) over('content.text', 'maxTextBytes', bytes, limits.maxTextBytes, 'bytes');
   }
   if (text.includes('\0') || !text.isWellFormed()) {
-    fail('INVALID_ARGUMENT', 'content.text must be well-formed Unicode without NUL', { details: { field: 'content.text' } });
+    fail('INVALID_ARGUMENT', 'content.text must be well-formed Unicode without NUL', {
+      details: { field: 'content.text' },
+    });
   }
-  if (attachments.length > limits.maxAttachments) over('content.attachments', 'maxAttachments', attachments.length, limits.maxAttachments, 'items');
-  if (mentions.length > limits.maxMentions) over('content.mentions', 'maxMentions', mentions.length, limits.maxMentions, 'items');
+  if (attachments.length > limits.maxAttachments)
+    over('content.attachments', 'maxAttachments', attachments.length, limits.maxAttachments, 'items');
+  if (mentions.length > limits.maxMentions)
+    over('content.mentions', 'maxMentions', mentions.length, limits.maxMentions, 'items');
   return content;
 };

@@ -1,6 +1,6 @@
+import { hash } from 'node:crypto';
 import { derivedId } from '@caas/kit';
 import type { PlainContent } from '@caas/proto/caas/events/v1/content';
-import { hash } from 'node:crypto';
 
 /** A retry of a send has the same id: derived from who sends what they call what, where. */
 export const messageIdOf = (tenantId: string, conversationId: string, senderId: string, clientMsgId: string): string =>

@@ -14,20 +14,24 @@ export const assertOpen = (rules: ConversationRules): void => {
 
 export const assertMaySend = (rules: ConversationRules, role: Role): void => {
   assertOpen(rules);
-  if (rules.kind === ConversationKind.CONVERSATION_KIND_CHANNEL && !manages(role)) denied('only admins and owners send in a channel');
+  if (rules.kind === ConversationKind.CONVERSATION_KIND_CHANNEL && !manages(role))
+    denied('only admins and owners send in a channel');
 };
 
 export const assertMayPin = (rules: ConversationRules, role: Role): void => {
   assertOpen(rules);
-  if (rules.kind === ConversationKind.CONVERSATION_KIND_CHANNEL && !manages(role)) denied('only admins and owners pin in a channel');
+  if (rules.kind === ConversationKind.CONVERSATION_KIND_CHANNEL && !manages(role))
+    denied('only admins and owners pin in a channel');
 };
 
 export const assertManages = (rules: ConversationRules, role: Role): void => {
-  if (rules.kind === ConversationKind.CONVERSATION_KIND_DIRECT) fail('FAILED_PRECONDITION', 'a direct conversation has no management');
+  if (rules.kind === ConversationKind.CONVERSATION_KIND_DIRECT)
+    fail('FAILED_PRECONDITION', 'a direct conversation has no management');
   if (!manages(role)) denied('only admins and owners may do this');
 };
 
 export const assertOwner = (rules: ConversationRules, role: Role): void => {
-  if (rules.kind === ConversationKind.CONVERSATION_KIND_DIRECT) fail('FAILED_PRECONDITION', 'a direct conversation has no roles');
+  if (rules.kind === ConversationKind.CONVERSATION_KIND_DIRECT)
+    fail('FAILED_PRECONDITION', 'a direct conversation has no roles');
   if (role !== Role.ROLE_OWNER) denied('only owners may do this');
 };

@@ -1,8 +1,8 @@
-import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
+import type { User as UserRecord } from '@caas/account-store';
 import { type MessageContent, ParticipantState, type PlainContent } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { Conversation, Head, Message, Participant, User } from '@caas/proto/caas/socket/v1/resources';
-import type { User as UserRecord } from '@caas/account-store';
 
 /** Documents and events as clients see them. */
 
