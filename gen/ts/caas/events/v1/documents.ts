@@ -196,9 +196,11 @@ export interface ParticipantDocument {
   epoch: number;
   /**
    * Log position of the last change of membership or role that is in this document. Past the conversation's applied
-   * offset of its partition: written but not yet committed, and was_active is what member_count counts.
+   * offset of its partition: written but not yet committed, and was_active and was_role are what holds.
    */
   membershipPosition: number;
+  /** Role before the uncommitted changes of membership, if there are such. */
+  wasRole: Role;
 }
 
 /** A message hidden for one user. */
@@ -1693,6 +1695,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     rev: 0,
     epoch: 0,
     membershipPosition: 0,
+    wasRole: 0,
   };
 }
 
@@ -1742,6 +1745,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.membershipPosition !== 0) {
       writer.uint32(120).int64(message.membershipPosition);
+    }
+    if (message.wasRole !== 0) {
+      writer.uint32(128).int32(message.wasRole);
     }
     return writer;
   },
@@ -1879,6 +1885,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.membershipPosition = longToNumber(reader.int64());
             continue;
           }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.wasRole = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1952,6 +1966,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.membership_position)
         ? globalThis.Number(object.membership_position)
         : 0,
+      wasRole: isSet(object.wasRole)
+        ? roleFromJSON(object.wasRole)
+        : isSet(object.was_role)
+        ? roleFromJSON(object.was_role)
+        : 0,
     };
   },
 
@@ -2002,6 +2021,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.membershipPosition !== 0) {
       obj.membershipPosition = Math.round(message.membershipPosition);
     }
+    if (message.wasRole !== 0) {
+      obj.wasRole = roleToJSON(message.wasRole);
+    }
     return obj;
   },
 
@@ -2025,6 +2047,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.rev = object.rev ?? 0;
     message.epoch = object.epoch ?? 0;
     message.membershipPosition = object.membershipPosition ?? 0;
+    message.wasRole = object.wasRole ?? 0;
     return message;
   },
 };

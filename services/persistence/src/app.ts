@@ -1,0 +1,65 @@
+import { conversationTopics, type EventLog, type Subscription, shardCount } from '@caas/event-log';
+import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type Clock, type Logger, type Runnable, systemClock } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
+import type { PersistenceConfig } from './config.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { NoticeQueue } from './notice-queue.ts';
+import { notifyNodes } from './notify.ts';
+import { ShardWorker } from './shard-worker.ts';
+import type { Counters, PersistenceStats } from './stats.ts';
+
+/** Name of the workers' consumer group in the log. */
+export const persistenceGroup = 'persistence';
+
+export interface PersistenceParts {
+  log: EventLog;
+  store: MessageStore;
+  keyValue: KeyValue;
+  inbox: NodeInbox;
+  config: Pick<PersistenceConfig, 'maxBatchRecords' | 'maxDocumentsPerStep' | 'maxCachedHeads'>;
+  logger: Logger;
+  clock?: Clock;
+}
+
+export interface Persistence extends Runnable {
+  stats(): Promise<PersistenceStats>;
+}
+
+/**
+ * A persistence worker: takes its share of the shards, applies what the log holds to the store, tells log and nodes. While
+ * the store is away its batches come again and again; the log keeps everything, and it catches up by itself. Any number of
+ * workers may run. `run` ends after the batch in hand.
+ */
+export const createPersistence = (parts: PersistenceParts): Persistence => {
+  const { log, store, keyValue, inbox, config, logger, clock = systemClock } = parts;
+  const counters: Counters = { applied: 0, rejected: 0, deadLettered: 0, lastBatchMs: 0, lastBatchRecords: 0 };
+  const deadLetters = new DeadLetters(log);
+  const notices = new NoticeQueue(
+    (news) => notifyNodes(keyValue, inbox, news),
+    (err) => logger.warn({ err }, 'nodes not told; they find out by comparing heads'),
+  );
+  const worker = new ShardWorker({ log, store, clock, deadLetters, notices, counters, logger, ...config });
+  let subscription: Subscription | undefined;
+  return {
+    name: 'persistence',
+    run: async (signal) => {
+      const group = {
+        group: persistenceGroup,
+        topics: conversationTopics,
+        shards: shardCount,
+        from: 'earliest' as const,
+      };
+      subscription = log.subscribe({ ...group, maxBatchRecords: config.maxBatchRecords }, worker);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      await subscription.close();
+      await notices.settled();
+    },
+    stats: async () => ({
+      ...counters,
+      parked: deadLetters.parkedCount,
+      noticesDropped: notices.dropped,
+      lag: (await subscription?.lag()) ?? 0,
+    }),
+  };
+};

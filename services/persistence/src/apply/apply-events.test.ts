@@ -1,0 +1,447 @@
+import { emptyDigest, nextDigest } from '@caas/message-store';
+import { ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
+import type {
+  ConversationDocument,
+  HiddenDocument,
+  MessageDocument,
+  ParticipantDocument,
+} from '@caas/proto/caas/events/v1/documents';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { aConversation, topicOf } from '../testing/builders.ts';
+import { applyEvents } from './apply-events.ts';
+import { maxEditsKept, maxReactionKinds, maxReactionUsers } from './limits.ts';
+import type { ConversationEvent, EventRecord, Outcome } from './model.ts';
+import { emptyConversation } from './new-documents.ts';
+
+const key = { tenantId: 't1', conversationId: 'c1' };
+
+/** A store of one conversation in memory, written as a worker does: documents first, then the head. */
+class Room {
+  head: ConversationDocument | undefined;
+  messages = new Map<string, MessageDocument>();
+  participants = new Map<string, ParticipantDocument>();
+  hidden = new Map<string, HiddenDocument>();
+  epoch = 1;
+  readonly #offsets = new Map<string, number>();
+
+  /** Records as the log would hold them: an offset of its own in each topic. */
+  records(events: readonly ConversationEvent[]): EventRecord[] {
+    return events.map((event) => {
+      const topic = topicOf(event);
+      const offset = this.#offsets.get(topic) ?? 0;
+      this.#offsets.set(topic, offset + 1);
+      return { topic, partition: 0, offset, traceparent: '', event };
+    });
+  }
+
+  apply(records: readonly EventRecord[]): Outcome {
+    // What fencing leaves behind in a conversation that is not there yet.
+    const fence = records.some((r) => r.event.kind === 'updated' && r.event.value.change?.$case === 'created');
+    if (!this.head && fence) this.head = { ...emptyConversation(key.tenantId, key.conversationId), headRev: 1 };
+    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants };
+    return structuredCloneFree(applyEvents(base, records, this.epoch, 1));
+  }
+
+  write(outcome: Outcome, documents: 'all' | 'some' = 'all'): void {
+    const half = <T>(items: readonly T[]): readonly T[] =>
+      documents === 'all' ? items : items.filter((_, i) => i % 2 === 0);
+    for (const m of half(outcome.messages)) this.messages.set(m.messageId, m);
+    for (const p of half(outcome.participants)) this.participants.set(p.userId, p);
+    for (const h of half(outcome.hidden)) this.hidden.set(`${h.userId} ${h.messageId}`, h);
+  }
+
+  /** Applies, writes and commits. */
+  take(records: readonly EventRecord[]): Outcome {
+    const outcome = this.apply(records);
+    this.write(outcome);
+    if (outcome.conversation) this.head = outcome.conversation;
+    return outcome;
+  }
+
+  /** Applies and writes, and crashes before the commit; the next attempt has a new epoch. */
+  crash(records: readonly EventRecord[], documents: 'all' | 'some' = 'all'): void {
+    this.write(this.apply(records), documents);
+    this.epoch += 1;
+  }
+
+  message(clientMsgId: string): MessageDocument {
+    return this.messages.get(c.messageId(clientMsgId)) as MessageDocument;
+  }
+
+  active(): string[] {
+    const documents = [...this.participants.values()];
+    return documents
+      .filter((p) => p.state === ParticipantState.PARTICIPANT_STATE_ACTIVE)
+      .map((p) => p.userId)
+      .sort();
+  }
+}
+
+/** Documents are shared, never changed: freezing them proves it. */
+const structuredCloneFree = (outcome: Outcome): Outcome => {
+  for (const document of [...outcome.messages, ...outcome.participants, ...outcome.hidden]) Object.freeze(document);
+  if (outcome.conversation) Object.freeze(outcome.conversation);
+  return outcome;
+};
+
+const c = aConversation('c1');
+const aRoom = (events: readonly ConversationEvent[] = [c.created(['ann', 'bob', 'cyd'])]): Room => {
+  const room = new Room();
+  room.take(room.records(events));
+  return room;
+};
+const takes = (room: Room, ...events: ConversationEvent[]): Outcome => room.take(room.records(events));
+
+describe('messages', () => {
+  test('get seq, revision, position and digest in log order', () => {
+    const room = aRoom();
+    const before = room.head?.headRev ?? 0;
+    const outcome = takes(room, c.sent('a'), c.sent('b'));
+    expect([room.message('a').seq, room.message('b').seq]).toEqual([1, 2]);
+    expect([room.message('a').rev, room.message('b').rev, room.head?.headRev]).toEqual([
+      before + 1,
+      before + 2,
+      before + 2,
+    ]);
+    expect([room.message('a').position, room.message('b').position]).toEqual([1, 2]);
+    const digest = nextDigest(nextDigest(emptyDigest, c.messageId('a')), c.messageId('b'));
+    expect(room.head).toMatchObject({ lastSeq: 2, lastPosition: 2, digest, lastMessage: { seq: 2 } });
+    expect(outcome).toMatchObject({ firstSeq: 1, changes: [], rejections: [] });
+  });
+
+  test('sent again change nothing, whether committed or in the same batch', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), c.sent('a'));
+    const outcome = takes(room, c.sent('a'));
+    expect(outcome).toMatchObject({ messages: [], rejections: [], firstSeq: 0 });
+    expect(room.head?.lastSeq).toBe(1);
+  });
+
+  test('with the same id and other content are rejected with their place in the log', () => {
+    const room = aRoom();
+    const { rejections } = takes(room, c.sent('a', 'one'), c.sent('a', 'two'));
+    expect(rejections).toHaveLength(1);
+    expect(rejections[0]).toMatchObject({
+      nodeId: 'node-1',
+      rejected: { messageId: c.messageId('a'), position: 2, reason: 16 },
+    });
+    expect(takes(room, c.sent('a', 'three')).rejections).toHaveLength(1);
+    expect(room.head?.lastSeq).toBe(1);
+  });
+
+  test('to a conversation that is not there are rejected; everything else is dropped', () => {
+    const room = new Room();
+    const outcome = takes(
+      room,
+      c.sent('a'),
+      c.edited('a', 'x'),
+      c.titled('x'),
+      c.muted('ann', 5),
+      c.received('ann', 1),
+    );
+    expect(outcome.conversation).toBeUndefined();
+    expect(outcome.rejections.map((r) => r.rejected.reason)).toEqual([12]);
+  });
+
+  test('of an attempt that never committed count as absent', () => {
+    const room = aRoom();
+    const records = room.records([c.sent('a'), c.sent('b')]);
+    room.crash(records);
+    expect(room.apply(records.slice(0, 1)).rejections).toEqual([]);
+    room.take(records);
+    expect(room.head?.lastSeq).toBe(2);
+  });
+
+  test('are accepted into an archived conversation, since acceptance was judged before', () => {
+    const room = aRoom();
+    takes(room, c.archived(true), c.sent('a'));
+    expect(room.head).toMatchObject({ lastSeq: 1 });
+    expect(room.head?.archivedAtMs).toBeGreaterThan(0);
+    takes(room, c.archived(false));
+    expect(room.head?.archivedAtMs).toBe(0);
+  });
+});
+
+describe('changes of messages', () => {
+  test('an edit keeps what was there, at most so often', () => {
+    const room = aRoom();
+    takes(room, c.sent('a', 'v0'));
+    for (let i = 1; i <= maxEditsKept + 2; i += 1) takes(room, c.edited('a', `v${i}`));
+    const { edits, editCount, content, seq } = room.message('a');
+    expect([edits.length, editCount, seq]).toEqual([maxEditsKept, maxEditsKept + 2, 1]);
+    expect(content?.body).toMatchObject({ value: { text: `v${maxEditsKept + 2}` } });
+    expect(edits[0]?.content?.body).toMatchObject({ value: { text: 'v2' } });
+    expect(room.head?.lastMessage).toMatchObject({ editCount: maxEditsKept + 2, edits: [] });
+  });
+
+  test('a deletion leaves a tombstone, and beats an edit whichever comes first', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), c.reacted('bob', 'a', '+'), c.pinned('ann', 'a'), c.edited('a', 'x'));
+    takes(
+      room,
+      c.edited('a', 'y'),
+      c.deleted('a'),
+      c.edited('a', 'z'),
+      c.reacted('bob', 'a', '-'),
+      c.pinned('ann', 'a'),
+    );
+    const empty = {
+      content: undefined,
+      edits: [],
+      reactions: [],
+      pinnedAtMs: 0,
+      pinnedBy: '',
+      deletedBy: 'ann',
+      seq: 1,
+    };
+    expect(room.message('a')).toMatchObject(empty);
+    // A retry of the send is still a retry, and other content still a conflict.
+    expect(takes(room, c.sent('a')).rejections).toEqual([]);
+    expect(takes(room, c.sent('a', 'other')).rejections).toHaveLength(1);
+  });
+
+  test('reactions are set and taken back once a user, and dropped past the limits', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), c.sent('b'));
+    takes(
+      room,
+      c.reacted('bob', 'a', '+'),
+      c.reacted('bob', 'a', '+'),
+      c.reacted('ann', 'a', '+'),
+      c.reacted('ann', 'a', 'x'),
+    );
+    takes(room, c.reacted('ann', 'a', 'x', false), c.reacted('ann', 'a', 'y', false));
+    expect(room.message('a').reactions).toEqual([{ kind: '+', userIds: ['bob', 'ann'] }]);
+    takes(room, ...Array.from({ length: maxReactionKinds + 3 }, (_, i) => c.reacted('ann', 'b', `k${i}`)));
+    expect(room.message('b').reactions).toHaveLength(maxReactionKinds);
+    takes(room, ...Array.from({ length: maxReactionUsers + 3 }, (_, i) => c.reacted(`u${i}`, 'b', 'k0')));
+    expect(room.message('b').reactions.flatMap((r) => r.userIds)).toHaveLength(maxReactionUsers);
+  });
+
+  test('several changes of a message in one batch are one document with one change told', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'));
+    const outcome = takes(room, c.edited('a', 'x'), c.reacted('bob', 'a', '+'), c.pinned('ann', 'a'));
+    expect(outcome.messages).toHaveLength(1);
+    expect(outcome.changes).toHaveLength(1);
+    expect(room.message('a').rev).toBe(room.head?.headRev);
+  });
+
+  test('what changes nothing spends no revision', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), c.pinned('ann', 'a'), c.muted('bob', 9), c.received('bob', 1, 1));
+    const { headRev } = room.head as ConversationDocument;
+    const outcome = takes(
+      room,
+      ...[
+        c.pinned('bob', 'a'),
+        c.muted('bob', 9),
+        c.received('bob', 1, 1),
+        c.sent('a'),
+        c.titled('title'),
+        c.added(['bob']),
+      ],
+      ...[
+        c.reacted('ann', 'a', '+', false),
+        c.edited('none', 'x'),
+        c.created(['dan']),
+        c.promoted('bob', Role.ROLE_MEMBER),
+      ],
+    );
+    expect(room.head?.headRev).toBe(headRev);
+    expect(outcome).toMatchObject({ messages: [], participants: [], changes: [] });
+    expect(Object.keys(outcome.applied)).toHaveLength(5);
+  });
+
+  test('a message is hidden for one user only, and only if it exists', () => {
+    const room = aRoom();
+    const outcome = takes(room, c.sent('a'), c.hidden('bob', 'a'), c.hidden('bob', 'none'));
+    expect(outcome.hidden).toMatchObject([{ userId: 'bob', messageId: c.messageId('a'), seq: 1 }]);
+  });
+});
+
+describe('participants', () => {
+  const of = (room: Room, userId: string) => room.participants.get(userId) as ParticipantDocument;
+
+  test('receipts move on only, never past the last message, and only for members', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), c.sent('b'), c.sent('c'));
+    takes(room, c.received('bob', 9, 2), c.received('dan', 1, 1));
+    expect(of(room, 'bob')).toMatchObject({ deliveredSeq: 3, readSeq: 2 });
+    takes(room, c.received('bob', 1, 1));
+    expect(of(room, 'bob')).toMatchObject({ deliveredSeq: 3, readSeq: 2 });
+    takes(room, c.received('cyd', 0, 2));
+    expect(of(room, 'cyd')).toMatchObject({ deliveredSeq: 2, readSeq: 2 });
+    expect(room.participants.has('dan')).toBe(false);
+  });
+
+  test('come, go and come back, each with a revision, and the count is exact', () => {
+    const room = aRoom([c.created(['ann', 'bob', 'cyd'], false)]);
+    expect(room.head?.memberCount).toBe(3);
+    takes(room, c.sent('a'), c.added(['dan', 'dan', 'bob']));
+    expect(room.head).toMatchObject({ memberCount: 4, membersRev: of(room, 'dan').rev });
+    expect(of(room, 'dan')).toMatchObject({ visibleFromSeq: 2, readSeq: 1, role: Role.ROLE_MEMBER });
+    takes(room, c.removed(['dan', 'zed']), c.removed(['bob'], 'bob'));
+    expect(room.head?.memberCount).toBe(2);
+    expect(of(room, 'dan').state).toBe(ParticipantState.PARTICIPANT_STATE_REMOVED);
+    expect(of(room, 'bob').state).toBe(ParticipantState.PARTICIPANT_STATE_LEFT);
+    const outcome = takes(room, c.added(['bob'], Role.ROLE_ADMIN));
+    expect(of(room, 'bob')).toMatchObject({ role: Role.ROLE_ADMIN, leftAtMs: 0, visibleFromSeq: 2 });
+    expect(outcome.affectedUsers).toEqual(['bob']);
+    expect(room.head?.memberCount).toBe(3);
+  });
+
+  test('the longest-standing admin, else member, follows the last owner', () => {
+    const room = aRoom();
+    takes(room, c.added(['dan'], Role.ROLE_ADMIN), c.added(['eve'], Role.ROLE_ADMIN));
+    takes(room, c.removed(['ann'], 'ann'));
+    expect(of(room, 'dan').role).toBe(Role.ROLE_OWNER);
+    takes(room, c.promoted('cyd', Role.ROLE_OWNER), c.removed(['dan'], 'dan'));
+    expect(of(room, 'eve').role).toBe(Role.ROLE_ADMIN);
+    takes(room, c.removed(['eve', 'cyd'], 'eve'));
+    expect(of(room, 'bob').role).toBe(Role.ROLE_OWNER);
+    takes(room, c.removed(['bob'], 'bob'));
+    expect(room.head?.memberCount).toBe(0);
+  });
+
+  test('are counted right when a change of theirs commits before the membership it was written with', () => {
+    const room = aRoom();
+    const [removal] = room.records([c.removed(['bob'])]);
+    const [mute] = room.records([c.muted('bob', 5)]);
+    const [send] = room.records([c.sent('a')]);
+    room.crash([removal, send] as EventRecord[]);
+    room.take([mute, send] as EventRecord[]);
+    expect(room.head?.memberCount).toBe(3);
+    room.take([removal] as EventRecord[]);
+    expect(room.head?.memberCount).toBe(2);
+    expect(room.active()).toEqual(['ann', 'cyd']);
+  });
+});
+
+describe('whatever the batches, crashes and interleavings', () => {
+  const users = fc.constantFrom('ann', 'bob', 'cyd', 'dan', 'eve');
+  const ids = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f');
+  const roles = fc.constantFrom(Role.ROLE_MEMBER, Role.ROLE_ADMIN, Role.ROLE_OWNER);
+  const event: fc.Arbitrary<ConversationEvent> = fc.oneof(
+    { weight: 4, arbitrary: ids.map((id) => c.sent(id)) },
+    ids.map((id) => c.sent(id, 'other content')),
+    fc.tuple(ids, fc.string({ maxLength: 3 })).map(([id, text]) => c.edited(id, text)),
+    ids.map((id) => c.deleted(id)),
+    fc.tuple(users, ids, fc.constantFrom('+', '-'), fc.boolean()).map((args) => c.reacted(...args)),
+    fc.tuple(users, ids, fc.boolean()).map((args) => c.pinned(...args)),
+    fc.tuple(users, ids).map((args) => c.hidden(...args)),
+    fc.tuple(users, fc.nat(3)).map((args) => c.muted(...args)),
+    fc.tuple(users, fc.nat(9), fc.nat(9)).map((args) => c.received(...args)),
+    { weight: 2, arbitrary: fc.tuple(fc.array(users, { maxLength: 3 }), roles).map((args) => c.added(...args)) },
+    { weight: 2, arbitrary: fc.tuple(fc.array(users, { maxLength: 3 }), users).map((args) => c.removed(...args)) },
+    fc.tuple(users, roles).map((args) => c.promoted(...args)),
+    fc.constantFrom('x', 'y').map((title) => c.titled(title)),
+  );
+  const step = fc.record({
+    size: fc.integer({ min: 1, max: 8 }),
+    crash: fc.constantFrom('no', 'no', 'all', 'some') as fc.Arbitrary<'no' | 'all' | 'some'>,
+    back: fc.nat(6),
+    topics: fc.shuffledSubarray(
+      ['message.sent', 'conversation.updated', 'user.action', 'message.edited', 'message.deleted'],
+      { minLength: 2 },
+    ),
+  });
+
+  /** What holds of a committed room, whatever happened. */
+  const check = (room: Room): void => {
+    const head = room.head as ConversationDocument;
+    const committed = [...room.messages.values()].filter((m) => m.seq <= head.lastSeq).sort((a, b) => a.seq - b.seq);
+    expect(committed.map((m) => m.seq)).toEqual(committed.map((_, i) => i + 1));
+    expect(committed).toHaveLength(head.lastSeq);
+    const digest = committed.reduce((d, m) => nextDigest(d, m.messageId), emptyDigest);
+    expect(head.digest).toBe(digest);
+    expect(committed.map((m) => m.position)).toEqual(committed.map((m) => m.position).sort((a, b) => a - b));
+  };
+
+  /** What does not depend on how the topics were interleaved. */
+  const view = (room: Room) => ({
+    ids: [...room.messages.values()].sort((a, b) => a.seq - b.seq).map((m) => m.messageId),
+    digest: room.head?.digest,
+    members: [...room.participants.values()].map((p) => [p.userId, p.state, p.role]).sort(),
+    memberCount: room.head?.memberCount,
+    title: room.head?.title,
+  });
+
+  test('a room ends as if every event had been applied once, in one go', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 40 }), fc.array(step, { maxLength: 40 }), (events, steps) => {
+        const room = aRoom();
+        const records = room.records(events);
+        const queues = new Map<string, EventRecord[]>();
+        for (const r of records) queues.set(r.topic, [...(queues.get(r.topic) ?? []), r]);
+        const done = new Map<string, number>();
+        for (const { size, crash, back, topics } of steps) {
+          // Records of each topic from a little before what was taken on: redeliveries, in any interleaving of the topics.
+          const batch = topics.flatMap((topic) => {
+            const from = Math.max(0, (done.get(topic) ?? 0) - back);
+            return (queues.get(topic) ?? []).slice(from, (done.get(topic) ?? 0) + size);
+          });
+          if (crash !== 'no') room.crash(batch, crash);
+          else {
+            const revs = new Map([...room.messages].map(([id, m]) => [id, m]));
+            const head = room.head?.headRev ?? 0;
+            const outcome = room.take(batch);
+            for (const topic of topics)
+              done.set(topic, Math.min((done.get(topic) ?? 0) + size, queues.get(topic)?.length ?? 0));
+            // Everything that differs from what readers of the old head may have seen has a revision past it.
+            for (const m of outcome.messages) expect(m.rev).toBeGreaterThan(head);
+            for (const [id, m] of room.messages) if (m !== revs.get(id)) expect(m.rev).toBeGreaterThan(head);
+            check(room);
+          }
+        }
+        room.take([...queues.values()].flat());
+        check(room);
+        expect(room.head?.memberCount).toBe(room.active().length);
+
+        const once = aRoom();
+        for (const topic of [
+          'message.sent',
+          'conversation.updated',
+          'user.action',
+          'message.edited',
+          'message.deleted',
+          'message.delivered',
+        ])
+          once.take(records.filter((r) => r.topic === topic));
+        expect(view(room)).toEqual(view(once));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('edits, deletions and reactions of committed messages end the same after any crashes', () => {
+    const change = fc.oneof(
+      fc.tuple(ids, fc.string({ maxLength: 3 })).map(([id, text]) => c.edited(id, text)),
+      fc.tuple(users, ids, fc.constantFrom('+', '-'), fc.boolean()).map((args) => c.reacted(...args)),
+    );
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), fc.array(step, { maxLength: 30 }), (events, steps) => {
+        const room = aRoom();
+        const sends = room.records(['a', 'b', 'c', 'd', 'e', 'f'].map((id) => c.sent(id)));
+        room.take(sends);
+        const once = aRoom();
+        once.take(sends);
+        const records = room.records(events);
+        let done = 0;
+        for (const { size, crash, back } of steps) {
+          const batch = records.slice(Math.max(0, done - back), done + size);
+          if (crash === 'no') {
+            room.take(batch);
+            done = Math.min(done + size, records.length);
+          } else room.crash(batch, crash);
+        }
+        room.take(records);
+        once.take(records);
+        const bare = (r: Room) => [...r.messages.values()].map(({ rev, epoch, ...rest }) => rest);
+        expect(bare(room)).toEqual(bare(once));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,8 @@
+/** Kinds of reaction on one message; a further kind is dropped. */
+export const maxReactionKinds = 50;
+/** Users over all reactions of one message; a further one is dropped. */
+export const maxReactionUsers = 1_000;
+/** Earlier contents kept of one message; the oldest goes first. */
+export const maxEditsKept = 50;
+/** Participants looked at when the last owner leaves, in the order of their ids. */
+export const maxSuccessorsConsidered = 1_000;

@@ -1,0 +1,55 @@
+import { Role } from '@caas/proto/caas/events/v1/content';
+import type { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { EventRecord } from './model.ts';
+
+/** Documents that a conversation's events are applied to. */
+export interface Needs {
+  messageIds: ReadonlySet<string>;
+  userIds: ReadonlySet<string>;
+}
+
+export const needsOf = (records: readonly EventRecord[]): Needs => {
+  const messageIds = new Set<string>();
+  const userIds = new Set<string>();
+  for (const { event } of records) {
+    if (event.kind === 'sent' || event.kind === 'edited' || event.kind === 'deleted')
+      messageIds.add(event.value.messageId);
+    else if (event.kind === 'receipt') userIds.add(event.value.userId);
+    else if (event.kind === 'action') {
+      const { act, userId } = event.value;
+      if (act?.$case === 'muteSet') userIds.add(userId);
+      else if (act) messageIds.add(act.value.messageId);
+    } else for (const userId of usersIn(event.value.change)) userIds.add(userId);
+  }
+  return { messageIds, userIds };
+};
+
+type Change = Extract<EventRecord['event'], { kind: 'updated' }>['value']['change'];
+
+const usersIn = (change: Change): readonly string[] => {
+  if (change?.$case === 'created' || change?.$case === 'membersAdded') return change.value.members.map((m) => m.userId);
+  if (change?.$case === 'membersRemoved') return change.value.userIds;
+  return change?.$case === 'roleChanged' ? [change.value.userId] : [];
+};
+
+/** Whether an owner may be among those who go, so that the other members have to be known. */
+export const needsSuccessors = (
+  records: readonly EventRecord[],
+  participants: ReadonlyMap<string, ParticipantDocument>,
+): boolean => {
+  const leavers = new Set<string>();
+  let appoints = false;
+  for (const { event } of records) {
+    if (event.kind !== 'updated') continue;
+    const { change } = event.value;
+    if (change?.$case === 'membersRemoved') for (const userId of change.value.userIds) leavers.add(userId);
+    else if (change?.$case === 'created' || change?.$case === 'membersAdded')
+      appoints ||= change.value.members.some((m) => m.role === Role.ROLE_OWNER);
+    else if (change?.$case === 'roleChanged') appoints ||= change.value.role === Role.ROLE_OWNER;
+  }
+  return leavers.size > 0 && (appoints || [...leavers].some((id) => participants.get(id)?.role === Role.ROLE_OWNER));
+};
+
+/** How many documents a record may need: what the size of a slice of a batch is counted in. */
+export const weightOf = ({ event }: EventRecord): number =>
+  event.kind === 'updated' ? 1 + usersIn(event.value.change).length : 1;

@@ -1,0 +1,29 @@
+import type { ReactionRecord } from '@caas/proto/caas/events/v1/documents';
+import type { ReactionSet } from '@caas/proto/caas/events/v1/user_action';
+import type { Draft } from './draft.ts';
+import { maxReactionKinds, maxReactionUsers } from './limits.ts';
+
+/** The reactions with one more user; undefined when it is there already or past a limit. */
+const added = (reactions: readonly ReactionRecord[], kind: string, userId: string): ReactionRecord[] | undefined => {
+  const users = reactions.reduce((sum, reaction) => sum + reaction.userIds.length, 0);
+  const found = reactions.find((reaction) => reaction.kind === kind);
+  if (found?.userIds.includes(userId) || users >= maxReactionUsers) return undefined;
+  if (!found) return reactions.length >= maxReactionKinds ? undefined : [...reactions, { kind, userIds: [userId] }];
+  return reactions.map((reaction) => (reaction === found ? { kind, userIds: [...found.userIds, userId] } : reaction));
+};
+
+const removed = (reactions: readonly ReactionRecord[], kind: string, userId: string): ReactionRecord[] | undefined => {
+  const found = reactions.find((reaction) => reaction.kind === kind);
+  if (!found?.userIds.includes(userId)) return undefined;
+  return reactions
+    .map((reaction) => (reaction === found ? { kind, userIds: found.userIds.filter((id) => id !== userId) } : reaction))
+    .filter((reaction) => reaction.userIds.length > 0);
+};
+
+/** Sets or takes back a user's reaction. Past a limit the act is dropped: nodes refuse it, so only a race gets here. */
+export const applyReactionSet = (draft: Draft, { messageId, kind, present }: ReactionSet, userId: string): void =>
+  draft.changeMessage(messageId, (document) => {
+    if (document.deletedAtMs > 0) return undefined;
+    const reactions = (present ? added : removed)(document.reactions, kind, userId);
+    return reactions && { ...document, reactions };
+  });

@@ -1,0 +1,44 @@
+import { count, loadConfig, milliseconds, oneOf, text } from '@caas/kit/config';
+import { z } from 'zod';
+
+const schema = z.object({
+  /** File of the embedded event log. */
+  PERSISTENCE_LOG_FILE: text().default('data/log.db'),
+  /** File of the embedded message store. */
+  PERSISTENCE_MESSAGES_FILE: text().default('data/messages.db'),
+  PERSISTENCE_LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+  /** Records a batch may hold. */
+  PERSISTENCE_MAX_BATCH_RECORDS: count({ min: 1, max: 10_000 }).default(1_000),
+  /** Documents one step of a batch may need; a change of many members counts as many. */
+  PERSISTENCE_MAX_STEP_DOCUMENTS: count({ min: 1, max: 10_000 }).default(2_000),
+  /** Heads of conversations kept in memory a shard. */
+  PERSISTENCE_MAX_CACHED_HEADS: count({ min: 1 }).default(10_000),
+  /** Longest wait for an answer of the store, in milliseconds. */
+  PERSISTENCE_STORE_TIMEOUT_MS: milliseconds({ min: 100 }).default(10_000),
+});
+
+export interface PersistenceConfig {
+  logFile: string;
+  messagesFile: string;
+  logLevel: z.infer<typeof schema>['PERSISTENCE_LOG_LEVEL'];
+  maxBatchRecords: number;
+  maxDocumentsPerStep: number;
+  maxCachedHeads: number;
+  storeTimeoutMs: number;
+}
+
+/** The settings, checked; throws one ConfigError that names everything that is wrong. */
+export const persistenceConfig = (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): PersistenceConfig => {
+  const settings = loadConfig('persistence', schema, env);
+  return {
+    logFile: settings.PERSISTENCE_LOG_FILE,
+    messagesFile: settings.PERSISTENCE_MESSAGES_FILE,
+    logLevel: settings.PERSISTENCE_LOG_LEVEL,
+    maxBatchRecords: settings.PERSISTENCE_MAX_BATCH_RECORDS,
+    maxDocumentsPerStep: settings.PERSISTENCE_MAX_STEP_DOCUMENTS,
+    maxCachedHeads: settings.PERSISTENCE_MAX_CACHED_HEADS,
+    storeTimeoutMs: settings.PERSISTENCE_STORE_TIMEOUT_MS,
+  };
+};

@@ -1,0 +1,117 @@
+import { deadLetterTopic, type EventLog, type LogRecord, type NewRecord, Topic } from '@caas/event-log';
+import { CaasError } from '@caas/kit';
+import { tenantHeader } from './decode.ts';
+import { conversationName } from './shard-state.ts';
+
+/** Conversations that may be parked at a time; past it the shard stops, because the fault is not theirs. */
+export const maxParkedConversations = 10_000;
+/** Records asked for at once when the parked conversations are looked up. */
+const scanPageRecords = 1_000;
+
+/** What a dead letter is: unreadable by itself, kept back behind a parked conversation, or a mark. */
+export type DeadLetterKind = 'poison' | 'kept-back' | 'parked' | 'resumed';
+
+export const DeadLetterHeader = {
+  kind: 'dlq-kind',
+  reason: 'dlq-reason',
+  topic: 'dlq-topic',
+  partition: 'dlq-partition',
+  offset: 'dlq-offset',
+} as const;
+/** Header of a record that an operator sent again; lets its parked conversation go on. */
+export const retriedHeader = 'dlq-retried';
+
+interface Letter {
+  source: LogRecord;
+  kind: DeadLetterKind;
+  reason: string;
+}
+
+/** Characters of a key that a dead letter keeps; keys are ids, so only a wrong one is longer. */
+const maxKeyLength = 1_024;
+
+const letterOf = ({ source, kind, reason }: Letter, headers: LogRecord['headers']): NewRecord => ({
+  topic: deadLetterTopic(source.topic),
+  key: source.key.slice(0, maxKeyLength),
+  value: source.value,
+  headers: {
+    ...headers,
+    [DeadLetterHeader.topic]: source.topic,
+    [DeadLetterHeader.partition]: String(source.partition),
+    [DeadLetterHeader.offset]: String(source.offset),
+    [DeadLetterHeader.kind]: kind,
+    [DeadLetterHeader.reason]: reason,
+  },
+});
+
+/** Where the marks are: one partition, so they are in one order. */
+export const markTopic = deadLetterTopic(Topic.conversationUpdated);
+
+/**
+ * The records that could not be applied, and the conversations that are parked behind one. The marks "parked" and
+ * "resumed" are records of the log, so that a worker that starts later knows; see docs/adr/0010-dead-letters.md.
+ */
+export class DeadLetters {
+  readonly #log: EventLog;
+  readonly #parked = new Set<string>();
+
+  constructor(log: EventLog) {
+    this.#log = log;
+  }
+
+  isParked(name: string): boolean {
+    return this.#parked.has(name);
+  }
+
+  get parkedCount(): number {
+    return this.#parked.size;
+  }
+
+  /** Reads the marks anew. */
+  async load(): Promise<void> {
+    const { first, next } = await this.#log.bounds(markTopic, 0);
+    let from = first;
+    while (from < next) {
+      const records = await this.#log.read(markTopic, 0, from, scanPageRecords);
+      if (records.length === 0) return;
+      for (const { key, headers, offset } of records) {
+        const name = conversationName(headers[tenantHeader] ?? '', key);
+        if (headers[DeadLetterHeader.kind] === 'parked') this.#parked.add(name);
+        if (headers[DeadLetterHeader.kind] === 'resumed') this.#parked.delete(name);
+        from = offset + 1;
+      }
+    }
+  }
+
+  /** Puts records aside with the reason and their position. Durable when it resolves. */
+  async put(records: readonly Letter[]): Promise<void> {
+    if (records.length === 0) return;
+    try {
+      await this.#log.append(records.map((letter) => letterOf(letter, letter.source.headers)));
+    } catch (fault) {
+      // A record at the log's limits has no room for more headers; its own can be read where it came from.
+      if (!(fault instanceof CaasError) || fault.reason !== 'INVALID_ARGUMENT') throw fault;
+      await this.#log.append(records.map((letter) => letterOf(letter, {})));
+    }
+  }
+
+  /** Parks a conversation: from now on its records are kept back, in order, until an operator sends them again. */
+  async park(tenantId: string, conversationId: string, reason: string): Promise<void> {
+    if (this.#parked.size >= maxParkedConversations)
+      throw new CaasError('UNAVAILABLE', 'too many conversations are parked', {
+        details: { limit: 'maxParkedConversations', value: String(maxParkedConversations) },
+      });
+    await this.#mark(tenantId, conversationId, 'parked', reason);
+    this.#parked.add(conversationName(tenantId, conversationId));
+  }
+
+  async resume(tenantId: string, conversationId: string): Promise<void> {
+    await this.#mark(tenantId, conversationId, 'resumed', 'sent again');
+    this.#parked.delete(conversationName(tenantId, conversationId));
+  }
+
+  async #mark(tenantId: string, conversationId: string, kind: DeadLetterKind, reason: string): Promise<void> {
+    const headers = { [tenantHeader]: tenantId, [DeadLetterHeader.kind]: kind, [DeadLetterHeader.reason]: reason };
+    await this.#log.append([{ topic: markTopic, key: conversationId, value: new Uint8Array(0), headers }]);
+  }
+}

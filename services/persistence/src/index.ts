@@ -1,0 +1,3 @@
+export { createPersistence, type Persistence, type PersistenceParts, persistenceGroup } from './app.ts';
+export { type PersistenceConfig, persistenceConfig } from './config.ts';
+export type { PersistenceStats } from './stats.ts';

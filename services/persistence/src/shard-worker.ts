@@ -1,0 +1,143 @@
+import type { LogRecord, ShardHandler } from '@caas/event-log';
+import { CaasError, type Logger } from '@caas/kit';
+import type { DeadLetters } from './dead-letters.ts';
+import { retriedHeader } from './dead-letters.ts';
+import { decode } from './decode.ts';
+import type { NoticeQueue } from './notice-queue.ts';
+import { type Persistence, type PersistPorts, persistGroups } from './persist-groups.ts';
+import { type Group, ShardState } from './shard-state.ts';
+import { type DecodedEvent, groupsOf, slicesOf } from './slices.ts';
+import type { Counters } from './stats.ts';
+
+export interface ShardWorkerParts extends PersistPorts {
+  deadLetters: DeadLetters;
+  notices: NoticeQueue;
+  counters: Counters;
+  logger: Logger;
+  /** Heads of conversations kept in memory a shard. */
+  maxCachedHeads: number;
+  /** Documents one step of a batch may need. */
+  maxDocumentsPerStep: number;
+}
+
+/**
+ * Applies what the log brings, shard by shard. Conversations of a batch go through the two steps together; what one of them
+ * can't be helped with is put aside, and the others go on.
+ */
+export class ShardWorker implements ShardHandler {
+  readonly #parts: ShardWorkerParts;
+  readonly #states = new Map<number, ShardState>();
+
+  constructor(parts: ShardWorkerParts) {
+    this.#parts = parts;
+  }
+
+  async assigned(shard: number): Promise<void> {
+    const state = new ShardState(shard, this.#parts.maxCachedHeads);
+    state.begin(await this.#parts.store.conversations.claimShard(shard));
+    await this.#parts.deadLetters.load();
+    this.#states.set(shard, state);
+    this.#parts.logger.info({ shard, epoch: state.epoch }, 'shard assigned');
+  }
+
+  async revoked(shard: number): Promise<void> {
+    this.#states.delete(shard);
+    this.#parts.logger.info({ shard }, 'shard revoked');
+  }
+
+  async batch(shard: number, records: readonly LogRecord[], signal: AbortSignal): Promise<void> {
+    const state = this.#states.get(shard);
+    if (!state) throw new CaasError('UNAVAILABLE', 'the shard is not assigned');
+    const startedAtMs = performance.now();
+    const events = await this.#sort(records);
+    for (const slice of slicesOf(events, this.#parts.maxDocumentsPerStep)) {
+      signal.throwIfAborted();
+      this.#count(await this.#persist(state, groupsOf(slice), signal));
+    }
+    state.trim();
+    this.#parts.counters.lastBatchMs = performance.now() - startedAtMs;
+    this.#parts.counters.lastBatchRecords = records.length;
+  }
+
+  /** The events to apply; what is unreadable or belongs to a parked conversation is put aside first, durably. */
+  async #sort(records: readonly LogRecord[]): Promise<DecodedEvent[]> {
+    const { deadLetters, counters, logger } = this.#parts;
+    const events: DecodedEvent[] = [];
+    for (const source of records) {
+      const decoded = decode(source);
+      if (decoded.kind === 'event') events.push(decoded);
+      else if (decoded.kind === 'poison') {
+        const { topic, partition, offset } = source;
+        logger.error({ topic, partition, offset, reason: decoded.reason }, 'unreadable record put aside');
+        await deadLetters.put([decoded]);
+        counters.deadLettered += 1;
+      }
+    }
+    if (deadLetters.parkedCount === 0) return events;
+    const open: DecodedEvent[] = [];
+    for (const group of groupsOf(events)) {
+      if (!deadLetters.isParked(group.name)) continue;
+      const { tenantId, conversationId } = group;
+      if (group.sources.some((source) => source.headers[retriedHeader] !== undefined)) {
+        await deadLetters.resume(tenantId, conversationId);
+        logger.warn({ tenantId, conversationId }, 'parked conversation goes on');
+      } else await this.#keepBack(group);
+    }
+    for (const event of events)
+      if (!deadLetters.isParked(`${event.tenantId} ${event.conversationId}`)) open.push(event);
+    return open;
+  }
+
+  async #keepBack(group: Group): Promise<void> {
+    await this.#parts.deadLetters.put(
+      group.sources.map((source) => ({ source, kind: 'kept-back' as const, reason: 'its conversation is parked' })),
+    );
+    this.#parts.counters.deadLettered += group.sources.length;
+  }
+
+  async #persist(state: ShardState, groups: readonly Group[], signal: AbortSignal): Promise<Persistence> {
+    try {
+      return await this.#parked(await persistGroups(this.#parts, state, groups, signal));
+    } catch (fault) {
+      if (isPassing(fault, signal)) throw fault;
+      // One conversation's documents must not take the others along; which one it is, only trying each alone tells.
+      if (groups.length > 1) return joined(await this.#eachAlone(state, groups, signal));
+      return this.#parked({ applied: 0, rejections: [], notices: [], faulty: [{ group: groups[0] as Group, fault }] });
+    }
+  }
+
+  async #eachAlone(state: ShardState, groups: readonly Group[], signal: AbortSignal): Promise<Persistence[]> {
+    const parts: Persistence[] = [];
+    for (const group of groups) parts.push(await this.#persist(state, [group], signal));
+    return parts;
+  }
+
+  /** Parks the conversations that could not be applied. */
+  async #parked(persistence: Persistence): Promise<Persistence> {
+    const { deadLetters, logger } = this.#parts;
+    for (const { group, fault } of persistence.faulty) {
+      const { tenantId, conversationId } = group;
+      logger.error({ tenantId, conversationId, err: fault }, 'conversation parked: its events cannot be applied');
+      await deadLetters.park(tenantId, conversationId, 'its events cannot be applied');
+      await this.#keepBack(group);
+    }
+    return { ...persistence, faulty: [] };
+  }
+
+  #count({ applied, rejections, notices }: Persistence): void {
+    const { counters, notices: queue } = this.#parts;
+    counters.applied += applied;
+    counters.rejected += rejections.length;
+    queue.add({ notices, rejections });
+  }
+}
+
+const joined = (parts: readonly Persistence[]): Persistence => ({
+  applied: parts.reduce((sum, part) => sum + part.applied, 0),
+  rejections: parts.flatMap((part) => part.rejections),
+  notices: parts.flatMap((part) => part.notices),
+  faulty: [],
+});
+
+const isPassing = (fault: unknown, signal: AbortSignal): boolean =>
+  signal.aborted || (fault instanceof CaasError && fault.retryable);
