@@ -1,0 +1,228 @@
+import { emptyDigest } from './digest.ts';
+import { MessageWindow } from './message-window.ts';
+import type { ConversationDelta, Rejected } from './wire/frames.ts';
+import type { ConversationInfo, Head, Message, Participant } from './wire/resources.ts';
+
+/** Bounds of one conversation's state, in items. */
+export interface StateLimits {
+  readonly maxWindowMessages: number;
+  readonly maxPendingMessages: number;
+  readonly maxParticipants: number;
+}
+
+/** What a step brought about, for the client to announce or to do. */
+export type Effect =
+  /** A message seen for the first time. */
+  | { readonly type: 'message'; readonly message: Message }
+  /** The message has its seq; raised in seq order without gaps. */
+  | { readonly type: 'committed'; readonly message: Message }
+  | { readonly type: 'changed'; readonly message: Message }
+  | { readonly type: 'hidden'; readonly messageId: string }
+  | { readonly type: 'participant'; readonly participant: Participant }
+  | { readonly type: 'conversation'; readonly conversation: ConversationInfo }
+  /** The window was loaded or begins anew: read it again; what lies before it comes by history. */
+  | { readonly type: 'reset' }
+  /** Something was missed: ask for a delta. */
+  | { readonly type: 'sync' }
+  /** A complete delta did not give the digest of its head: ask from the start. */
+  | { readonly type: 'diverged' }
+  /** The user is not a member any more. */
+  | { readonly type: 'left' };
+
+const maxQueuedHeads = 64;
+
+/**
+ * What this client knows of one conversation, and the rules by which it converges to the one order. A state machine
+ * without ports: the same steps give the same state and effects.
+ *
+ * Own revision `rev` means: every change up to it is here. It moves by a head whose predecessor it is, or by a delta
+ * that is complete. Messages become committed only when the digest over them equals the head's, or by a delta.
+ */
+export class ConversationState {
+  readonly conversationId: string;
+  readonly window: MessageWindow;
+  /** Revision up to which every change is known. */
+  rev = 0;
+  /** Cursor of the last delta; empty: none yet. */
+  cursor = '';
+  /** False until the first complete delta: what is shown may be only the newest. */
+  ready = false;
+  conversation: ConversationInfo | undefined;
+  readonly participants: Map<string, Participant> = new Map();
+  /** Receipts of the same message beyond the first. */
+  duplicates = 0;
+  readonly #limits: StateLimits;
+  /** Heads that could not be followed yet, by the revision before them. */
+  readonly #heads = new Map<number, Head>();
+  /** Greatest revision any head told of. */
+  #seenRev = 0;
+
+  constructor(conversationId: string, limits: StateLimits) {
+    this.conversationId = conversationId;
+    this.#limits = limits;
+    this.window = new MessageWindow(limits.maxWindowMessages);
+  }
+
+  /**
+   * A message was accepted: event `message`, or the answer to one's own send. Of two records of one message the least
+   * position counts, for the first record in the log wins.
+   */
+  accepted(message: Message): Effect[] {
+    const { window } = this;
+    if (window.get(message.messageId)) {
+      this.duplicates++;
+      return [];
+    }
+    const pending = window.pending.get(message.messageId);
+    if (pending) {
+      this.duplicates++;
+      if (message.position < pending.position) {
+        window.pending.set(message.messageId, { ...pending, position: message.position });
+      }
+      return [];
+    }
+    // Everything up to the committed position is decided: what is not among it is a later record or was rejected.
+    if (message.position <= window.lastPosition) {
+      this.duplicates++;
+      return [];
+    }
+    if (window.pending.size >= this.#limits.maxPendingMessages) return [{ type: 'sync' }];
+    window.pending.set(message.messageId, message);
+    return [{ type: 'message', message }];
+  }
+
+  /** A committed message changed: edit, deletion, reaction, pin. Messages outside the window are only announced. */
+  changed(message: Message): Effect[] {
+    const { window } = this;
+    const pending = window.pending.get(message.messageId);
+    if (pending) {
+      // Its commit is on its way: the change is kept, the seq waits for the head.
+      if (message.rev <= pending.rev) return [];
+      window.pending.set(message.messageId, { ...message, position: pending.position, seq: 0 });
+      return [{ type: 'changed', message }];
+    }
+    const known = window.get(message.messageId);
+    if (known) {
+      if (message.rev <= known.rev) return [];
+      window.replace(message);
+      return [{ type: 'changed', message }];
+    }
+    // A message that should be here and is not: the head of this change tells that something was missed.
+    return message.seq > 0 && message.seq <= window.startSeq ? [{ type: 'changed', message }] : [];
+  }
+
+  /** A participant came, went, changed role or sent a receipt. */
+  participantChanged(participant: Participant): Effect[] {
+    const known = this.participants.get(participant.userId);
+    if (known && known.rev >= participant.rev) return [];
+    this.participants.delete(participant.userId);
+    this.participants.set(participant.userId, participant);
+    if (this.participants.size > this.#limits.maxParticipants) {
+      const oldest = this.participants.keys().next().value;
+      if (oldest !== undefined) this.participants.delete(oldest);
+    }
+    return [{ type: 'participant', participant }];
+  }
+
+  /** The conversation's own fields changed. */
+  conversationChanged(conversation: ConversationInfo): Effect[] {
+    if (this.conversation && this.conversation.metaRev >= conversation.metaRev) return [];
+    this.conversation = conversation;
+    return [{ type: 'conversation', conversation }];
+  }
+
+  /** A message was hidden for this user. */
+  hidden(messageId: string): Effect[] {
+    return this.window.hide(messageId) ? [{ type: 'hidden', messageId }] : [];
+  }
+
+  /** An accepted message was refused after all; true when it was waiting here under that record. */
+  rejected(rejected: Rejected): boolean {
+    const pending = this.window.pending.get(rejected.messageId);
+    if (!pending || pending.position !== rejected.position) return false;
+    return this.window.pending.delete(rejected.messageId);
+  }
+
+  /** The conversation was committed up to a head. */
+  headMoved(head: Head): Effect[] {
+    if (head.headRev <= this.rev) return [];
+    this.#seenRev = Math.max(this.#seenRev, head.headRev);
+    const effects: Effect[] = [];
+    const proven = this.window.promote(head, effects);
+    // Before the first load there is no revision to continue from.
+    if (proven && this.ready && head.prevHeadRev === this.rev) {
+      this.rev = head.headRev;
+      this.#followQueued(effects);
+      return effects;
+    }
+    // Heads that come while a sync is under way often continue where its delta ends.
+    if (this.#heads.size >= maxQueuedHeads) this.#heads.clear();
+    this.#heads.set(head.prevHeadRev, head);
+    effects.push({ type: 'sync' });
+    return effects;
+  }
+
+  /** Forgets what binds the state to its past, so that the next sync starts from nothing. Messages stay shown till then. */
+  restart(): void {
+    this.cursor = '';
+    this.ready = false;
+  }
+
+  /**
+   * The answer to a sync. `fromStart` says that it was asked without a cursor. Changes in it are taken by rev, so that
+   * repeats and live events that overtook it do no harm.
+   */
+  delta(delta: ConversationDelta, fromStart: boolean): Effect[] {
+    if (delta.refused === 'CONVERSATION_NOT_FOUND') return [{ type: 'left' }];
+    if (delta.refused !== 'UNSPECIFIED') {
+      if (delta.refused === 'CURSOR_INVALID') this.restart();
+      return [{ type: 'sync' }];
+    }
+    const effects: Effect[] = [];
+    const { window } = this;
+    if (fromStart || delta.limited) {
+      const had = window.restart(delta.limited?.startSeq ?? 0, delta.limited?.startDigest ?? emptyDigest);
+      if (had) effects.push({ type: 'reset' });
+      this.rev = 0;
+    }
+    for (const id of delta.hiddenMessageIds) effects.push(...this.hidden(id));
+    const taken = window.take(delta.messages, this.rev, effects);
+    for (const participant of delta.participants) effects.push(...this.participantChanged(participant));
+    if (delta.conversation) effects.push(...this.conversationChanged(delta.conversation));
+    this.cursor = delta.cursor;
+    if (taken === 'sound' && (delta.more || !delta.head)) {
+      effects.push({ type: 'sync' });
+      return effects;
+    }
+    if (taken !== 'sound' || !delta.head || !window.agreesWith(delta.head)) {
+      this.restart();
+      if (taken !== 'overflow') effects.push({ type: 'diverged' });
+      effects.push({ type: 'sync' });
+      return effects;
+    }
+    this.#complete(delta.head, effects);
+    return effects;
+  }
+
+  #complete(head: Head, effects: Effect[]): void {
+    this.window.settle(head);
+    this.rev = Math.max(this.rev, head.headRev);
+    this.ready = true;
+    if (this.window.announcedSeq === undefined) {
+      this.window.announcedSeq = this.window.lastSeq;
+      effects.push({ type: 'reset' });
+    }
+    this.#followQueued(effects);
+  }
+
+  #followQueued(effects: Effect[]): void {
+    for (const [prev, head] of this.#heads) if (head.headRev <= this.rev) this.#heads.delete(prev);
+    for (let head = this.#heads.get(this.rev); head; head = this.#heads.get(this.rev)) {
+      this.#heads.delete(this.rev);
+      if (!this.window.promote(head, effects)) break;
+      this.rev = head.headRev;
+    }
+    // A head was seen that lies beyond what could be followed.
+    if (this.rev < this.#seenRev) effects.push({ type: 'sync' });
+  }
+}

@@ -1,0 +1,60 @@
+/** Every bound of the client, with its unit. What happens at each is said where it is used. */
+export interface ClientLimits {
+  /** A command without an answer rejects with DEADLINE_EXCEEDED after this many milliseconds, waiting to be online included. */
+  readonly commandTimeoutMs: number;
+  /** A connection that has not been welcomed is given up after this many milliseconds. */
+  readonly openTimeoutMs: number;
+  /** An application's getToken or urls that has not answered counts as failed after this many milliseconds. */
+  readonly tokenTimeoutMs: number;
+  /** Commands open at once; more reject with LIMIT_EXCEEDED. */
+  readonly maxPendingCommands: number;
+  /** Ceiling of the first wait before a retry, in milliseconds. */
+  readonly backoffBaseMs: number;
+  /** Ceiling of any wait before a retry, in milliseconds. */
+  readonly backoffCapMs: number;
+  /** Silence beyond two ping intervals after which the connection is probed, in milliseconds. */
+  readonly watchdogSlackMs: number;
+  /** A probe unanswered for this many milliseconds ends the connection. */
+  readonly probeTimeoutMs: number;
+  /** Longest time the old connection of a moving node is kept for its open answers, in milliseconds. */
+  readonly maxDrainMs: number;
+  /** Fresh tokens refused in a row before the client ends. */
+  readonly maxTokenRefusals: number;
+  /** Unsent messages; more reject with LIMIT_EXCEEDED. */
+  readonly maxOutboxMessages: number;
+  /** JSON bytes of unsent messages; more reject with LIMIT_EXCEEDED. */
+  readonly maxOutboxBytes: number;
+  /** A message that could not be sent for this many milliseconds is given up. */
+  readonly maxSendAgeMs: number;
+  /** Committed messages kept of an open conversation; older ones come by history. */
+  readonly maxWindowMessages: number;
+  /** Accepted, not yet committed messages kept of an open conversation; beyond it the newest are left to sync. */
+  readonly maxPendingMessages: number;
+  /** Participants kept of an open conversation, those that changed last; others come by listMembers. */
+  readonly maxParticipants: number;
+  /** Open conversations; beyond it the one used least recently is closed. */
+  readonly maxWindows: number;
+  /** Entries kept of the user's list of conversations. */
+  readonly maxConversations: number;
+}
+
+export const defaultLimits: ClientLimits = {
+  commandTimeoutMs: 15_000,
+  openTimeoutMs: 10_000,
+  tokenTimeoutMs: 30_000,
+  maxPendingCommands: 1_000,
+  backoffBaseMs: 200,
+  backoffCapMs: 15_000,
+  watchdogSlackMs: 5_000,
+  probeTimeoutMs: 5_000,
+  maxDrainMs: 5_000,
+  maxTokenRefusals: 3,
+  maxOutboxMessages: 1_000,
+  maxOutboxBytes: 4 * 1024 * 1024,
+  maxSendAgeMs: 24 * 60 * 60 * 1_000,
+  maxWindowMessages: 1_000,
+  maxPendingMessages: 2_000,
+  maxParticipants: 1_000,
+  maxWindows: 100,
+  maxConversations: 10_000,
+};
