@@ -3,6 +3,7 @@ import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caa
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { pack, unpack, unpackSparse } from './packing.ts';
 import {
+  type ConversationKey,
   type ConversationRole,
   type MessageRole,
   type MessageStore,
@@ -29,6 +30,9 @@ const bounded = (count: number): void => {
     });
 };
 
+/** Only the key of what callers pass: their objects may carry more than can cross to a thread. */
+const bare = ({ tenantId, conversationId }: ConversationKey): ConversationKey => ({ tenantId, conversationId });
+
 const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
   write: async (documents) => {
     bounded(documents.length);
@@ -43,19 +47,22 @@ const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
   },
   page: async (key, range) => {
     bounded(range.limit);
-    return unpack(MessageDocument, await reader.call('page', { key, range }));
+    return unpack(MessageDocument, await reader.call('page', { key: bare(key), range }));
   },
   changedSince: async (key, afterRev, lastSeq, limit) => {
     bounded(limit);
-    return unpack(MessageDocument, await reader.call('messagesChanged', { key, afterRev, lastSeq, limit }));
+    return unpack(MessageDocument, await reader.call('messagesChanged', { key: bare(key), afterRev, lastSeq, limit }));
   },
   thread: async (key, afterSeq, lastSeq, limit) => {
     bounded(limit);
-    return unpack(MessageDocument, await reader.call('thread', { key, afterSeq, lastSeq, limit }));
+    return unpack(
+      MessageDocument,
+      await reader.call('thread', { key: { ...bare(key), messageId: key.messageId }, afterSeq, lastSeq, limit }),
+    );
   },
   pinned: async (key, lastSeq, limit) => {
     bounded(limit);
-    return unpack(MessageDocument, await reader.call('pinned', { key, lastSeq, limit }));
+    return unpack(MessageDocument, await reader.call('pinned', { key: bare(key), lastSeq, limit }));
   },
   countUnread: async (queries) => {
     bounded(queries.length);
@@ -65,10 +72,11 @@ const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
     bounded(documents.length);
     if (documents.length > 0) await writer.call('hide', hiddenRows(documents));
   },
-  hiddenIn: (key, fromSeq, toSeq) => reader.call('hiddenIn', { key, fromSeq, toSeq }),
+  hiddenIn: (key, fromSeq, toSeq) =>
+    reader.call('hiddenIn', { key: { ...bare(key), userId: key.userId }, fromSeq, toSeq }),
   hiddenSince: async (key, afterRev, limit) => {
     bounded(limit);
-    const rows = await reader.call('hiddenSince', { key, afterRev, limit });
+    const rows = await reader.call('hiddenSince', { key: { ...bare(key), userId: key.userId }, afterRev, limit });
     const { tenantId, conversationId, userId } = key;
     return rows.map((row) => ({
       tenantId,
@@ -112,7 +120,7 @@ const participantRole = (reader: Reader, writer: Writer): ParticipantRole => ({
   },
   ofConversation: async (key, page) => {
     bounded(page.limit);
-    return unpack(ParticipantDocument, await reader.call('ofConversation', { key, page }));
+    return unpack(ParticipantDocument, await reader.call('ofConversation', { key: bare(key), page }));
   },
   ofUser: async (tenantId, userId, page) => {
     bounded(page.limit);
@@ -120,7 +128,7 @@ const participantRole = (reader: Reader, writer: Writer): ParticipantRole => ({
   },
   changedSince: async (key, afterRev, limit) => {
     bounded(limit);
-    return unpack(ParticipantDocument, await reader.call('participantsChanged', { key, afterRev, limit }));
+    return unpack(ParticipantDocument, await reader.call('participantsChanged', { key: bare(key), afterRev, limit }));
   },
   countActive: (tenantId, userId) => reader.call('countActive', { tenantId, userId }),
 });
