@@ -21,6 +21,7 @@ const schema = z
     host: env.CAAS_HOST,
     gatewayPort: env.GATEWAY_PORT,
     socketPorts: [env.SOCKET_1_PORT, env.SOCKET_2_PORT] as readonly number[],
+    /** Port of auth's gRPC; the other services' follow it. 0: any free ones. */
     authPort: env.AUTH_GRPC_PORT,
     /** Whether the development tenant and app are made. */
     developmentApp: env.CAAS_DEVELOPMENT_APP,

@@ -50,11 +50,13 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret() });
 
+  const grpcAddressOf = (service: number): string =>
+    `${host}:${options.authPort === 0 ? 0 : options.authPort + service}`;
   const auth = await createAuth({
     accounts,
     rootKey,
     serviceAuth,
-    config: { ...authConfig({}), grpcAddress: `${host}:${options.authPort}` },
+    config: { ...authConfig({}), grpcAddress: grpcAddressOf(0) },
     logger: loggerOf('auth'),
   });
   const app = options.developmentApp
@@ -76,6 +78,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   for (const [i, wantedPort] of options.socketPorts.entries()) {
     const nodeId = `socket-${i + 1}`;
     let port = wantedPort;
+    let grpcAddress = grpcAddressOf(1 + i);
     const node = await restartable(nodeId, async (severance) => {
       const started = await createSocketNode(
         {
@@ -85,18 +88,22 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          serviceAuth,
         },
         {
           nodeId,
           host,
           port,
+          grpcAddress,
           hashKey,
           bounds: { drainMs: options.drainMs, ...options.bounds },
           ...(options.limits && { limits: options.limits }),
         },
         loggerOf(nodeId),
       );
-      port = started.port; // a node that comes back comes back where it was
+      // A node that comes back comes back where it was.
+      port = started.port;
+      grpcAddress = started.grpcAddress;
       return started;
     });
     nodes.push(node);

@@ -2,6 +2,7 @@ import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock } from '@caas/kit';
+import { createGrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
@@ -26,6 +27,8 @@ export interface SocketPorts {
   keyValue: KeyValue;
   inbox: NodeInbox;
   auth: AuthClients;
+  /** How those who call this node's gRPC (health, reflection) prove who they are. */
+  serviceAuth: ServiceAuth;
 }
 
 export interface SocketConfig {
@@ -34,6 +37,8 @@ export interface SocketConfig {
   host: string;
   /** 0: any free one. */
   port: number;
+  /** `host:port` of the node's gRPC; port 0: any free one. */
+  grpcAddress: string;
   /** Key of content hashes, the same on every node; at least 16 bytes. */
   hashKey: string;
   limits?: Partial<Limits>;
@@ -47,6 +52,8 @@ export interface SocketNode {
   /** `ws://host:port`, once listening. */
   readonly url: string;
   readonly port: number;
+  /** `host:port` of the node's gRPC. */
+  readonly grpcAddress: string;
   run(signal: AbortSignal): Promise<void>;
   /** Drops everything with no clean-up, as a crash of the process would. */
   crash(): void;
@@ -112,6 +119,13 @@ export const createSocketNode = async (
     ceilings: { ...ceilingsOf(limits), ...config.ceilings },
     ready: () => true,
   });
+  const grpc = await createGrpcServer({
+    name: nodeId,
+    address: config.grpcAddress,
+    services: [],
+    auth: ports.serviceAuth,
+    logger,
+  });
 
   const received = ({ entry }: NodeEntry): void => {
     if (entry?.$case === 'delivery') messages.delivered(entry.value);
@@ -129,6 +143,7 @@ export const createSocketNode = async (
     name: nodeId,
     url: `ws://${config.host}:${port}`,
     port,
+    grpcAddress: grpc.address,
     async run(signal) {
       const loops = [
         gate.run(background.signal),
@@ -141,16 +156,18 @@ export const createSocketNode = async (
         else for (const s of [signal, background.signal]) s.addEventListener('abort', () => resolve(), { once: true });
       });
       if (background.signal.aborted) return; // crashed
+      grpc.health.stopping();
       await edge.drain();
       await edge.close();
       background.abort();
-      await Promise.all([...loops, tail.stop(), stopListening()]);
+      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0)]);
     },
     crash() {
       background.abort();
       edge.abandon();
       void tail.stop();
       void stopListening();
+      void grpc.stop(0);
     },
     stats: () => ({
       connections: edge.connectionCount,

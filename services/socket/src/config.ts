@@ -10,6 +10,7 @@ const schema = z
     SOCKET_NODE_ID: settings.text().default('socket-1'),
     SOCKET_HOST: settings.text().default('127.0.0.1'),
     SOCKET_PORT: settings.port().default(3001),
+    SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
@@ -36,6 +37,8 @@ const schema = z
     host: env.SOCKET_HOST,
     /** Port WebSockets are served on; 0: any free one. */
     port: env.SOCKET_PORT,
+    /** `host:port` of the node's gRPC: health and reflection. */
+    grpcAddress: env.SOCKET_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.SOCKET_AUTH_ADDRESS,
     logFile: env.SOCKET_LOG_FILE,

@@ -15,13 +15,22 @@ await runMain(async (signal) => {
   if (token === undefined) throw new ConfigError('socket cannot start: CAAS_SERVICE_TOKEN is not set');
   if (hashKey === undefined) throw new ConfigError('socket cannot start: CAAS_HASH_KEY is not set');
   const logger = createLogger({ service: config.nodeId, level: config.logLevel });
-  const auth = authClients(config.authAddress, sharedTokenAuth({ token }), logger);
+  const serviceAuth = sharedTokenAuth({ token });
+  const auth = authClients(config.authAddress, serviceAuth, logger);
   const [log, store, accounts] = await Promise.all([
     openSqliteEventLog({ file: config.logFile }),
     openSqliteMessageStore({ file: config.messagesFile }),
     openSqliteAccountStore({ file: config.accountsFile }),
   ]);
-  const ports = { log, store, users: accounts.users, keyValue: memoryKeyValue(), inbox: memoryNodeInbox(), auth };
+  const ports = {
+    log,
+    store,
+    users: accounts.users,
+    keyValue: memoryKeyValue(),
+    inbox: memoryNodeInbox(),
+    auth,
+    serviceAuth,
+  };
   try {
     const node = await createSocketNode(ports, { ...config, hashKey }, logger);
     logger.info({ url: node.url }, 'socket node listens');
