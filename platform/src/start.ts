@@ -117,6 +117,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       ...gatewayConfig(Object.fromEntries(socketUrls.map((url, i) => [`SOCKET_SERVICE_${i + 1}_URL`, url]))),
       host,
       port: options.gatewayPort,
+      grpcAddress: grpcAddressOf(options.socketPorts.length + 2),
       authAddress: auth.address,
       drainMs: options.drainMs,
     },

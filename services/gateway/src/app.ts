@@ -1,6 +1,6 @@
 import type { RateLimits } from '@caas/key-value';
 import { type Runnable, runAll } from '@caas/kit';
-import { createGrpcClient, type ServiceAuth } from '@caas/kit/grpc';
+import { createGrpcClient, createGrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { Logger } from '@caas/kit/log';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -22,7 +22,7 @@ import { openApi } from './routes/openapi.ts';
 import { refreshToken } from './routes/refresh-token.ts';
 
 export interface GatewayPorts {
-  /** How the gateway proves to auth who it is. */
+  /** How the gateway proves to auth who it is, and how others prove themselves to its own gRPC. */
   serviceAuth: ServiceAuth;
   /** Counters shared by all gateways. */
   rateLimits: RateLimits;
@@ -35,6 +35,8 @@ export interface GatewayPorts {
 export interface Gateway extends Runnable {
   /** `http://host:port` with the port that was bound. */
   readonly url: string;
+  /** `host:port` of its gRPC (health, reflection). */
+  readonly grpcAddress: string;
 }
 
 /** Waits between attempts of calls that may be repeated, in milliseconds: short, because somebody waits for the answer. */
@@ -68,12 +70,14 @@ export const createGateway = async (ports: GatewayPorts): Promise<Gateway> => {
   const { trustProxy, host, port, drainMs } = config;
   const app = expressApp({ routes: routesOf(clients, config), rates, tokens: clients.tokens, trustProxy, logger });
   const server = await listen(app, { host, port, drainMs, logger });
+  const grpc = await createGrpcServer({ name: 'gateway', address: config.grpcAddress, services: [], auth, logger });
   return {
     name: 'gateway',
     url: server.url,
+    grpcAddress: grpc.address,
     async run(signal) {
       try {
-        await runAll([server], signal, { drainMs: drainMs + 1_000 });
+        await runAll([server, grpc], signal, { drainMs: drainMs + 1_000 });
       } finally {
         for (const each of Object.values(clients)) each.close();
       }

@@ -8,6 +8,7 @@ const schema = z
   .object({
     GATEWAY_HOST: settings.text().default('127.0.0.1'),
     GATEWAY_PORT: settings.port().default(3000),
+    GATEWAY_GRPC_ADDRESS: settings.address().default('127.0.0.1:50055'),
     GATEWAY_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
     GATEWAY_TRUST_PROXY: settings.count({ max: 10 }).default(0),
     GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
@@ -25,6 +26,8 @@ const schema = z
     host: env.GATEWAY_HOST,
     /** Port HTTP listens on; 0: any free one. */
     port: env.GATEWAY_PORT,
+    /** `host:port` of the gateway's gRPC: health and reflection. */
+    grpcAddress: env.GATEWAY_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.GATEWAY_AUTH_ADDRESS,
     /** Number of proxies in front whose X-Forwarded-For is believed; 0: none. */

@@ -43,7 +43,7 @@ const start = async ({ config, auth: authOptions, rateLimits, folder }: Options 
     serviceAuth: testServiceAuth,
     rateLimits: rateLimits ?? memoryRateLimits(),
     localRateLimits: memoryRateLimits(),
-    config: { ...gatewayConfig(env), port: 0, authAddress: auth.address, ...config },
+    config: { ...gatewayConfig(env), port: 0, grpcAddress: '127.0.0.1:0', authAddress: auth.address, ...config },
     logger: createLogger({
       service: 'gateway',
       level: 'trace',
