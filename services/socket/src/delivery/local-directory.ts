@@ -66,6 +66,8 @@ export class LocalDirectory implements RegistrationSource {
       user = new LocalUser(tenantId, userId);
       this.#users.set(name, user);
     }
+    const [other] = user.connections;
+    if (other) connection.rates = other.rates;
     user.connections.add(connection);
     for (const conversation of user.conversations) conversation.connectionAdded(connection);
     user.ready ??= this.#load(user);

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { CaasError, type Clock, type reasonNumber, ruleOf, toWireError } from '@caas/kit';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
-import type { Event, Reply } from '@caas/proto/caas/socket/v1/server_frames';
+import type { Event, Reply, Welcome } from '@caas/proto/caas/socket/v1/server_frames';
 import type { WebSocket } from 'ws';
 import type { Turn } from '../delivery/turn.ts';
 import type { Limits, NodeBounds } from '../limits.ts';
@@ -16,6 +16,17 @@ export interface ConnectionContext {
   clock: Clock;
 }
 
+/** Buckets of a user. */
+export interface Rates {
+  sends: TokenBucket;
+  frames: TokenBucket;
+}
+
+const ratesOf = (limits: Limits): Rates => ({
+  sends: new TokenBucket(limits.sendsPerSecond, limits.sendsBurst),
+  frames: new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute),
+});
+
 let lastConnectionId = 0;
 
 /**
@@ -27,8 +38,8 @@ export class Connection {
   readonly id: number = ++lastConnectionId;
   readonly subprotocol: Subprotocol;
   readonly ws: WebSocket;
-  readonly sends: TokenBucket;
-  readonly frames: TokenBucket;
+  /** The user's rates, shared by all of the user's connections to this node. */
+  rates: Rates;
   claims: Claims;
   limits: Limits;
   /** Commands in work. */
@@ -44,6 +55,8 @@ export class Connection {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #closed = false;
+  /** False until the welcome, which is the first frame; what happens before, the client's sync finds. */
+  #welcomed = false;
   /** Since when events are dropped because the client does not read; 0: they are not. */
   #lossySinceMs = 0;
   #heardAtMs: number;
@@ -64,8 +77,7 @@ export class Connection {
     this.limits = limits;
     this.#context = context;
     this.#heardAtMs = context.clock.now();
-    this.sends = new TokenBucket(limits.sendsPerSecond, limits.sendsBurst);
-    this.frames = new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute);
+    this.rates = ratesOf(limits);
   }
 
   get closed(): boolean {
@@ -98,9 +110,15 @@ export class Connection {
     );
   }
 
+  /** The first frame; from here on events are sent. */
+  welcome(welcome: Welcome): void {
+    this.#welcomed = true;
+    this.event({ event: { $case: 'welcome', value: welcome } });
+  }
+
   /** Frames shared with other receivers; dropped, and the client told later, when it does not read. */
   enqueueEvents(frames: Buffer): void {
-    if (this.#lossySinceMs !== 0) return;
+    if (!this.#welcomed || this.#lossySinceMs !== 0) return;
     if (this.backlogBytes + frames.length > this.#context.bounds.maxQueuedBytes) {
       this.#lossySinceMs = this.#context.clock.now();
       return;

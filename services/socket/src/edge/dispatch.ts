@@ -32,7 +32,7 @@ export class Dispatcher {
     }
     const command = frame.command;
     if (!command) return;
-    const wait = (verbOf(command.$case).rate === 'sends' ? connection.sends : connection.frames).take(
+    const wait = (verbOf(command.$case).rate === 'sends' ? connection.rates.sends : connection.rates.frames).take(
       this.#node.clock.now(),
     );
     if (wait > 0) {

@@ -225,20 +225,15 @@ export class Edge {
       this.#left(connection);
     });
     const { maxFrameBytes, pingIntervalMs } = this.#node.bounds;
-    connection.event({
-      event: {
-        $case: 'welcome',
-        value: {
-          userId: claims.userId,
-          sessionId: claims.sessionId,
-          nodeId: this.#node.nodeId,
-          serverTimeMs: this.#node.clock.now(),
-          tokenExpiresAtMs: claims.expiresAtMs,
-          pingIntervalMs,
-          maxFrameBytes,
-          maxTextBytes: connection.limits.maxTextBytes,
-        },
-      },
+    connection.welcome({
+      userId: claims.userId,
+      sessionId: claims.sessionId,
+      nodeId: this.#node.nodeId,
+      serverTimeMs: this.#node.clock.now(),
+      tokenExpiresAtMs: claims.expiresAtMs,
+      pingIntervalMs,
+      maxFrameBytes,
+      maxTextBytes: connection.limits.maxTextBytes,
     });
     if (first) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
     connection.onRelief = () => this.#resumeIfRelieved(connection);
