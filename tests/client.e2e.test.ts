@@ -1,5 +1,6 @@
 import { CaasClient, type ClientOptions, type Conversation } from '@caas/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { WebSocket } from 'ws';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 
 const deadlineMs = 20_000;
@@ -107,6 +108,8 @@ describe('the SDK through real nodes', () => {
         new Set(conversations[0]?.messages().map((m) => m.messageId)),
       );
       expect(a.stats().divergences + b.stats().divergences).toBe(0);
+      // The crash came while messages were under way: Alice lost her connection, or nobody did.
+      expect(a.stats().reconnects).toBe(service === 'socket-1' ? 1 : 0);
     },
   );
 
@@ -134,7 +137,8 @@ describe('the SDK through real nodes', () => {
     const forward: number[] = [];
     for await (const message of conversation.history({ afterSeq: 0, pageSize: 25, max: 40 })) forward.push(message.seq);
     expect(forward).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
-    expect(back.conversations().find((e) => e.conversation.conversationId === id)?.unreadCount).toBe(60);
+    const unread = () => back.conversations().find((e) => e.conversation.conversationId === id)?.unreadCount;
+    await until('unread', unread, (count) => count === 60);
   });
 
   test('edits, reactions, deletions and receipts reach the other side', async () => {
@@ -189,6 +193,26 @@ describe('the SDK through real nodes', () => {
     await expect(b.sendMessage(id, { text: 'still here?' })).rejects.toMatchObject({
       reason: 'CONVERSATION_NOT_FOUND',
     });
+  });
+
+  test('another implementation of WebSocket does as well', async () => {
+    const a = await connect('alice', 0, { createSocket: (url, protocols) => new WebSocket(url, protocols) });
+    const id = await group(a, 'bob');
+    await a.sendMessage(id, { text: 'hello' });
+    await converged([a.conversation(id)], 1);
+  });
+
+  test('the end of the session at the gateway ends the client, with the reason', async () => {
+    const signedIn = await signIn(platform, 'erin');
+    const client = await connect('erin', 1, { getToken: async () => signedIn.accessToken });
+    const closed = new Promise((resolve) => client.on('closed', ({ error }) => resolve(error?.reason)));
+    const response = await fetch(`${platform.gatewayUrl}/api/v1/auth/sessions/${signedIn.sessionId}`, {
+      method: 'DELETE',
+      headers: { authorization: `Bearer ${signedIn.accessToken}` },
+    });
+    expect(response.ok).toBe(true);
+    expect(await closed).toBe('SESSION_REVOKED');
+    await expect(client.getUsers([])).rejects.toMatchObject({ reason: 'SESSION_REVOKED' });
   });
 
   test('a token that is none ends the client, with the reason', async () => {

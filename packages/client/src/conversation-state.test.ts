@@ -286,6 +286,44 @@ describe('a conversation', () => {
     expect(state.participantChanged(participant)).toEqual([]);
   });
 
+  test('ignores a late record of a message that has left the window', () => {
+    const log = new ModelLog(500);
+    const state = new ConversationState('c1', { ...limits, maxWindowMessages: 1 });
+    state.delta(log.delta(''), true);
+    const messages = [log.append(), log.append()];
+    for (const message of messages) state.accepted(message);
+    state.headMoved(log.commit(2) as Head);
+    expect(state.window.committed).toHaveLength(1);
+    expect(state.accepted(messages[0] as Message)).toEqual([]);
+    expect(state.window.pending.size).toBe(0);
+  });
+
+  test('takes no revision from a head before it has loaded, for the changes before it are not here', () => {
+    const log = new ModelLog(500);
+    log.append();
+    log.commit(1);
+    const state = new ConversationState('c1', limits);
+    state.delta({ ...log.delta(''), more: true }, true);
+    const rest = log.delta(state.cursor);
+    log.edit(0);
+    // A head that does not say which changes it follows: no predecessor.
+    state.headMoved(log.head(0));
+    expect(types(state.delta(rest, false))).toContain('sync');
+    state.delta(log.delta(state.cursor), false);
+    expect(state.window.at(1)?.editedAtMs).toBe(log.messages[0]?.editedAtMs);
+  });
+
+  test('asks again when a delta from the start was read before a head it has already followed', () => {
+    const { log, state } = loaded();
+    const asked = log.delta('');
+    state.accepted(log.append());
+    state.headMoved(log.commit(1) as Head);
+    state.restart();
+    expect(types(state.delta(asked, true))).toContain('sync');
+    state.delta(log.delta(state.cursor), false);
+    expect(state.window.digest).toBe(log.digest);
+  });
+
   test('forgets a rejected record, but not another record of the same message', () => {
     const { state } = loaded();
     state.accepted(aMessage({ messageId: 'm', position: 5 }));

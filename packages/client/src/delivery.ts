@@ -169,6 +169,11 @@ export class Delivery {
 
   delta(delta: ConversationDelta, fromStart: boolean): void {
     this.#step(delta.conversationId, (state) => state.delta(delta, fromStart));
+    const { directory, userId } = this.#options;
+    const known = directory.get(delta.conversationId)?.lastMessage?.position ?? 0;
+    const committed = this.#open.get(delta.conversationId)?.state.window.committed ?? [];
+    const first = committed.findLastIndex((message) => message.position <= known) + 1;
+    for (const message of committed.slice(first)) directory.messageArrived(message, message.senderId === userId());
   }
 
   #message(message: Message): void {

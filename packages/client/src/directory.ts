@@ -55,11 +55,14 @@ export class Directory {
     this.#set(entry, { conversation: { ...entry.conversation, head } });
   }
 
-  /** A message seen for the first time. */
+  /** A message was accepted or found by a sync; counted when it is later than the last one known. */
   messageArrived(message: Message, isOwn: boolean): void {
     const entry = this.#entries.get(message.conversationId);
     if (!entry || message.position <= (entry.lastMessage?.position ?? 0)) return;
-    this.#set(entry, { lastMessage: message, unreadCount: entry.unreadCount + (isOwn ? 0 : 1) });
+    this.#set(entry, {
+      lastMessage: message,
+      unreadCount: entry.unreadCount + (isOwn || message.deletedAtMs > 0 ? 0 : 1),
+    });
   }
 
   messageChanged(message: Message): void {
