@@ -9,7 +9,7 @@ export const maxParkedConversations = 10_000;
 const scanPageRecords = 1_000;
 
 /** What a dead letter is: unreadable by itself, kept back behind a parked conversation, or a mark. */
-export type DeadLetterKind = 'poison' | 'kept-back' | 'parked' | 'resumed';
+export type DeadLetterKind = 'poison' | 'kept-back' | 'parked' | 'resumed' | 'retried';
 
 export const DeadLetterHeader = {
   kind: 'dlq-kind',

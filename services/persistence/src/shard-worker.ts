@@ -1,5 +1,5 @@
 import type { LogRecord, ShardHandler } from '@caas/event-log';
-import { CaasError, type Logger } from '@caas/kit';
+import { CaasError, type Logger, type Reason } from '@caas/kit';
 import type { DeadLetters } from './dead-letters.ts';
 import { retriedHeader } from './dead-letters.ts';
 import { decode } from './decode.ts';
@@ -100,16 +100,20 @@ export class ShardWorker implements ShardHandler {
       return await this.#parked(await persistGroups(this.#parts, state, groups, signal));
     } catch (fault) {
       if (isPassing(fault, signal)) throw fault;
-      // One conversation's documents must not take the others along; which one it is, only trying each alone tells.
-      if (groups.length > 1) return joined(await this.#eachAlone(state, groups, signal));
-      return this.#parked({ applied: 0, rejections: [], notices: [], faulty: [{ group: groups[0] as Group, fault }] });
     }
+    // One conversation's documents must not take the others along; which one it is, only trying each alone tells.
+    const parts: Persistence[] = [];
+    for (const group of groups) parts.push(await this.#persistAlone(state, group, signal));
+    return joined(parts);
   }
 
-  async #eachAlone(state: ShardState, groups: readonly Group[], signal: AbortSignal): Promise<Persistence[]> {
-    const parts: Persistence[] = [];
-    for (const group of groups) parts.push(await this.#persist(state, [group], signal));
-    return parts;
+  async #persistAlone(state: ShardState, group: Group, signal: AbortSignal): Promise<Persistence> {
+    try {
+      return await this.#parked(await persistGroups(this.#parts, state, [group], signal));
+    } catch (fault) {
+      if (isPassing(fault, signal)) throw fault;
+      return this.#parked({ applied: 0, rejections: [], notices: [], faulty: [{ group, fault }] });
+    }
   }
 
   /** Parks the conversations that could not be applied. */
@@ -139,5 +143,14 @@ const joined = (parts: readonly Persistence[]): Persistence => ({
   faulty: [],
 });
 
+/** Faults of an engine, not of what is written: the same records may well go through later. */
+const passingReasons: ReadonlySet<string> = new Set<Reason>([
+  'UNAVAILABLE',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+  'RATE_LIMITED',
+  'DRAINING',
+]);
+
 const isPassing = (fault: unknown, signal: AbortSignal): boolean =>
-  signal.aborted || (fault instanceof CaasError && fault.retryable);
+  signal.aborted || (fault instanceof CaasError && passingReasons.has(fault.reason));
