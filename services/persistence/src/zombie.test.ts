@@ -76,8 +76,8 @@ const seen = ({ head, messages, participants }: Awaited<ReturnType<typeof state>
   };
 };
 
-/** A store whose nth call of `point`, once armed, waits until it is let go. */
-const stalling = (bench: Bench, point: string, when: 'before' | 'after', nth = 1) => {
+/** A store whose next call of `point`, once armed, waits until it is let go. */
+const stalling = (bench: Bench, point: string, when: 'before' | 'after') => {
   let reached = (): void => undefined;
   let release = (): void => undefined;
   const stalled = new Promise<void>((resolve) => {
@@ -87,12 +87,9 @@ const stalling = (bench: Bench, point: string, when: 'before' | 'after', nth = 1
     release = resolve;
   });
   let armed = false;
-  let calls = 0;
   const store = hooked(bench.store, {
     [when]: async (name: string) => {
       if (!armed || name !== point) return;
-      calls += 1;
-      if (calls < nth) return;
       armed = false;
       reached();
       await released;
@@ -204,7 +201,7 @@ describe('a worker that lost its shard and does not know it', () => {
     open.push(bench);
     const c = aConversation('c');
     const place = places();
-    const late = stalling(bench, 'conversations.commit', 'before', 1);
+    const late = stalling(bench, 'messages.write', 'before');
     const zombie = aWorker(bench, late.store);
     await zombie.assigned(shard);
     await zombie.batch(shard, place(c.created(['ann', 'bob']), c.sent('a')), never);
@@ -213,7 +210,7 @@ describe('a worker that lost its shard and does not know it', () => {
     late.arm();
     const zombieEnds = zombie.batch(shard, edit, never).catch(() => undefined);
     await late.stalled;
-    const early = stalling(bench, 'conversations.commit', 'before', 2);
+    const early = stalling(bench, 'messages.write', 'after');
     const owner = aWorker(bench, early.store);
     await owner.assigned(shard);
     early.arm();
