@@ -289,7 +289,7 @@ describe('a conversation', () => {
     };
     expect(await reconnect(1, [entry(0)])).toEqual([]);
     expect(await reconnect(2, [entry(4)])).toEqual(['sync']);
-    expect(socket(2).sent[0]?.request).toEqual({ conversations: [{ conversationId: 'c', cursor: 'x' }] });
+    expect(socket(2).sent[0]?.request).toEqual({ conversations: [{ conversationId: 'c', cursor: 'x', rev: 0 }] });
     const left: string[] = [];
     client.on('left', ({ conversationId }) => left.push(conversationId));
     await reconnect(3, []);

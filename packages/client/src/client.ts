@@ -95,7 +95,7 @@ export class CaasClient extends Verbs<ClientEvents> {
       isOnline,
       sync: (request) => this.command('sync', request),
       list: (request) => this.command('listConversations', request),
-      cursorOf: (conversationId) => this.#delivery.cursorOf(conversationId),
+      standingOf: (conversationId) => this.#delivery.standingOf(conversationId),
       onEntry: (entry) => this.#delivery.listed(entry),
       onListed: (gone) => {
         for (const conversationId of gone) this.#delivery.left(conversationId);

@@ -5,7 +5,7 @@ import type { Directory, DirectoryEffect } from './directory.ts';
 import { CaasClientError, errorOf } from './errors.ts';
 import type { ClientLimits } from './limits.ts';
 import type { OutboxRecord } from './ports.ts';
-import type { Synchroniser } from './synchroniser.ts';
+import type { Standing, Synchroniser } from './synchroniser.ts';
 import type { Accepted, ConversationDelta, NodeEvent, Rejected } from './wire/frames.ts';
 import type { ConversationEntry, Message, Participant } from './wire/resources.ts';
 
@@ -70,8 +70,8 @@ export class Delivery {
     return [...this.#open.keys()];
   }
 
-  cursorOf(conversationId: string): string | undefined {
-    return this.#open.get(conversationId)?.state.cursor;
+  standingOf(conversationId: string): Standing | undefined {
+    return this.#open.get(conversationId)?.state;
   }
 
   touch(conversationId: string): void {

@@ -13,6 +13,14 @@ const listPageSize = 200;
 /** Conversations without a cursor in one sync: they share the 500 messages it gives. */
 const maxFreshConversations = 5;
 
+/** Where this client stands in a conversation. */
+export interface Standing {
+  /** Cursor of the last delta; empty: none yet. */
+  readonly cursor: string;
+  /** Revision reached since by following heads. */
+  readonly rev: number;
+}
+
 export interface SynchroniserOptions {
   readonly limits: ClientLimits;
   readonly clock: Clock;
@@ -20,8 +28,8 @@ export interface SynchroniserOptions {
   readonly isOnline: () => boolean;
   readonly sync: (request: Requests['sync']) => Promise<ReplyTo<'sync'>>;
   readonly list: (request: Requests['listConversations']) => Promise<ReplyTo<'listConversations'>>;
-  /** Cursor of an open conversation; undefined when it is not open (any more). */
-  readonly cursorOf: (conversationId: string) => string | undefined;
+  /** Where an open conversation stands; undefined when it is not open (any more). */
+  readonly standingOf: (conversationId: string) => Standing | undefined;
   readonly onEntry: (entry: ConversationEntry) => void;
   /** The whole list was read; these, known when it was begun, are not in it any more. */
   readonly onListed: (gone: readonly string[]) => void;
@@ -112,7 +120,9 @@ export class Synchroniser {
     for (let attempt = 0; this.#wanted.size > 0 && this.#options.isOnline(); ) {
       const asked = this.#batch();
       if (asked.size === 0) continue;
-      const conversations = [...asked].map(([conversationId, cursor]) => ({ conversationId, cursor }));
+      const conversations = [...asked].map(([conversationId, { cursor, rev }]) =>
+        cursor === '' ? { conversationId } : { conversationId, cursor, rev },
+      );
       try {
         const { deltas } = await this.#options.sync({ conversations });
         this.deltas += deltas.length;
@@ -127,25 +137,25 @@ export class Synchroniser {
     }
   }
 
-  #batch(): Map<string, string> {
-    const asked = new Map<string, string>();
+  #batch(): Map<string, Standing> {
+    const asked = new Map<string, Standing>();
     let fresh = 0;
     for (const conversationId of this.#wanted) {
       if (asked.size === maxSyncConversations) break;
-      const cursor = this.#options.cursorOf(conversationId);
-      if (cursor === '' && ++fresh > maxFreshConversations) continue;
+      const standing = this.#options.standingOf(conversationId);
+      if (standing?.cursor === '' && ++fresh > maxFreshConversations) continue;
       this.#wanted.delete(conversationId);
-      if (cursor !== undefined) asked.set(conversationId, cursor);
+      if (standing !== undefined) asked.set(conversationId, standing);
     }
     return asked;
   }
 
-  #take(delta: ConversationDelta, asked: Map<string, string>): void {
+  #take(delta: ConversationDelta, asked: Map<string, Standing>): void {
     const { conversationId } = delta;
-    const cursor = asked.get(conversationId);
-    if (cursor === undefined) return;
+    const standing = asked.get(conversationId);
+    if (standing === undefined) return;
     asked.delete(conversationId);
-    this.#options.onDelta(delta, cursor === '');
+    this.#options.onDelta(delta, standing.cursor === '');
     if (!this.#wanted.has(conversationId)) {
       this.#rounds.delete(conversationId);
       return;

@@ -75,7 +75,7 @@ export interface Requests {
   };
   getThread: { conversationId: string; rootMessageId: string; afterSeq?: number; limit?: number };
   listPins: { conversationId: string };
-  sync: { conversations: readonly { conversationId: string; cursor?: string }[]; limit?: number };
+  sync: { conversations: readonly { conversationId: string; cursor?: string; rev?: number }[]; limit?: number };
   getUsers: { userIds?: readonly string[]; externalIds?: readonly string[] };
   updateProfile: {
     displayName?: string;

@@ -7,6 +7,7 @@ import type {
   MessageDocument,
   ParticipantDocument,
 } from '@caas/proto/caas/events/v1/documents';
+import type { SyncCursor } from '@caas/proto/caas/socket/v1/commands';
 import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
 import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
@@ -20,10 +21,10 @@ const defaultLimit = 500;
 export const sync: Command<'sync'> = async (context, request) => {
   let room = request.limit || defaultLimit;
   const deltas: ConversationDelta[] = [];
-  for (const { conversationId, cursor } of request.conversations) {
+  for (const asked of request.conversations) {
     // Conversations that no longer fit are left out: the client asks for them again.
     if (room <= 0) break;
-    const delta = await deltaOf(context, conversationId, cursor, room);
+    const delta = await deltaOf(context, asked, room);
     deltas.push(delta);
     room -= Math.max(1, delta.messages.length + delta.participants.length + delta.hiddenMessageIds.length);
   }
@@ -32,8 +33,7 @@ export const sync: Command<'sync'> = async (context, request) => {
 
 const deltaOf = async (
   context: CommandContext,
-  conversationId: string,
-  cursor: string,
+  { conversationId, cursor, rev }: SyncCursor,
   room: number,
 ): Promise<ConversationDelta> => {
   try {
@@ -43,7 +43,9 @@ const deltaOf = async (
     const since = decodeCursor(cursor, conversationId);
     if (since.rev > head.headRev || since.visibleFromSeq !== acting.member.visibleFromSeq)
       return await snapshot(context, acting, head, room);
-    return await changes(context, acting, head, since, room);
+    // What the client has followed live it has; how many messages that was is its own to know.
+    const reached = rev > since.rev && rev <= head.headRev ? { ...since, rev, seq: -1 } : since;
+    return await changes(context, acting, head, reached, room);
   } catch (error) {
     if (
       !(error instanceof CaasError) ||

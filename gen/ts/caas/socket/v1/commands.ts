@@ -179,6 +179,8 @@ export interface SyncCursor {
   conversationId: string;
   /** Cursor of the last delta; empty: from the start, which answers `limited` when there is more than fits. */
   cursor: string;
+  /** Revision the client has reached since by following heads; 0: that of the cursor. Spares it changes it knows. */
+  rev: number;
 }
 
 /** Sends a message. Answer: accepted. A retry with the same client_msg_id is safe. */
@@ -1329,7 +1331,7 @@ export const ClientFrame: MessageFns<ClientFrame> = {
 };
 
 function createBaseSyncCursor(): SyncCursor {
-  return { conversationId: "", cursor: "" };
+  return { conversationId: "", cursor: "", rev: 0 };
 }
 
 export const SyncCursor: MessageFns<SyncCursor> = {
@@ -1339,6 +1341,9 @@ export const SyncCursor: MessageFns<SyncCursor> = {
     }
     if (message.cursor !== "") {
       writer.uint32(18).string(message.cursor);
+    }
+    if (message.rev !== 0) {
+      writer.uint32(24).int64(message.rev);
     }
     return writer;
   },
@@ -1372,6 +1377,14 @@ export const SyncCursor: MessageFns<SyncCursor> = {
             message.cursor = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rev = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1392,6 +1405,7 @@ export const SyncCursor: MessageFns<SyncCursor> = {
         ? globalThis.String(object.conversation_id)
         : "",
       cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
+      rev: isSet(object.rev) ? globalThis.Number(object.rev) : 0,
     };
   },
 
@@ -1403,6 +1417,9 @@ export const SyncCursor: MessageFns<SyncCursor> = {
     if (message.cursor !== "") {
       obj.cursor = message.cursor;
     }
+    if (message.rev !== 0) {
+      obj.rev = Math.round(message.rev);
+    }
     return obj;
   },
 
@@ -1413,6 +1430,7 @@ export const SyncCursor: MessageFns<SyncCursor> = {
     const message = createBaseSyncCursor();
     message.conversationId = object.conversationId ?? "";
     message.cursor = object.cursor ?? "";
+    message.rev = object.rev ?? 0;
     return message;
   },
 };
@@ -5162,6 +5180,7 @@ export const protoMetadata: ProtoMetadata = {
         fields: {
           "conversation_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
           "cursor": { "limit": FieldLimit.decode(Buffer.from("EIAC", "base64")) },
+          "rev": { "limit": FieldLimit.decode(Buffer.from("MP////////8P", "base64")) },
         },
       },
       "SendMessage": {
