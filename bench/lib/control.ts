@@ -1,0 +1,13 @@
+/** What the generator says to a server it has started, and hears back, over the IPC channel. */
+export type Ask = 'usage' | 'gc' | 'profile' | 'stop' | { profiledInto: string };
+
+export interface Usage {
+  /** CPU of the process with all its threads, seconds. */
+  cpuSeconds: number;
+  /** Resident set, bytes. */
+  rssBytes: number;
+  /** Heap in use, bytes. */
+  heapBytes: number;
+}
+
+export type Answer = { kind: 'ready'; info: unknown } | { kind: 'answer'; value: unknown };

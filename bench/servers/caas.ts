@@ -1,0 +1,27 @@
+/** The platform as `npm start` runs it, with rates that a load generator does not meet. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { platformConfig, startPlatform } from '@caas/platform';
+import { serve } from '../lib/serve.ts';
+
+// Beside the project and not in the system's folder for such: that may be memory, where a sync costs nothing.
+const folder = join(import.meta.dirname, '../../.cache/bench');
+await mkdir(folder, { recursive: true });
+const dataDir = await mkdtemp(join(folder, 'caas-'));
+const anyPort = { GATEWAY_PORT: '0', SOCKET_1_PORT: '0', SOCKET_2_PORT: '0', AUTH_GRPC_PORT: '0' };
+const stop = new AbortController();
+const platform = await startPlatform({
+  ...platformConfig({ ...anyPort, CAAS_DATA: dataDir, LOG_LEVEL: 'error', CAAS_DRAIN: '100' }),
+  limits: { sendsPerSecond: 1e6, sendsBurst: 1e6, framesPerMinute: 1e8, maxConnections: 1e4 },
+});
+const running = platform.run(stop.signal);
+running.catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+  process.exit(1);
+});
+const { gatewayUrl, socketUrls, app } = platform;
+serve({ gatewayUrl, urls: socketUrls, app }, async () => {
+  stop.abort();
+  await running;
+  await rm(dataDir, { recursive: true, force: true });
+});
