@@ -1,3 +1,3 @@
 export { type PlatformConfig, platformConfig } from './config.ts';
 export type { Restartable } from './restartable.ts';
-export { type Platform, type PlatformOptions, startPlatform } from './start.ts';
+export { type Engines, type Platform, type PlatformOptions, startPlatform } from './start.ts';

@@ -2,23 +2,33 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
 import { authConfig, createAuth, rootKeyFromFile } from '@caas/auth';
-import { openSqliteEventLog } from '@caas/event-log';
+import { type EventLog, openSqliteEventLog } from '@caas/event-log';
 import { createGateway, gatewayConfig } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import { openSqliteMessageStore } from '@caas/message-store';
+import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { createPersistence, persistenceConfig } from '@caas/persistence';
 import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 
+/** The engines whose failures tests bring about. */
+export interface Engines {
+  log: EventLog;
+  store: MessageStore;
+}
+
 export interface PlatformOptions extends PlatformConfig {
   /** Limits of users that differ from the defaults, for benches and tests. */
   limits?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
+  /** Proves an operator's calls to auth; without it there are none. */
+  operatorToken?: string;
+  /** Puts something between the services and their engines, for tests of what happens when those fail. */
+  between?: (engines: Engines) => Engines;
 }
 
 export interface Platform {
@@ -29,6 +39,8 @@ export interface Platform {
   readonly app: { appId: string; appSecret: string } | undefined;
   /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence. */
   readonly services: ReadonlyMap<string, Restartable>;
+  /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
+  flushSharedState(): void;
   /** Resolves when the signal has aborted and everything has stopped; rejects when a service failed. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -38,7 +50,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const { dataDir, host, logLevel } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const loggerOf = (service: string) => createLogger({ service, level: logLevel });
-  const [log, store, accounts, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [ownLog, ownStore, accounts, rootKey, hashKey, knownSecret] = await Promise.all([
     openSqliteEventLog({ file: join(dataDir, 'log.db') }),
     openSqliteMessageStore({ file: join(dataDir, 'messages.db') }),
     openSqliteAccountStore({ file: join(dataDir, 'accounts.db') }),
@@ -46,9 +58,11 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
   ]);
+  const { between = (engines: Engines) => engines, operatorToken } = options;
+  const { log, store } = between({ log: ownLog, store: ownStore });
   const [keyValue, inbox, rateLimits] = [memoryKeyValue(), memoryNodeInbox(), memoryRateLimits()];
   // Services of one process prove themselves to each other by a token that never leaves it.
-  const serviceAuth = sharedTokenAuth({ token: newSecret() });
+  const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
 
   const grpcAddressOf = (service: number): string =>
     `${host}:${options.authPort === 0 ? 0 : options.authPort + service}`;
@@ -131,6 +145,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     authAddress: auth.address,
     app,
     services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const back = new AbortController();
@@ -141,8 +156,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         back.abort();
         await Promise.allSettled(running);
         clients.close();
-        await log.close();
-        await Promise.all([store.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await ownLog.close();
+        await Promise.all([ownStore.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
       }
     },
   };

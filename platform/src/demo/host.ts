@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Access, namedAccess } from './config.ts';
+import { DemoError } from './demo-error.ts';
+
+/** A platform to talk to, for as long as the demo takes. */
+export interface Host {
+  readonly access: Access;
+  /** What to tell of it. */
+  readonly told: string;
+  close(): Promise<void>;
+}
+
+/** How long a gateway may take to say that it lives, ms. */
+const probeMs = 1_000;
+
+/** The platform that runs; if none does, one of the demo's own, on free ports and data that is removed. */
+export const findHost = async (): Promise<Host> => {
+  const access = await namedAccess();
+  if (access && (await lives(access.gatewayUrl)))
+    return { access, told: `the platform at ${access.gatewayUrl}, from ${access.from}`, close: async () => undefined };
+  if (access?.from === 'the environment')
+    throw new DemoError(`nothing answers at CAAS_GATEWAY_URL=${access.gatewayUrl}`);
+  return ownHost();
+};
+
+const lives = async (gatewayUrl: string): Promise<boolean> => {
+  try {
+    return (await fetch(`${gatewayUrl}/health/ready`, { signal: AbortSignal.timeout(probeMs) })).ok;
+  } catch {
+    return false;
+  }
+};
+
+const ownHost = async (): Promise<Host> => {
+  // Loaded only when needed: against a platform that runs, the demo is a client and nothing else.
+  const { startPlatform } = await import('../start.ts');
+  const dataDir = await mkdtemp(join(tmpdir(), 'caas-demo-'));
+  const platform = await startPlatform({
+    dataDir,
+    host: '127.0.0.1',
+    gatewayPort: 0,
+    socketPorts: [0, 0],
+    authPort: 0,
+    developmentApp: true,
+    drainMs: 0,
+    logLevel: 'error',
+  });
+  const stopping = new AbortController();
+  const running = platform.run(stopping.signal);
+  running.catch(() => undefined);
+  const { appId, appSecret } = platform.app ?? { appId: '', appSecret: '' };
+  return {
+    access: { gatewayUrl: platform.gatewayUrl, appId, appSecret, from: 'the demo' },
+    told: `none runs, so one of the demo's own at ${platform.gatewayUrl}; it is stopped and its data removed at the end`,
+    async close() {
+      stopping.abort();
+      await running;
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+};

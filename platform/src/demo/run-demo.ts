@@ -1,0 +1,63 @@
+import { CaasClientError } from '@caas/client';
+import { ConfigError } from '@caas/kit/config';
+import { DemoError } from './demo-error.ts';
+import { findHost, type Host } from './host.ts';
+import { Side, signIn } from './side.ts';
+import { Table } from './table.ts';
+import { talk } from './talk.ts';
+import { assertAgreed, reportOf } from './verdict.ts';
+
+/** The demo ends after this time, done or not, ms. */
+const boundMs = 9_000;
+
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** Shows it, and ends the process with 0 when both saw the same, else with 1 and the reason. */
+export const runDemo = async (): Promise<void> => {
+  const bound = setTimeout(() => fail(new DemoError(`not done within ${boundMs} ms`)), boundMs);
+  let host: Host | undefined;
+  try {
+    host = await findHost();
+    print(`Platform: ${host.told}\n`);
+    await show(host);
+    process.exitCode = 0;
+  } catch (error) {
+    tell(error);
+    process.exitCode = 1;
+  }
+  await host?.close().catch(tell);
+  clearTimeout(bound);
+  process.exit();
+};
+
+const show = async ({ access }: Host): Promise<void> => {
+  const table = new Table(print);
+  const [alice, bob] = await Promise.all([signIn(access, 'alice'), signIn(access, 'bob')]);
+  const sides = [new Side('alice', 0, alice, table), new Side('bob', 1, bob, table)] as const;
+  try {
+    table.head('alice saw', 'bob saw');
+    await Promise.all(sides.map(({ client }) => client.connect()));
+    const talked = await talk(...sides, table);
+    table.section('What was sent');
+    for (const line of reportOf(talked, sides)) print(line);
+    table.section('Where both stand');
+    for (const [i, { head }] of talked.views.entries())
+      print(`  ${sides[i]?.name.padEnd(6)} ${head.lastSeq} messages, digest ${head.digest}`);
+    assertAgreed(talked);
+    print(`\nBoth saw all ${talked.sent.length} messages in one order, and the digests agree.`);
+  } finally {
+    for (const { client } of sides) client.close();
+  }
+};
+
+/** Plain words for what is expected to go wrong, the stack for what is not. */
+const tell = (error: unknown): void => {
+  const plain = error instanceof DemoError || error instanceof ConfigError || error instanceof CaasClientError;
+  const text = plain ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`\nThe demo failed: ${text}\n`);
+};
+
+const fail = (error: unknown): never => {
+  tell(error);
+  process.exit(1);
+};
