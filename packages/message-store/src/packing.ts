@@ -11,11 +11,23 @@ export interface Codec<T> {
   decode(bytes: Uint8Array): T;
 }
 
+/** Size of a buffer above which it is not kept for the next batch, in bytes. */
+const maxKeptBytes = 4 * 1024 * 1024;
+/** Keeps its buffer, so that batches don't pay for growing one each. */
+let writer = new BinaryWriter();
+
 /** Each document with its length before it (varint), in one buffer that belongs to the caller. */
 export const pack = <T>(codec: Codec<T>, documents: readonly T[]): Uint8Array<ArrayBuffer> => {
-  const writer = new BinaryWriter();
-  for (const document of documents) codec.encode(document, writer.fork()).join();
-  return writer.finish() as Uint8Array<ArrayBuffer>;
+  try {
+    for (const document of documents) codec.encode(document, writer.fork()).join();
+    const packed = writer.finish() as Uint8Array<ArrayBuffer>;
+    if (packed.byteLength > maxKeptBytes) writer = new BinaryWriter();
+    return packed;
+  } catch (thrown) {
+    // What half a document left in it must not get into the next batch.
+    writer = new BinaryWriter();
+    throw thrown;
+  }
 };
 
 /** The documents of an answer in their order; undefined where there was none. */
