@@ -9,7 +9,7 @@ import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
-import { createPersistence, persistenceConfig } from '@caas/persistence';
+import { persistenceConfig, servePersistence } from '@caas/persistence';
 import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { type Restartable, restartable } from './restartable.ts';
@@ -77,16 +77,21 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     ? await auth.bootstrapDevelopment({ appSecret: knownSecret ?? newSecret() })
     : undefined;
 
-  const persistence = await restartable('persistence', (severance) =>
-    createPersistence({
+  let persistenceGrpc = grpcAddressOf(options.socketPorts.length + 1);
+  const persistence = await restartable('persistence', async (severance) => {
+    const started = await servePersistence({
       log: severance.port(log),
       store: severance.port(store),
       keyValue: severance.port(keyValue),
       inbox: severance.port(inbox),
       config: persistenceConfig({}),
       logger: loggerOf('persistence'),
-    }),
-  );
+      grpcAddress: persistenceGrpc,
+      serviceAuth,
+    });
+    persistenceGrpc = started.grpcAddress;
+    return started;
+  });
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
   for (const [i, wantedPort] of options.socketPorts.entries()) {

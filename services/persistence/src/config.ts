@@ -1,4 +1,4 @@
-import { count, loadConfig, milliseconds, oneOf, text } from '@caas/kit/config';
+import { address, count, loadConfig, milliseconds, oneOf, secret, text } from '@caas/kit/config';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -6,7 +6,11 @@ const schema = z.object({
   PERSISTENCE_LOG_FILE: text().default('data/log.db'),
   /** File of the embedded message store. */
   PERSISTENCE_MESSAGES_FILE: text().default('data/messages.db'),
-  PERSISTENCE_LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+  LOG_LEVEL: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+  /** `host:port` of the worker's gRPC: health and reflection. */
+  PERSISTENCE_GRPC_ADDRESS: address().default('127.0.0.1:50054'),
+  /** Shared by the services of one machine. */
+  CAAS_SERVICE_TOKEN: secret().optional(),
   /** Records a batch may hold. */
   PERSISTENCE_MAX_BATCH_RECORDS: count({ min: 1, max: 10_000 }).default(1_000),
   /** Documents one step of a batch may need; a change of many members counts as many. */
@@ -20,7 +24,9 @@ const schema = z.object({
 export interface PersistenceConfig {
   logFile: string;
   messagesFile: string;
-  logLevel: z.infer<typeof schema>['PERSISTENCE_LOG_LEVEL'];
+  logLevel: z.infer<typeof schema>['LOG_LEVEL'];
+  grpcAddress: string;
+  serviceToken: string | undefined;
   maxBatchRecords: number;
   maxDocumentsPerStep: number;
   maxCachedHeads: number;
@@ -35,7 +41,9 @@ export const persistenceConfig = (
   return {
     logFile: settings.PERSISTENCE_LOG_FILE,
     messagesFile: settings.PERSISTENCE_MESSAGES_FILE,
-    logLevel: settings.PERSISTENCE_LOG_LEVEL,
+    logLevel: settings.LOG_LEVEL,
+    grpcAddress: settings.PERSISTENCE_GRPC_ADDRESS,
+    serviceToken: settings.CAAS_SERVICE_TOKEN,
     maxBatchRecords: settings.PERSISTENCE_MAX_BATCH_RECORDS,
     maxDocumentsPerStep: settings.PERSISTENCE_MAX_STEP_DOCUMENTS,
     maxCachedHeads: settings.PERSISTENCE_MAX_CACHED_HEADS,

@@ -13,7 +13,8 @@ export const createConversation: Command<'createConversation'> = async (context,
   const others = [...new Set(request.memberIds)].filter((id) => id !== userId);
   const conversationId = idOf(tenantId, userId, request, others);
   const [existing] = await node.store.conversations.getMany([{ tenantId, conversationId }]);
-  if (!existing) {
+  // A worker's fence leaves a placeholder without members: that is no conversation yet.
+  if (!existing || existing.membersRev === 0) {
     await assertMayCreate(context, others);
     const direct = request.kind === ConversationKind.CONVERSATION_KIND_DIRECT;
     const members = [
