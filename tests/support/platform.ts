@@ -47,7 +47,7 @@ export interface TestUser {
 }
 
 /** A user as a tenant's backend gets one: by trading the app's secret at the gateway. */
-export const signIn = async (platform: Platform, externalId: string): Promise<TestUser> => {
+export const signIn = async (platform: Pick<Platform, 'gatewayUrl' | 'app'>, externalId: string): Promise<TestUser> => {
   const response = await fetch(`${platform.gatewayUrl}/api/v1/auth/sdk/token`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
