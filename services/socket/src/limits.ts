@@ -63,9 +63,11 @@ export interface NodeBounds {
   slowConsumerMs: number;
   /** Commands of one connection in work; reading pauses at it. */
   maxCommandsInFlight: number;
+  /** Reads of one connection in work; others wait, also while more than `maxQueuedBytes` wait for the client. */
+  maxReadsInFlight: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
-  /** Rate refusals in a row after which a connection is closed. */
+  /** Rate refusals, less the frames let through since, after which a connection is closed. */
   maxRateRefusals: number;
   /** Silence after which the node pings, ms. */
   pingIntervalMs: number;
@@ -93,6 +95,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxQueuedBytes: 1024 * 1024,
   slowConsumerMs: 15_000,
   maxCommandsInFlight: 64,
+  maxReadsInFlight: 8,
   maxMalformedFrames: 5,
   maxRateRefusals: 200,
   pingIntervalMs: 25_000,

@@ -168,15 +168,20 @@ export class Heads {
   #publishChange(conversation: LocalConversation, change: DocumentChange, headRev: number): void {
     switch (change.document?.$case) {
       case 'message':
-        this.#turn.publish(conversation, {
-          event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) },
-        });
+        this.#turn.publish(
+          conversation,
+          { event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) } },
+          notReading(conversation, change.document.value.seq),
+        );
         break;
       case 'participant':
         if (concernsOthers(conversation, change.document.value)) {
-          this.#turn.publish(conversation, {
-            event: { $case: 'participantChanged', value: participantView(change.document.value, headRev, '') },
-          });
+          // The user's own connections have been told already, with what is for them alone.
+          this.#turn.publish(
+            conversation,
+            { event: { $case: 'participantChanged', value: participantView(change.document.value, headRev, '') } },
+            new Set([change.document.value.userId]),
+          );
         }
         break;
       case 'conversation':
@@ -207,3 +212,10 @@ export class Heads {
 /** In channels only comings and goings are told to all; how far each of many readers has read is not. */
 const concernsOthers = (conversation: LocalConversation, doc: ParticipantDocument): boolean =>
   conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL || doc.wasActive !== isActive(doc);
+
+/** Members here who joined without the history the message is in; undefined when all may read it. */
+const notReading = (conversation: LocalConversation, seq: number): ReadonlySet<string> | undefined => {
+  const users = new Set<string>();
+  for (const [userId, member] of conversation.members) if (member.visibleFromSeq > seq) users.add(userId);
+  return users.size > 0 ? users : undefined;
+};

@@ -38,6 +38,8 @@ export class LocalConversation {
   readonly members = new Map<string, LocalMember>();
   /** Events of the current turn, in order. */
   readonly events: EncodedEvent[] = [];
+  /** True when some of them are not for all members. */
+  selective = false;
   rules: ConversationRules | undefined;
   /** Revision up to which this node has told its members; 0: not known yet. */
   headRev = 0;

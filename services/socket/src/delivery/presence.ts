@@ -56,7 +56,11 @@ export class Ephemeral {
   typed({ tenantId, conversationId, userId, typing }: TypingNotice): void {
     const conversation = this.#directory.conversation(tenantId, conversationId);
     if (conversation)
-      this.#turn.publish(conversation, { event: { $case: 'typing', value: { conversationId, userId, typing } } });
+      this.#turn.publish(
+        conversation,
+        { event: { $case: 'typing', value: { conversationId, userId, typing } } },
+        new Set([userId]),
+      );
   }
 
   /** The user's first connection to this node opened. */

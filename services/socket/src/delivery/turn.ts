@@ -14,14 +14,15 @@ export class Turn {
   #scheduled = false;
   readonly #flush = (): void => this.flush();
 
-  /** An event for all members of a conversation on this node. */
-  publish(conversation: LocalConversation, event: Event): void {
+  /** An event for all members of a conversation on this node, but for some where so given. */
+  publish(conversation: LocalConversation, event: Event, unless?: ReadonlySet<string>): void {
     if (conversation.members.size === 0) return;
     if (conversation.events.length === 0) {
       this.#conversations.push(conversation);
       this.#schedule();
     }
-    conversation.events.push(new EncodedEvent(event));
+    conversation.events.push(new EncodedEvent(event, unless));
+    if (unless) conversation.selective = true;
   }
 
   /** A connection has something queued. */
@@ -35,6 +36,14 @@ export class Turn {
     if (conversation.events.length === 0) return;
     const events = conversation.events.splice(0);
     const { json, proto } = conversation.receivers;
+    if (conversation.selective) {
+      conversation.selective = false;
+      const jsonFrames = (chosen: readonly EncodedEvent[]) => textFrames(chosen.map((e) => e.json));
+      const protoFrames = (chosen: readonly EncodedEvent[]) => binaryFrames(chosen.map((e) => e.proto));
+      settleEach(json, events, jsonFrames);
+      settleEach(proto, events, protoFrames);
+      return;
+    }
     if (json.length > 0) {
       const frames = textFrames(events.map((e) => e.json));
       for (const connection of json) connection.enqueueEvents(frames);
@@ -61,3 +70,22 @@ export class Turn {
     setImmediate(this.#flush);
   }
 }
+
+/** Those who get all events share one buffer; the others get one of their own. */
+const settleEach = (
+  receivers: readonly Connection[],
+  events: readonly EncodedEvent[],
+  framesOf: (chosen: readonly EncodedEvent[]) => Buffer,
+): void => {
+  let all: Buffer | undefined;
+  for (const connection of receivers) {
+    const { userId } = connection.claims;
+    const chosen = events.filter((e) => !e.unless?.has(userId));
+    if (chosen.length === events.length) {
+      all ??= framesOf(events);
+      connection.enqueueEvents(all);
+    } else if (chosen.length > 0) {
+      connection.enqueueEvents(framesOf(chosen));
+    }
+  }
+};

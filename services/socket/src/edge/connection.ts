@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { CaasError, type Clock, type reasonNumber, ruleOf, toWireError } from '@caas/kit';
+import { CaasError, type Clock, newTraceparent, type reasonNumber, ruleOf, toWireError, traceIdOf } from '@caas/kit';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 import type { Event, Reply, Welcome } from '@caas/proto/caas/socket/v1/server_frames';
@@ -46,7 +46,7 @@ export class Connection {
   inFlight = 0;
   malformedFrames = 0;
   rateRefusals = 0;
-  /** Called when a command was answered: reading may go on. */
+  /** Called when a command was answered or the client has taken what was sent: reading may go on. */
   onRelief: () => void = () => undefined;
   /** Users whose presence the client watches. */
   watching: readonly string[] = [];
@@ -132,6 +132,8 @@ export class Connection {
     if (queue.length === 0 || this.#closed) return;
     this.#queue = [];
     this.#queuedBytes = 0;
+    // Nothing may follow a close frame, the answer to the peer's included.
+    if (this.ws.readyState !== this.ws.OPEN) return;
     if (queue.length === 1) {
       this.#socket.write(queue[0]);
       return;
@@ -173,7 +175,7 @@ export class Connection {
   }
 
   /** Ends the connection for a reason: tells it, then closes with the reason's code. */
-  end(reason: Parameters<typeof reasonNumber>[0], message: string, traceId = ''): void {
+  end(reason: Parameters<typeof reasonNumber>[0], message: string, traceId = traceIdOf(newTraceparent())): void {
     if (this.#closed) return;
     const error = new CaasError(reason, message);
     this.refuse('', toWireError(error, traceId));

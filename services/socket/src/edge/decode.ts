@@ -40,7 +40,7 @@ export const decodeFrame = (data: Buffer, subprotocol: Subprotocol): ClientFrame
   try {
     (checkLimits as (message: object) => void)(frame);
   } catch (error) {
-    if (error instanceof CaasError) throw new RefusedFrame(frame.id, error, false);
+    if (error instanceof CaasError) throw new RefusedFrame(idOf(frame), error, false);
     throw error;
   }
   return frame;
@@ -85,7 +85,26 @@ const fromProto = (data: Buffer): ClientFrame => {
       new CaasError('UNIMPLEMENTED', 'no command this node knows', { details: { command: 'unknown' } }),
       false,
     );
+  const field = unfitText(frame.command.value, '');
+  if (field !== undefined)
+    throw new RefusedFrame(
+      frame.id,
+      new CaasError('INVALID_ARGUMENT', `${field}: well-formed text without NUL`, { details: { field } }),
+      false,
+    );
   return frame;
+};
+
+/** Path of the first text with NUL, which engines behind us refuse; the shapes do this for JSON. */
+const unfitText = (value: unknown, path: string): string | undefined => {
+  if (typeof value === 'string') return value.includes('\0') ? path : undefined;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return undefined;
+  for (const key in value) {
+    if (key.includes('\0')) return path;
+    const found = unfitText((value as Record<string, unknown>)[key], path === '' ? key : `${path}.${key}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 };
 
 const idOf = (value: object): string => {

@@ -14,6 +14,9 @@ export class Dispatcher {
   readonly #connection: Connection;
   /** Frames that wait for the one that is being admitted; undefined when none is. */
   #waiting: ClientFrame[] | undefined;
+  /** Reads that wait for others to end, or for the client to take what it has asked for before. */
+  readonly #waitingReads: ClientFrame[] = [];
+  #reads = 0;
 
   constructor(node: NodeServices, connection: Connection) {
     this.#node = node;
@@ -36,14 +39,38 @@ export class Dispatcher {
       this.#node.clock.now(),
     );
     if (wait > 0) {
-      this.#rateLimited(frame, wait);
+      this.#rateLimited(frame.id, verbOf(command.$case).rate, wait, frame.traceparent);
       return;
     }
-    connection.rateRefusals = 0;
+    // One that is let through makes up for one that was not: who goes on at twice the rate is closed in the end.
+    if (connection.rateRefusals > 0) connection.rateRefusals--;
     connection.inFlight++;
-    if (verbOf(command.$case).concurrent) this.#run(frame, () => undefined);
-    else if (this.#waiting) this.#waiting.push(frame);
+    if (verbOf(command.$case).concurrent) {
+      this.#waitingReads.push(frame);
+      this.goOn();
+    } else if (this.#waiting) this.#waiting.push(frame);
     else this.#admit(frame);
+  }
+
+  /** Begins reads that waited, as far as the bounds allow. */
+  goOn(): void {
+    const { maxReadsInFlight, maxQueuedBytes } = this.#node.bounds;
+    while (
+      this.#waitingReads.length > 0 &&
+      this.#reads < maxReadsInFlight &&
+      this.#connection.backlogBytes <= maxQueuedBytes &&
+      !this.#connection.closed
+    ) {
+      this.#reads++;
+      this.#run(
+        this.#waitingReads.shift() as ClientFrame,
+        () => undefined,
+        () => {
+          this.#reads--;
+          this.goOn();
+        },
+      );
+    }
   }
 
   #admit(frame: ClientFrame): void {
@@ -58,7 +85,7 @@ export class Dispatcher {
     });
   }
 
-  #run(frame: ClientFrame, admitted: () => void): void {
+  #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted): void {
     const connection = this.#connection;
     const command = frame.command as NonNullable<ClientFrame['command']>;
     const traceparent = traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent);
@@ -75,8 +102,8 @@ export class Dispatcher {
         (thrown: unknown) => this.#failed(frame, toCaasError(thrown), context.traceId),
       )
       .finally(() => {
-        admitted();
         connection.inFlight--;
+        ended();
         if (connection.ws.isPaused) connection.onRelief();
       });
   }
@@ -96,21 +123,24 @@ export class Dispatcher {
       connection.refuse('', toWireError(toCaasError(thrown), traceId));
       return;
     }
-    connection.refuse(thrown.id, toWireError(thrown.refusal, traceId));
+    // A frame that is refused as it stands costs as much as one that is not.
+    const wait = connection.rates.frames.take(this.#node.clock.now());
+    if (wait > 0) this.#rateLimited(thrown.id, 'frames', wait, '');
+    else connection.refuse(thrown.id, toWireError(thrown.refusal, traceId));
     if (thrown.malformed && ++connection.malformedFrames >= this.#node.bounds.maxMalformedFrames) {
       connection.end('MALFORMED_FRAME', 'too many malformed frames', traceId);
     }
   }
 
-  #rateLimited(frame: ClientFrame, retryAfterMs: number): void {
+  #rateLimited(id: string, rate: 'sends' | 'frames', retryAfterMs: number, traceparent: string): void {
     const connection = this.#connection;
-    const traceId = traceIdOf(traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent));
-    const sends = verbOf((frame.command as NonNullable<ClientFrame['command']>).$case).rate === 'sends';
-    const details = sends
-      ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
-      : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
+    const traceId = traceIdOf(traceparentOr(traceparent === '' ? undefined : traceparent));
+    const details =
+      rate === 'sends'
+        ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
+        : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
     connection.refuse(
-      frame.id,
+      id,
       toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId),
     );
     if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals)

@@ -9,11 +9,14 @@ import { type Accepted, type Event, type Reply, ServerFrame } from '@caas/proto/
  */
 export class EncodedEvent {
   readonly event: Event;
+  /** Users who don't get it. */
+  readonly unless: ReadonlySet<string> | undefined;
   #json: string | undefined;
   #proto: Uint8Array | undefined;
 
-  constructor(event: Event) {
+  constructor(event: Event, unless?: ReadonlySet<string>) {
     this.event = event;
+    this.unless = unless;
   }
 
   get json(): string {

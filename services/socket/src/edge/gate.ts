@@ -26,6 +26,8 @@ const maxSessionsPerCall = 5_000;
 const maxSilenceMs = 3_000;
 /** Wait before the stream is opened anew, ms. */
 const reopenMs = 500;
+/** Ended sessions remembered for connections that were entering when they ended. */
+const maxRememberedRevocations = 10_000;
 
 interface Waiting {
   token: string;
@@ -42,8 +44,8 @@ export class Gate {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #bySession = new Map<string, Set<Connection>>();
+  readonly #revokedSessions = new Set<string>();
   #waiting: Waiting[] = [];
-  #inFlight = 0;
 
   constructor(auth: AuthClients, clock: Clock, logger: Logger) {
     this.#auth = auth;
@@ -72,6 +74,8 @@ export class Gate {
     const set = this.#bySession.get(sessionId) ?? new Set();
     this.#bySession.set(sessionId, set);
     set.add(connection);
+    // It may have ended between the verdict on the token and now.
+    if (this.#revokedSessions.has(sessionId)) this.#endAll(sessionId);
   }
 
   closed(connection: Connection): void {
@@ -139,6 +143,13 @@ export class Gate {
   }
 
   #revoked(sessionId: string): void {
+    this.#revokedSessions.add(sessionId);
+    if (this.#revokedSessions.size > maxRememberedRevocations)
+      this.#revokedSessions.delete(this.#revokedSessions.values().next().value as string);
+    this.#endAll(sessionId);
+  }
+
+  #endAll(sessionId: string): void {
     for (const connection of [...(this.#bySession.get(sessionId) ?? [])])
       connection.end('SESSION_REVOKED', 'the session has ended');
   }
@@ -148,7 +159,6 @@ export class Gate {
   }
 
   async #ask(chunk: readonly Waiting[]): Promise<void> {
-    this.#inFlight += chunk.length;
     try {
       const { verdicts } = await this.#auth.tokens.verifyTokens({ accessTokens: chunk.map((w) => w.token) });
       for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict);
@@ -156,8 +166,6 @@ export class Gate {
       const error = toCaasError(thrown);
       const refusal = error.retryable ? new CaasError('UNAVAILABLE', 'auth does not answer', { cause: error }) : error;
       for (const { reject } of chunk) reject(refusal);
-    } finally {
-      this.#inFlight -= chunk.length;
     }
   }
 

@@ -11,6 +11,8 @@ export interface Handshake {
 }
 
 const bearerPrefix = 'bearer.';
+/** Greatest token in bytes: auth refuses a call that carries a longer one, and with it the tokens of others. */
+const maxTokenBytes = 4096;
 /** Parameters that carry credentials elsewhere; in a URL they end up in logs. */
 const credentialParameters = ['token', 'access_token', 'authorization', 'jwt', 'bearer', 'app_secret'];
 
@@ -28,10 +30,15 @@ export const chooseSubprotocol = (request: IncomingMessage): Subprotocol | undef
   return subprotocols.find((name) => protocols.includes(name));
 };
 
+/** Names in the query; a target that is no URL (`//`) may still have them. */
+const parametersOf = (target: string): Iterable<string> => {
+  const at = target.indexOf('?');
+  return at < 0 ? [] : new URLSearchParams(target.slice(at + 1).split('#', 1)[0]).keys();
+};
+
 /** Reads the credential; throws TOKEN_IN_URL or UNAUTHENTICATED. */
 export const readHandshake = (request: IncomingMessage, subprotocol: Subprotocol): Handshake => {
-  const url = new URL(request.url ?? '/', 'ws://node');
-  for (const name of url.searchParams.keys()) {
+  for (const name of parametersOf(request.url ?? '/')) {
     if (credentialParameters.includes(name.toLowerCase()))
       throw new CaasError('TOKEN_IN_URL', 'a credential came in the URL; treat it as leaked');
   }
@@ -44,6 +51,8 @@ export const readHandshake = (request: IncomingMessage, subprotocol: Subprotocol
           ?.slice(bearerPrefix.length);
   if (!token)
     throw new CaasError('UNAUTHENTICATED', 'no access token: send it as a header or as the second subprotocol');
+  if (token.length > maxTokenBytes)
+    throw new CaasError('UNAUTHENTICATED', `an access token has at most ${maxTokenBytes} bytes`);
   return { subprotocol, token, origin: header(request, 'origin'), traceparent: header(request, 'traceparent') };
 };
 

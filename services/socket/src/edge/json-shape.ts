@@ -11,7 +11,10 @@ const shapes = new Map<string, ZodType>();
 const maxSafe = Number.MAX_SAFE_INTEGER;
 const safeInteger = z.union([
   z.int().min(-maxSafe).max(maxSafe),
-  z.string().regex(/^-?\d{1,15}$/, 'a whole number below 2^53'),
+  z
+    .string()
+    .regex(/^-?\d{1,16}$/)
+    .refine((digits) => Number.isSafeInteger(Number(digits)), 'a whole number below 2^53'),
 ]);
 /** Lone surrogates have no UTF-8 form and NUL is refused by engines behind us. */
 const text = z
@@ -48,10 +51,21 @@ const entryShape = (field: DescField): ZodType => {
   return scalarShape(field.scalar as ScalarType);
 };
 
+/** zod passes over a `__proto__` key, which no map on our side could hold. */
+const plainRecord = (entry: ZodType): ZodType =>
+  z.preprocess(
+    (value, context) => {
+      if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__'))
+        context.addIssue({ code: 'custom', message: 'a key must not be __proto__' });
+      return value;
+    },
+    z.record(text, entry),
+  );
+
 const fieldShape = (field: DescField): ZodType => {
   const entry = entryShape(field);
   if (field.fieldKind === 'list') return z.array(entry);
-  if (field.fieldKind === 'map') return z.record(text, entry);
+  if (field.fieldKind === 'map') return plainRecord(entry);
   return entry;
 };
 

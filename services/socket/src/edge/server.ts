@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
-import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
 import { type Limits, limitsOf } from '../limits.ts';
@@ -11,6 +11,7 @@ import { Dispatcher } from './dispatch.ts';
 import { errorJson, errorProto } from './encode.ts';
 import type { Subprotocol } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
+import { NodeWebSocket } from './node-web-socket.ts';
 
 export interface EdgeOptions {
   host: string;
@@ -31,9 +32,10 @@ export class Edge {
   readonly #turn: Turn;
   readonly #options: EdgeOptions;
   readonly #http: Server;
-  readonly #sockets: WebSocketServer;
+  readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
-  #opening = 0;
+  /** Sockets that wait for a verdict. */
+  readonly #entering = new Set<WebSocket>();
   #draining = false;
   #ticker: NodeJS.Timeout | undefined;
 
@@ -42,7 +44,8 @@ export class Edge {
     this.#turn = turn;
     this.#options = options;
     const { maxFrameBytes, maxFragments } = node.bounds;
-    this.#sockets = new WebSocketServer({
+    this.#sockets = new WebSocketServer<typeof NodeWebSocket>({
+      WebSocket: NodeWebSocket,
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
@@ -105,13 +108,14 @@ export class Edge {
     this.#http.close();
     this.#http.closeAllConnections();
     for (const connection of [...this.#connections]) connection.ws.terminate();
+    for (const ws of this.#entering) ws.terminate();
   }
 
   #tick(): void {
     const now = this.#node.clock.now();
     for (const connection of this.#connections) {
       connection.tick(now);
-      if (connection.ws.isPaused) this.#resumeIfRelieved(connection);
+      if (connection.ws.isPaused) connection.onRelief();
     }
     this.#turn.flush();
   }
@@ -141,7 +145,7 @@ export class Edge {
       ? new CaasError('DRAINING', 'the node is going away')
       : subprotocol === undefined
         ? new CaasError('UNSUPPORTED_SUBPROTOCOL', 'offer caas.v1.json or caas.v1.proto')
-        : this.#connections.size + this.#opening >= this.#node.bounds.maxConnections
+        : this.#connections.size + this.#entering.size >= this.#node.bounds.maxConnections
           ? new CaasError('OVERLOADED', 'the node has its greatest number of connections')
           : undefined;
     if (refusal || !subprotocol) {
@@ -151,12 +155,14 @@ export class Edge {
         connection: 'close',
         'content-length': String(Buffer.byteLength(body)),
       }).map(([k, v]) => `${k}: ${v}`);
+      // A peer that never closes its side must not keep ours.
+      socket.once('finish', () => socket.destroy());
       socket.end(`HTTP/1.1 ${status} ${refusal?.reason}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
-      this.#opening++;
-      void this.#enter(request, ws, socket, subprotocol).finally(() => this.#opening--);
+      this.#entering.add(ws);
+      void this.#enter(request, ws, socket, subprotocol).finally(() => this.#entering.delete(ws));
     });
   }
 
@@ -164,7 +170,7 @@ export class Edge {
    * Entry: the handshake is completed first, so that a browser, which sees no HTTP status, is told the reason too.
    * Nothing is read from the socket until the verdict is in.
    */
-  async #enter(request: IncomingMessage, ws: WebSocket, socket: Duplex, subprotocol: Subprotocol): Promise<void> {
+  async #enter(request: IncomingMessage, ws: NodeWebSocket, socket: Duplex, subprotocol: Subprotocol): Promise<void> {
     ws.on('error', () => undefined); // 'close' follows and tells
     ws.pause();
     let connection: Connection | undefined;
@@ -182,7 +188,7 @@ export class Edge {
         bounds: this.#node.bounds,
         clock: this.#node.clock,
       });
-      await this.#open(connection);
+      await this.#open(connection, ws, socket);
     } catch (thrown) {
       const error = toCaasError(thrown);
       if (error.reason === 'INTERNAL')
@@ -192,9 +198,10 @@ export class Edge {
     }
   }
 
-  async #open(connection: Connection): Promise<void> {
-    const { ws, claims } = connection;
+  async #open(connection: Connection, ws: NodeWebSocket, socket: Duplex): Promise<void> {
+    const { claims } = connection;
     const first = await this.#node.directory.connect(connection);
+    if (this.#draining) fail('DRAINING', 'the node is going away');
     if (ws.readyState !== WebSocket.OPEN) {
       this.#left(connection);
       return;
@@ -203,7 +210,13 @@ export class Edge {
     this.#node.gate.opened(connection);
     const dispatcher = new Dispatcher(this.#node, connection);
     const binary = connection.subprotocol === 'caas.v1.proto';
+    ws.onFault = (code) =>
+      code === 1009
+        ? connection.end('FRAME_TOO_LARGE', `a frame has at most ${this.#node.bounds.maxFrameBytes} bytes`)
+        : connection.end('PROTOCOL_VIOLATION', 'not the WebSocket protocol, or a frame in too many fragments');
     ws.on('message', (data: RawData, isBinary: boolean) => {
+      // What was under way when the connection was ended counts no more.
+      if (connection.closed) return;
       connection.heard();
       if (isBinary !== binary) {
         connection.end(
@@ -236,7 +249,11 @@ export class Edge {
       maxTextBytes: connection.limits.maxTextBytes,
     });
     if (first) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
-    connection.onRelief = () => this.#resumeIfRelieved(connection);
+    connection.onRelief = () => {
+      dispatcher.goOn();
+      if (ws.isPaused) this.#resumeIfRelieved(connection);
+    };
+    socket.on('drain', connection.onRelief);
     ws.resume();
   }
 

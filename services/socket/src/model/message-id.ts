@@ -15,12 +15,15 @@ export interface SendContent {
   forwardedMessageId: string;
 }
 
+const nothing: PlainContent = { text: '', attachments: [], mentions: [], metadata: {} };
+
 /**
  * 128 bits that tell two contents of one message id apart. Keyed, so that who reads the log without the key can't try
  * texts against it; cut, so that it can't be extended.
  */
 export const contentHash = (key: string, messageId: string, send: SendContent): Buffer => {
-  const { text, attachments, mentions, metadata } = send.content;
+  // A forward is of its original whatever that says by the time of a retry.
+  const { text, attachments, mentions, metadata } = send.forwardedMessageId === '' ? send.content : nothing;
   const parts = JSON.stringify([
     text,
     attachments.map((a) => [a.mediaId, a.name, a.mediaType, a.sizeBytes]),
