@@ -6,16 +6,20 @@ import type { ZodError, ZodType } from 'zod';
 import type { Subprotocol } from './frames.ts';
 import { shapeOf } from './json-shape.ts';
 
-/** What could be told of a frame that was refused: its id, so that the answer finds the caller. */
+/** What could be told of a frame that was refused: its id, so that the answer finds the caller, and its trace. */
 export class RefusedFrame extends Error {
   readonly id: string;
+  /** As the client wrote it; undefined: none that could be read. */
+  readonly traceparent: string | undefined;
   readonly refusal: CaasError;
   /** True when the frame could not even be parsed. */
   readonly malformed: boolean;
 
-  constructor(id: string, refusal: CaasError, malformed: boolean) {
+  constructor(frame: object, refusal: CaasError, malformed: boolean) {
     super(refusal.message);
-    this.id = id;
+    this.id = idOf(frame);
+    const { traceparent } = frame as { traceparent?: unknown };
+    this.traceparent = typeof traceparent === 'string' ? traceparent : undefined;
     this.refusal = refusal;
     this.malformed = malformed;
   }
@@ -40,7 +44,7 @@ export const decodeFrame = (data: Buffer, subprotocol: Subprotocol): ClientFrame
   try {
     (checkLimits as (message: object) => void)(frame);
   } catch (error) {
-    if (error instanceof CaasError) throw new RefusedFrame(idOf(frame), error, false);
+    if (error instanceof CaasError) throw new RefusedFrame(frame, error, false);
     throw error;
   }
   return frame;
@@ -51,19 +55,18 @@ const fromJson = (data: Buffer): ClientFrame => {
   try {
     value = JSON.parse(data.toString());
   } catch {
-    throw new RefusedFrame('', new CaasError('MALFORMED_FRAME', 'the frame is not JSON'), true);
+    throw new RefusedFrame({}, new CaasError('MALFORMED_FRAME', 'the frame is not JSON'), true);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new RefusedFrame('', new CaasError('MALFORMED_FRAME', 'the frame is not a JSON object'), true);
+    throw new RefusedFrame({}, new CaasError('MALFORMED_FRAME', 'the frame is not a JSON object'), true);
   }
-  const id = idOf(value);
   const result = (shape as ZodType).safeParse(value);
-  if (!result.success) throw new RefusedFrame(id, refusalOf(value, result.error), false);
+  if (!result.success) throw new RefusedFrame(value, refusalOf(value, result.error), false);
   let commands = 0;
   for (const key in value) if ((commandNames as ReadonlySet<string>).has(key)) commands++;
   if (commands !== 1) {
     throw new RefusedFrame(
-      id,
+      value,
       new CaasError('INVALID_ARGUMENT', 'a frame carries exactly one command', { details: { field: 'command' } }),
       false,
     );
@@ -76,19 +79,19 @@ const fromProto = (data: Buffer): ClientFrame => {
   try {
     frame = ClientFrame.decode(data);
   } catch {
-    throw new RefusedFrame('', new CaasError('MALFORMED_FRAME', 'the frame is not a ClientFrame'), true);
+    throw new RefusedFrame({}, new CaasError('MALFORMED_FRAME', 'the frame is not a ClientFrame'), true);
   }
   // An unknown command looks like none: its field was skipped.
   if (!frame.command)
     throw new RefusedFrame(
-      frame.id,
+      frame,
       new CaasError('UNIMPLEMENTED', 'no command this node knows', { details: { command: 'unknown' } }),
       false,
     );
   const field = unfitText(frame.command.value, '');
   if (field !== undefined)
     throw new RefusedFrame(
-      frame.id,
+      frame,
       new CaasError('INVALID_ARGUMENT', `${field}: well-formed text without NUL`, { details: { field } }),
       false,
     );

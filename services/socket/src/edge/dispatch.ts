@@ -117,7 +117,8 @@ export class Dispatcher {
 
   #refused(thrown: unknown): void {
     const connection = this.#connection;
-    const traceId = traceIdOf(traceparentOr(undefined));
+    const traceparent = traceparentOr(thrown instanceof RefusedFrame ? thrown.traceparent : undefined);
+    const traceId = traceIdOf(traceparent);
     if (!(thrown instanceof RefusedFrame)) {
       this.#node.logger.error({ err: thrown, traceId }, 'frame could not be decoded');
       connection.refuse('', toWireError(toCaasError(thrown), traceId));
@@ -125,7 +126,7 @@ export class Dispatcher {
     }
     // A frame that is refused as it stands costs as much as one that is not.
     const wait = connection.rates.frames.take(this.#node.clock.now());
-    if (wait > 0) this.#rateLimited(thrown.id, 'frames', wait, '');
+    if (wait > 0) this.#rateLimited(thrown.id, 'frames', wait, traceparent);
     else connection.refuse(thrown.id, toWireError(thrown.refusal, traceId));
     if (thrown.malformed && ++connection.malformedFrames >= this.#node.bounds.maxMalformedFrames) {
       connection.end('MALFORMED_FRAME', 'too many malformed frames', traceId);
