@@ -41,8 +41,8 @@ Every refusal, on every edge, carries one reason of this table. Decide by the re
 
 | where | how it looks |
 |---|---|
-| REST | the HTTP status, and the body \`{"error": {"reason", "message", "retryable", "retry_after_ms", "trace_id", "details"}}\` |
-| WebSocket | a frame \`error\` with the same fields and the \`id\` of the command; when the connection itself ends, the close code |
+| REST | the HTTP status, and a body \`application/problem+json\` (RFC 9457) with \`reason\`, \`detail\`, \`retryable\`, \`retry_after_ms\`, \`trace_id\`, \`details\` |
+| WebSocket | a frame \`error\` with \`reason\`, \`message\`, \`retryable\`, \`retryAfterMs\`, \`traceId\`, \`details\` and the \`id\` of the command; when the connection itself ends, such a frame without \`id\`, then the close code. In JSON the reason has the prefix \`ERROR_REASON_\`, and fields that are false, 0 or empty are left out |
 | gRPC | the status, and the binary trailer \`caas-error-bin\` with an encoded \`caas.common.v1.Error\` |
 
 \`retryable\` says that the same request may succeed later without a change; wait at least \`retry_after_ms\`, which may be
