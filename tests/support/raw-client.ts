@@ -13,6 +13,8 @@ export interface RawOptions {
   /** Headers of the upgrade; default: the token as `Authorization`. */
   headers?: Record<string, string>;
   subprotocols?: string[];
+  /** False: pings are not answered. */
+  autoPong?: boolean;
 }
 
 /** A client of the wire itself: sends frames, keeps what comes, waits for it with a deadline. */
@@ -25,7 +27,10 @@ export class RawClient {
 
   constructor(url: string, token: string | undefined, options: RawOptions = {}) {
     const headers = options.headers ?? (token === undefined ? {} : { authorization: `Bearer ${token}` });
-    this.ws = new WebSocket(url, options.subprotocols ?? ['caas.v1.json'], { headers });
+    this.ws = new WebSocket(url, options.subprotocols ?? ['caas.v1.json'], {
+      headers,
+      autoPong: options.autoPong ?? true,
+    });
     this.ws.on('message', (data, isBinary) => {
       this.frames.push(isBinary ? data : JSON.parse(data.toString()));
       this.#wake();
