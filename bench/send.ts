@@ -196,6 +196,7 @@ export const send: Bench = async (options: BenchOptions): Promise<Report> => {
     ],
     notes: [
       `${verified} messages read back: seq without gap, digests equal`,
+      `acked/s by round: ws ${windows.ws.map((w) => Math.round(w.perSecond)).join(' ')}; caas ${windows.caas.map((w) => Math.round(w.perSecond)).join(' ')}`,
       `threads of caas: ${threadShares(last.cost)}; heads a message and member: ${round(last.headsPerMessage)}`,
       ...notes,
     ],

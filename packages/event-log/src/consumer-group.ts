@@ -21,6 +21,7 @@ export interface GroupDeps {
 interface Member {
   handler: ShardHandler;
   maxBatchRecords: number;
+  gather: GroupOptions['gather'];
   leaving: boolean;
 }
 
@@ -64,7 +65,12 @@ export class ConsumerGroup {
     const same = (['shards', 'topics'] as const).every((key) => String(options[key]) === String(this.#definition[key]));
     if (!same) throw refuse('the members of a group name the same topics and shards', 'topics');
     if (!(options.maxBatchRecords >= 1)) throw refuse('a batch holds at least one record', 'maxBatchRecords');
-    const member: Member = { handler, maxBatchRecords: options.maxBatchRecords, leaving: false };
+    const member: Member = {
+      handler,
+      maxBatchRecords: options.maxBatchRecords,
+      gather: options.gather,
+      leaving: false,
+    };
     this.#members.add(member);
     this.#rebalance();
     let closing: Promise<void> | undefined;
@@ -124,7 +130,7 @@ export class ConsumerGroup {
     }
   }
 
-  #start(shard: Shard, { handler, maxBatchRecords }: Member): ShardRun {
+  #start(shard: Shard, { handler, maxBatchRecords, gather }: Member): ShardRun {
     const { group } = this.#definition;
     const { closeGraceMs, read, report } = this.#deps;
     return new ShardRun({
@@ -132,6 +138,7 @@ export class ConsumerGroup {
       slots: shard.slots,
       handler,
       maxBatchRecords,
+      gather,
       closeGraceMs,
       read,
       position: (slot) => this.#position(slot),

@@ -72,6 +72,8 @@ export interface GroupOptions {
   maxBatchRecords: number;
   /** Where a group that has no committed offset starts. */
   from: 'earliest' | 'latest';
+  /** Records of these topics alone wait until `ms` after the last batch, for company; any other ends the wait. Default: none. */
+  gather?: { topics: readonly TopicName[]; ms: number };
 }
 
 export interface ShardHandler {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LogRecord, ShardHandler } from './port.ts';
+import type { GroupOptions, LogRecord, ShardHandler } from './port.ts';
 import type { Slot } from './slots.ts';
 import { Bell, settledWithin } from './wait.ts';
 
@@ -11,6 +11,7 @@ export interface ShardRunDeps {
   slots: readonly Slot[];
   handler: ShardHandler;
   maxBatchRecords: number;
+  gather: GroupOptions['gather'];
   closeGraceMs: number;
   /** Next offset of the group in a slot. */
   position(slot: Slot): number;
@@ -81,7 +82,14 @@ export class ShardRun {
     const { handler, shard } = this.#deps;
     await this.#untilDone('assigned', () => handler.assigned(shard));
     let turnAtMs = performance.now();
+    let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
+      const gatherMs = this.#gatherMs(batchAtMs);
+      if (gatherMs > 0) {
+        await this.#bell.heard(gatherMs);
+        turnAtMs = performance.now();
+        continue;
+      }
       let batch: Batch = { records: [], ends: [] };
       await this.#untilDone('read', async () => {
         batch = await this.#collect();
@@ -92,12 +100,26 @@ export class ShardRun {
         turnAtMs = performance.now();
         continue;
       }
+      batchAtMs = performance.now();
       await this.#deliver(batch);
       if (performance.now() - turnAtMs > maxTurnMs) {
         await nextTurn();
         turnAtMs = performance.now();
       }
     }
+  }
+
+  /** How much longer what is there waits for more; 0: not at all. */
+  #gatherMs(batchAtMs: number): number {
+    const { gather, slots, position, maxBatchRecords } = this.#deps;
+    if (!gather) return 0;
+    let records = 0;
+    for (const slot of slots) {
+      const waiting = slot.next - position(slot);
+      if (waiting > 0 && !gather.topics.includes(slot.topic)) return 0;
+      records += waiting;
+    }
+    return records === 0 || records >= maxBatchRecords ? 0 : batchAtMs + gather.ms - performance.now();
   }
 
   async #deliver({ records, ends }: Batch): Promise<void> {

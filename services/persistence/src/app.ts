@@ -1,4 +1,4 @@
-import { conversationTopics, type EventLog, type Subscription, shardCount } from '@caas/event-log';
+import { conversationTopics, type EventLog, type Subscription, shardCount, Topic } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, type Runnable, systemClock } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
@@ -12,12 +12,19 @@ import type { Counters, PersistenceStats } from './stats.ts';
 /** Name of the workers' consumer group in the log. */
 export const persistenceGroup = 'persistence';
 
+/**
+ * What may wait for company: a batch costs three syncs and a head to every member, whether it has one message or a
+ * thousand. Who waits for a commit (edits, memberships) is not held up.
+ */
+const gatheredTopics = [Topic.messageSent, Topic.messageDelivered];
+
 export interface PersistenceParts {
   log: EventLog;
   store: MessageStore;
   keyValue: KeyValue;
   inbox: NodeInbox;
-  config: Pick<PersistenceConfig, 'maxBatchRecords' | 'maxDocumentsPerStep' | 'maxCachedHeads'>;
+  config: Pick<PersistenceConfig, 'maxBatchRecords' | 'maxDocumentsPerStep' | 'maxCachedHeads'> &
+    Partial<Pick<PersistenceConfig, 'gatherMs'>>;
   logger: Logger;
   clock?: Clock;
 }
@@ -49,6 +56,7 @@ export const createPersistence = (parts: PersistenceParts): Persistence => {
         topics: conversationTopics,
         shards: shardCount,
         from: 'earliest' as const,
+        gather: { topics: gatheredTopics, ms: config.gatherMs ?? 0 },
       };
       subscription = log.subscribe({ ...group, maxBatchRecords: config.maxBatchRecords }, worker);
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));

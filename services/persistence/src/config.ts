@@ -17,6 +17,8 @@ const schema = z.object({
   PERSISTENCE_MAX_STEP_DOCUMENTS: count({ min: 1, max: 10_000 }).default(2_000),
   /** Heads of conversations kept in memory a shard. */
   PERSISTENCE_MAX_CACHED_HEADS: count({ min: 1 }).default(10_000),
+  /** How long messages that follow a batch wait for more of them, in milliseconds; changes of other kinds don't wait. */
+  PERSISTENCE_GATHER_MS: milliseconds({ max: 1_000 }).default(50),
   /** Longest wait for an answer of the store, in milliseconds. */
   PERSISTENCE_STORE_TIMEOUT_MS: milliseconds({ min: 100 }).default(10_000),
 });
@@ -28,6 +30,7 @@ export interface PersistenceConfig {
   grpcAddress: string;
   serviceToken: string | undefined;
   maxBatchRecords: number;
+  gatherMs: number;
   maxDocumentsPerStep: number;
   maxCachedHeads: number;
   storeTimeoutMs: number;
@@ -45,6 +48,7 @@ export const persistenceConfig = (
     grpcAddress: settings.PERSISTENCE_GRPC_ADDRESS,
     serviceToken: settings.CAAS_SERVICE_TOKEN,
     maxBatchRecords: settings.PERSISTENCE_MAX_BATCH_RECORDS,
+    gatherMs: settings.PERSISTENCE_GATHER_MS,
     maxDocumentsPerStep: settings.PERSISTENCE_MAX_STEP_DOCUMENTS,
     maxCachedHeads: settings.PERSISTENCE_MAX_CACHED_HEADS,
     storeTimeoutMs: settings.PERSISTENCE_STORE_TIMEOUT_MS,

@@ -57,6 +57,33 @@ export const groupContract = (opened: () => OpenLog): void => {
       await eventually(() => expect(member.seen).toHaveLength(30));
     });
 
+    test('gathered topics wait for company after a batch, and not once another topic or a full batch is there', async () => {
+      const { log } = opened();
+      const sizes: number[] = [];
+      const member = new RecordingMember(async (_, records) => void sizes.push(records.length));
+      const topics = [Topic.messageSent, Topic.conversationUpdated];
+      member.join(log, { topics, maxBatchRecords: 50, gather: { topics: [Topic.messageSent], ms: 60_000 } });
+      await log.append([aRecord('conv', 'first')]);
+      await eventually(() => expect(sizes).toEqual([1]));
+      for (const text of texts('a', 20)) await log.append([aRecord('conv', text)]);
+      expect(sizes).toEqual([1]);
+      await log.append([aRecord('conv', 'urgent', Topic.conversationUpdated)]);
+      await eventually(() => expect(sizes).toEqual([1, 21]));
+      await log.append(texts('b', 49).map((text) => aRecord('conv', text)));
+      expect(sizes).toEqual([1, 21]);
+      await log.append([aRecord('conv', 'full')]);
+      await eventually(() => expect(sizes).toEqual([1, 21, 50]));
+    });
+
+    test('what was gathered comes when its time is up', async () => {
+      const { log } = opened();
+      const member = new RecordingMember().join(log, { gather: { topics: [Topic.messageSent], ms: 30 } });
+      await log.append([aRecord('conv', 'first')]);
+      await eventually(() => expect(member.texts).toEqual(['first']));
+      await log.append([aRecord('conv', 'second')]);
+      await eventually(() => expect(member.texts).toEqual(['first', 'second']));
+    });
+
     test('a group goes on after what it committed, also on a log opened again; lag says what is left', async () => {
       const { log, reopen } = opened();
       await log.append(texts('a', 30).map((text) => aRecord(text, text)));

@@ -16,7 +16,9 @@ interface Entry {
  * refused, both without asking anyone. Bounded: the oldest go first, and the store and the worker know the rest.
  */
 export class RecentSends {
-  readonly #entries = new Map<string, Entry>();
+  /** Two generations: deleting the oldest of one large Map one by one costs more than all the rest of a send. */
+  #entries = new Map<string, Entry>();
+  #older = new Map<string, Entry>();
   readonly #max: number;
 
   constructor(max: number) {
@@ -25,7 +27,7 @@ export class RecentSends {
 
   /** The outcome of an earlier send of this id, or undefined. Throws IDEMPOTENCY_CONFLICT for other content. */
   find(messageId: string, contentHash: Uint8Array): Promise<SendOutcome> | undefined {
-    const entry = this.#entries.get(messageId);
+    const entry = this.#entries.get(messageId) ?? this.#older.get(messageId);
     if (!entry) return undefined;
     assertSameContent(entry.hash, contentHash);
     return entry.outcome;
@@ -36,11 +38,12 @@ export class RecentSends {
     const entry = { hash: textOf(contentHash), outcome };
     this.#entries.set(messageId, entry);
     outcome.catch(() => {
-      if (this.#entries.get(messageId) === entry) this.#entries.delete(messageId);
+      for (const entries of [this.#entries, this.#older])
+        if (entries.get(messageId) === entry) entries.delete(messageId);
     });
-    if (this.#entries.size > this.#max) {
-      const oldest = this.#entries.keys().next();
-      if (!oldest.done) this.#entries.delete(oldest.value);
+    if (this.#entries.size >= this.#max / 2) {
+      this.#older = this.#entries;
+      this.#entries = new Map();
     }
   }
 }
