@@ -6,7 +6,7 @@ export interface Usage {
   cpuSeconds: number;
   /** Resident set, bytes. */
   rssBytes: number;
-  /** Heap in use, bytes. */
+  /** Heap in use and memory that objects of it hold outside, bytes. */
   heapBytes: number;
 }
 

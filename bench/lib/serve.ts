@@ -4,8 +4,8 @@ import type { Answer, Ask, Usage } from './control.ts';
 
 const usage = (): Usage => {
   const { user, system } = process.cpuUsage();
-  const { rss, heapUsed } = process.memoryUsage();
-  return { cpuSeconds: (user + system) / 1e6, rssBytes: rss, heapBytes: heapUsed };
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { cpuSeconds: (user + system) / 1e6, rssBytes: rss, heapBytes: heapUsed + external };
 };
 
 const say = (answer: Answer): void => void process.send?.(answer);

@@ -139,7 +139,7 @@ export class Edge {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
+    socket.on('error', destroyed);
     const subprotocol = chooseSubprotocol(request);
     const refusal = this.#draining
       ? new CaasError('DRAINING', 'the node is going away')
@@ -271,6 +271,11 @@ export class Edge {
     if (this.#node.directory.disconnect(connection))
       this.#node.ephemeral.wentOffline(connection.claims.tenantId, connection.claims.userId);
   }
+}
+
+/** Not a closure: one made at the upgrade would keep the request and its headers for as long as the socket lives. */
+function destroyed(this: Duplex): void {
+  this.destroy();
 }
 
 const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, traceId: string): void => {
