@@ -34,6 +34,7 @@ describe('invariant', () => {
     for (const name of ['alice', 'bob', 'carol']) users.set(name, await signIn(platform, name));
   });
   afterEach(async () => {
+    faults.heal();
     await Promise.all(clients.map((client) => client.close()));
     clients = [];
   });
@@ -49,6 +50,10 @@ describe('invariant', () => {
     const memberIds = members.map((name) => user(name).userId);
     const create = { kind: 'CONVERSATION_KIND_GROUP', memberIds, clientRef: `bounds-${++conversations}` };
     return (await owner.ask({ createConversation: create })).conversation.conversation.conversationId;
+  };
+  const statsOf = (service: string): Record<string, number> => {
+    const node = platform.services.get(service)?.current as { stats?(): Record<string, number> } | undefined;
+    return node?.stats?.() ?? {};
   };
   const sending = (conversationId: string, clientMsgId: string, text: string, retry = false): Frame => ({
     sendMessage: { conversationId, clientMsgId, content: { text }, ...(retry && { retry }) },
@@ -88,6 +93,8 @@ describe('invariant', () => {
     const first: Frame[] = [];
     for (let i = 0; i < 4 * maxRecentSends; i++) first.push((await a.ask(sending(id, `m${i}`, `m${i}`))).accepted);
     await committed(a, id, first.length);
+    expect(statsOf('socket-1')['recentSends']).toBeGreaterThan(0);
+    expect(statsOf('socket-1')['recentSends']).toBeLessThanOrEqual(maxRecentSends);
     for (const [i, { messageId, position }] of first.entries()) {
       expect((await a.ask(sending(id, `m${i}`, `m${i}`, true))).accepted).toMatchObject({ messageId, position });
       expect((await a.ask(sending(id, `m${i}`, 'other', true))).error.reason).toBe('ERROR_REASON_IDEMPOTENCY_CONFLICT');
@@ -124,8 +131,8 @@ describe('invariant', () => {
     await committed(c, id, lastSeq);
     await until(
       'the other is let go',
-      () => platform.services.get('socket-2')?.current as unknown as { stats(): { connections: number } },
-      (node) => node.stats().connections === 1,
+      () => statsOf('socket-2')['connections'],
+      (connections) => connections === 1,
       slowConsumerMs + 10_000,
     );
     b.ws.resume();

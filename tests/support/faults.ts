@@ -22,6 +22,7 @@ export interface Held {
 /** Stands between the services and their engines and holds up, refuses or falsifies calls. Names are `log.append`, `store.messages.page` … */
 export class Faults {
   readonly #faults = new Set<Fault>();
+  readonly #held = new Set<Held>();
 
   /** For the platform's option of that name. */
   readonly between = ({ log, store }: Engines): Engines => ({
@@ -45,7 +46,7 @@ export class Faults {
         return call();
       },
     });
-    return {
+    const hold: Held = {
       get held() {
         return held;
       },
@@ -53,8 +54,17 @@ export class Faults {
       release: () => {
         off();
         open();
+        this.#held.delete(hold);
       },
     };
+    this.#held.add(hold);
+    return hold;
+  }
+
+  /** Ends whatever a test left behind, so that a failed one does not hold up the next. */
+  heal(): void {
+    for (const hold of this.#held) hold.release();
+    this.#faults.clear();
   }
 
   /** Refuses calls as an engine that is away does, until the returned function is called. */

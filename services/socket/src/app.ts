@@ -65,6 +65,8 @@ export interface SocketStats {
   conversations: number;
   /** Accepted by clients' sends but not yet answered by the log. */
   pendingSends: number;
+  /** Sends kept to answer retries from memory. */
+  recentSends: number;
   /** Heads found moved without a notice. */
   repairs: number;
   /** Envelopes to other nodes that could not be handed over. */
@@ -173,6 +175,7 @@ export const createSocketNode = async (
       connections: edge.connectionCount,
       conversations: directory.conversationCount,
       pendingSends: messages.writer.pending,
+      recentSends: services.recentSends.size,
       repairs: heads.repairs,
       lostEnvelopes: link.lost,
     }),

@@ -25,6 +25,10 @@ export class RecentSends {
     this.#max = max;
   }
 
+  get size(): number {
+    return this.#entries.size + this.#older.size;
+  }
+
   /** The outcome of an earlier send of this id, or undefined. Throws IDEMPOTENCY_CONFLICT for other content. */
   find(messageId: string, contentHash: Uint8Array): Promise<SendOutcome> | undefined {
     const entry = this.#entries.get(messageId) ?? this.#older.get(messageId);
