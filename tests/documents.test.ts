@@ -1,7 +1,139 @@
-import { readFileSync } from 'node:fs';
-import { expect, test } from '@jest/globals';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type DescMessage, fromJson } from '@bufbuild/protobuf';
+import { reasonTable } from '@caas/kit';
+import { descriptors } from '@caas/proto/descriptor';
+import { defaultBounds, defaultLimits } from '@caas/socket';
+import { describe, expect, test } from '@jest/globals';
 import { errorsDocPath, errorsDocument } from '../scripts/errors-doc.ts';
 
+const read = (path: string): string => readFileSync(path, 'utf8');
+const notOurs = new Set(['node_modules', 'data', 'dist', 'coverage', '.git', '.cache', 'third_party']);
+
+const markdownIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory()) return notOurs.has(entry.name) ? [] : markdownIn(join(folder, entry.name));
+    return entry.isFile() && entry.name.endsWith('.md') ? [join(folder, entry.name)] : [];
+  });
+
+/** Anchors of a page as GitHub makes them. */
+const anchorsOf = (text: string): Set<string> =>
+  new Set(
+    [...text.matchAll(/^#+ (.+)$/gm)].map(([, title]) =>
+      (title as string)
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+
 test('docs/ERRORS.md says what the table of reasons says', () => {
-  expect(readFileSync(errorsDocPath, 'utf8')).toBe(errorsDocument());
+  expect(read(errorsDocPath)).toBe(errorsDocument());
+});
+
+test('every relative link leads to a file, and its anchor to a heading', () => {
+  const broken: string[] = [];
+  const pages = markdownIn('.');
+  for (const page of pages) {
+    const text = read(page).replaceAll(/```[\s\S]*?```/g, '');
+    for (const [, target] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      const [path, anchor] = (target as string).split('#') as [string, string?];
+      if (/^[a-z]+:/.test(path)) continue;
+      const file = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(file)) broken.push(`${page}: ${target}`);
+      else if (anchor !== undefined && !anchorsOf(read(file)).has(anchor)) broken.push(`${page}: ${target} (anchor)`);
+    }
+  }
+  expect(broken).toEqual([]);
+  expect(pages).toEqual(expect.arrayContaining(['README.md', 'docs/architecture.md']));
+});
+
+test('every file a page names exists', () => {
+  const broken: string[] = [];
+  for (const page of markdownIn('.'))
+    for (const [, path] of read(page).matchAll(
+      /`((?:services|packages|platform|proto|scripts|tests|examples)\/[\w./-]+)`/g,
+    ))
+      if (!existsSync(path as string)) broken.push(`${page}: ${path}`);
+  expect(broken).toEqual([]);
+});
+
+describe('docs/services.md', () => {
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence'].map((name) => [
+    name,
+    name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
+  ]);
+  const sections = new Map(
+    read('docs/services.md')
+      .split(/^## /m)
+      .slice(1)
+      .map((section) => [section.split('\n', 1)[0], section]),
+  );
+
+  test('has a section for every service', () => {
+    const services = readdirSync('services').filter((name) => existsSync(`services/${name}/src/config.ts`));
+    expect(configs.map(([name]) => name)).toEqual(expect.arrayContaining(services));
+  });
+
+  test.each(configs)('lists the variables %s reads, and no others', (name, file) => {
+    const inCode = [...read(file as string).matchAll(/^ +([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): /gm)].map(([, v]) => v);
+    // The one setting that is a family of variables.
+    if (name === 'gateway') inCode.push('SOCKET_SERVICE_1_URL', 'SOCKET_SERVICE_2_URL');
+    const rows = (sections.get(name as string) ?? '').split('\n').filter((line) => line.startsWith('| `'));
+    const inDoc = rows.flatMap((row) =>
+      [...(row.split('|')[1] ?? '').matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map(([, v]) => v),
+    );
+    expect(inDoc.toSorted()).toEqual(inCode.toSorted());
+  });
+});
+
+describe('docs/api/socket-protocol.md', () => {
+  const page = read('docs/api/socket-protocol.md');
+  const type = (name: string): DescMessage => descriptors().getMessage(`caas.socket.v1.${name}`) as DescMessage;
+  const namesOf = (message: DescMessage): string[] =>
+    message.oneofs.flatMap((oneof) => oneof.fields.map((field) => field.jsonName));
+  const section = (title: string): string => page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
+  const firstCells = (text: string): (string | undefined)[] =>
+    [...text.matchAll(/^\| `?(\w+)`? \|/gm)].map(([, cell]) => cell);
+  const frames = [...page.matchAll(/```json\n([\s\S]*?)```/g)].flatMap(([, block]) =>
+    (block as string).trim().split('\n'),
+  );
+
+  test('shows only frames the contract knows', () => {
+    expect(frames.length).toBeGreaterThan(80);
+    for (const frame of frames) {
+      const json = JSON.parse(frame);
+      const kind = 'reply' in json || 'event' in json || 'error' in json ? 'ServerFrame' : 'ClientFrame';
+      expect(() => fromJson(type(kind), json, { registry: descriptors() })).not.toThrow();
+    }
+  });
+
+  test('names every command and every event, and shows each', () => {
+    const commands = namesOf(type('ClientFrame'));
+    const events = namesOf(type('Event'));
+    expect(firstCells(section('Commands')).filter((cell) => cell !== 'command')).toEqual(
+      expect.arrayContaining(commands),
+    );
+    expect(firstCells(section('Events')).filter((cell) => cell !== 'event')).toEqual(expect.arrayContaining(events));
+    const shown = frames.flatMap((frame) => {
+      const json = JSON.parse(frame) as { event?: object };
+      return [...Object.keys(json), ...Object.keys(json.event ?? {})];
+    });
+    expect(shown).toEqual(expect.arrayContaining([...commands, ...events]));
+  });
+
+  test('lists every close code with its reason', () => {
+    const rows = [...section('Close codes').matchAll(/^\| (\d{4}) \| `(\w+)` \|/gm)].map(
+      ([, code, reason]) => `${code} ${reason}`,
+    );
+    const codes = [...reasonTable].flatMap(([reason, { close }]) => (close === 0 ? [] : [`${close} ${reason}`]));
+    expect(rows.toSorted()).toEqual(codes.toSorted());
+  });
+
+  test('lists every limit with its value', () => {
+    const row = ([name, value]: [string, number]): string => `| \`${name}\` | ${value.toLocaleString('en-US')} |`;
+    const [ofUsers, ofNodes] = section('Limits').split('Bounds of a node') as [string, string];
+    for (const each of Object.entries(defaultLimits)) expect(ofUsers).toContain(row(each));
+    for (const each of Object.entries(defaultBounds)) expect(ofNodes).toContain(row(each));
+  });
 });
