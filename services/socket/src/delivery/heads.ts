@@ -1,10 +1,11 @@
+import { Topic } from '@caas/event-log';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeBounds } from '../limits.ts';
-import { conversationView, headView, isActive, messageView, participantView } from '../model/views.ts';
+import { conversationView, headView, messageView, participantView } from '../model/views.ts';
 import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalConversation } from './local.ts';
@@ -15,6 +16,8 @@ import type { Turn } from './turn.ts';
 const activeMs = 60_000;
 const conversationsPerCall = 500;
 const participantsPerCall = 500;
+/** Topic whose records change who is in and in which role, as `applied` names its partitions. */
+const membershipTopic = `${Topic.conversationUpdated}-`;
 
 /**
  * The sure path: tells members where their conversations stand. Notices of the persistence workers do it at once; what
@@ -68,7 +71,7 @@ export class Heads {
       if (change.document?.$case === 'participant')
         this.#directory.applyParticipant(change.document.value, notice.headRev);
     if (!conversation) return;
-    for (const change of notice.changes) this.#publishChange(conversation, change, notice.headRev);
+    for (const change of notice.changes) this.#publishChange(conversation, change, notice);
     const contiguous =
       !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
     if (contiguous) conversation.membersRev = notice.headRev;
@@ -165,7 +168,7 @@ export class Heads {
     conversation.membersRev = doc.headRev;
   }
 
-  #publishChange(conversation: LocalConversation, change: DocumentChange, headRev: number): void {
+  #publishChange(conversation: LocalConversation, change: DocumentChange, { headRev, applied }: HeadNotice): void {
     switch (change.document?.$case) {
       case 'message':
         this.#turn.publish(
@@ -175,7 +178,7 @@ export class Heads {
         );
         break;
       case 'participant':
-        if (concernsOthers(conversation, change.document.value)) {
+        if (concernsOthers(conversation, applied)) {
           // The user's own connections have been told already, with what is for them alone.
           this.#turn.publish(
             conversation,
@@ -209,9 +212,13 @@ export class Heads {
   }
 }
 
-/** In channels only comings and goings are told to all; how far each of many readers has read is not. */
-const concernsOthers = (conversation: LocalConversation, doc: ParticipantDocument): boolean =>
-  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL || doc.wasActive !== isActive(doc);
+/**
+ * In channels comings, goings and roles are told to all; how far each of many readers has read is not. A commit without
+ * a change of the conversation has receipts and mutes alone.
+ */
+const concernsOthers = (conversation: LocalConversation, applied: Readonly<Record<string, number>>): boolean =>
+  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL ||
+  Object.keys(applied).some((partition) => partition.startsWith(membershipTopic));
 
 /** Members here who joined without the history the message is in; undefined when all may read it. */
 const notReading = (conversation: LocalConversation, seq: number): ReadonlySet<string> | undefined => {
