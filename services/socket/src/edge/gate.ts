@@ -19,6 +19,8 @@ export interface AuthClients {
 
 /** Tokens verified in one call. */
 const maxTokensPerCall = 512;
+/** Calls to auth under way at a time. */
+const maxCallsInFlight = 2;
 /** Tokens that may wait for a verdict; more are refused. */
 const maxWaitingTokens = 20_000;
 const maxSessionsPerCall = 5_000;
@@ -46,6 +48,7 @@ export class Gate {
   readonly #bySession = new Map<string, Set<Connection>>();
   readonly #revokedSessions = new Set<string>();
   #waiting: Waiting[] = [];
+  #calls = 0;
 
   constructor(auth: AuthClients, clock: Clock, logger: Logger) {
     this.#auth = auth;
@@ -154,11 +157,14 @@ export class Gate {
       connection.end('SESSION_REVOKED', 'the session has ended');
   }
 
+  /** While the calls allowed are under way, tokens gather for the next: under a storm of connects the calls grow. */
   #flush(): void {
-    while (this.#waiting.length > 0) void this.#ask(this.#waiting.splice(0, maxTokensPerCall));
+    while (this.#waiting.length > 0 && this.#calls < maxCallsInFlight)
+      void this.#ask(this.#waiting.splice(0, maxTokensPerCall));
   }
 
   async #ask(chunk: readonly Waiting[]): Promise<void> {
+    this.#calls++;
     try {
       const { verdicts } = await this.#auth.tokens.verifyTokens({ accessTokens: chunk.map((w) => w.token) });
       for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict);
@@ -166,6 +172,9 @@ export class Gate {
       const error = toCaasError(thrown);
       const refusal = error.retryable ? new CaasError('UNAVAILABLE', 'auth does not answer', { cause: error }) : error;
       for (const { reject } of chunk) reject(refusal);
+    } finally {
+      this.#calls--;
+      this.#flush();
     }
   }
 
