@@ -21,9 +21,10 @@ export interface Restartable<S extends Crashable = Crashable> {
 
 export const restartable = async <S extends Crashable>(
   name: string,
+  crashable: boolean,
   start: (severance: Severance) => Promise<S> | S,
 ): Promise<Restartable<S>> => {
-  let severance = new Severance();
+  let severance = new Severance(crashable);
   let current = await start(severance);
   let running: { signal: AbortSignal; fail: (error: unknown) => void; done: Promise<void> } | undefined;
 
@@ -45,7 +46,7 @@ export const restartable = async <S extends Crashable>(
       await severed;
     },
     async restart() {
-      severance = new Severance();
+      severance = new Severance(crashable);
       current = await start(severance);
       if (running) running.done = runCurrent(running.signal, running.fail);
     },

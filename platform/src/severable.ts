@@ -2,8 +2,14 @@ type AnyFunction = (...args: unknown[]) => unknown;
 
 /** Cuts a service off from the world: from then on nothing it does has an effect and nothing reaches it. */
 export class Severance {
+  readonly #possible: boolean;
   #cut = false;
   readonly #subscriptions = new Set<{ close(): Promise<void> }>();
+
+  /** Where it will not be used, ports are handed on as they are and cost nothing. */
+  constructor(possible: boolean) {
+    this.#possible = possible;
+  }
 
   get cut(): boolean {
     return this.#cut;
@@ -14,6 +20,7 @@ export class Severance {
    * of the service stops wherever it waits, as a killed process does.
    */
   port<T extends object>(target: T): T {
+    if (!this.#possible) return target;
     return new Proxy(target, {
       get: (object, name) => {
         const value: unknown = Reflect.get(object, name, object);
@@ -25,6 +32,7 @@ export class Severance {
 
   /** Resolves when the other side has noticed (subscriptions are gone). */
   async sever(): Promise<void> {
+    if (!this.#possible) throw new TypeError('the platform was not started crashable');
     this.#cut = true;
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()));
   }

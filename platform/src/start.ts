@@ -25,6 +25,8 @@ export interface PlatformOptions extends PlatformConfig {
   /** Limits of users that differ from the defaults, for benches and tests. */
   limits?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
+  /** Makes `services` crashable, at the cost of a proxy before each port. */
+  crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken?: string;
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
@@ -47,7 +49,7 @@ export interface Platform {
 
 /** All services in one process on the embedded engines; listening when this resolves. */
 export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
-  const { dataDir, host, logLevel } = options;
+  const { dataDir, host, logLevel, crashable = false } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const loggerOf = (service: string) => createLogger({ service, level: logLevel });
   const [ownLog, ownStore, accounts, rootKey, hashKey, knownSecret] = await Promise.all([
@@ -78,7 +80,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     : undefined;
 
   let persistenceGrpc = grpcAddressOf(options.socketPorts.length + 1);
-  const persistence = await restartable('persistence', async (severance) => {
+  const persistence = await restartable('persistence', crashable, async (severance) => {
     const started = await servePersistence({
       log: severance.port(log),
       store: severance.port(store),
@@ -98,7 +100,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const nodeId = `socket-${i + 1}`;
     let port = wantedPort;
     let grpcAddress = grpcAddressOf(1 + i);
-    const node = await restartable(nodeId, async (severance) => {
+    const node = await restartable(nodeId, crashable, async (severance) => {
       const started = await createSocketNode(
         {
           log: severance.port(log),

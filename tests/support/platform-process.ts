@@ -5,7 +5,7 @@
 import { type PlatformOptions, startPlatform } from '@caas/platform';
 import type { Order } from './killable-platform.ts';
 
-const platform = await startPlatform(JSON.parse(process.argv[2] ?? '{}') as PlatformOptions);
+const platform = await startPlatform({ ...(JSON.parse(process.argv[2] ?? '{}') as PlatformOptions), crashable: true });
 const stopping = new AbortController();
 const running = platform.run(stopping.signal);
 

@@ -18,6 +18,7 @@ export const testPlatform = async (options: Partial<PlatformOptions> = {}): Prom
     socketPorts: [0, 0],
     authPort: 0,
     developmentApp: true,
+    crashable: true,
     drainMs: 50,
     logLevel: 'error',
     ...options,

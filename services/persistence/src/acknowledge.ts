@@ -1,4 +1,5 @@
 import { type EventLog, type NewRecord, Topic } from '@caas/event-log';
+import { encodeMessage } from '@caas/kit/encode';
 import { MessageDelivered, MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import type { Rejection } from './apply/model.ts';
 import { tenantHeader, traceparentHeader } from './decode.ts';
@@ -38,7 +39,7 @@ export const tellPersisted = async (log: EventLog, persisted: readonly Persisted
   await log.append(
     persisted.map(({ tenantId, conversationId, traceparent, ...value }) => {
       const delivered = { tenantId, conversationId, notice: { $case: 'persisted' as const, value } };
-      const bytes = MessageDelivered.encode(delivered).finish();
+      const bytes = encodeMessage(MessageDelivered, delivered);
       return recordOf(Topic.messageDelivered, 'MessageDelivered', delivered, traceparent, bytes);
     }),
   );
@@ -57,7 +58,7 @@ export const tellRejected = async (log: EventLog, rejections: readonly Rejection
         'MessageRejected',
         rejected,
         traceparent,
-        MessageRejected.encode(rejected).finish(),
+        encodeMessage(MessageRejected, rejected),
       ),
     ),
   );

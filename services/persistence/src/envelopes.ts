@@ -1,3 +1,4 @@
+import { encodeMessage } from '@caas/kit/encode';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { type DocumentChange, type HeadNotice, NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
@@ -35,7 +36,7 @@ export const encodeNotice = (notice: Notice): Uint8Array => {
       changes: changes as DocumentChange[],
       changesOmitted,
     };
-    return NodeEntry.encode({ entry: { $case: 'head', value } }).finish();
+    return encodeMessage(NodeEntry, { entry: { $case: 'head', value } });
   };
   if (notice.incomplete || notice.changes.length > maxNoticeChanges) return encode([], true);
   const whole = encode(notice.changes, false);
@@ -43,7 +44,7 @@ export const encodeNotice = (notice: Notice): Uint8Array => {
 };
 
 export const encodeRejected = (rejected: MessageRejected): Uint8Array =>
-  NodeEntry.encode({ entry: { $case: 'rejected', value: rejected } }).finish();
+  encodeMessage(NodeEntry, { entry: { $case: 'rejected', value: rejected } });
 
 const entryTag = 0x0a;
 

@@ -1,5 +1,6 @@
 import { type LogPosition, Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
+import { encodeMessage } from '@caas/kit/encode';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
@@ -56,7 +57,7 @@ export const publishUserAction = (
 ): Promise<LogPosition> => {
   const { tenantId, userId } = context.connection.claims;
   const event: UserAction = { tenantId, conversationId, userId, acceptedAtMs: context.node.clock.now(), act };
-  return publish(context, Topic.userAction, 'UserAction', conversationId, UserAction.encode(event).finish());
+  return publish(context, Topic.userAction, 'UserAction', conversationId, encodeMessage(UserAction, event));
 };
 
 export const publishReceipt = (
@@ -73,7 +74,7 @@ export const publishReceipt = (
     Topic.messageDelivered,
     'MessageDelivered',
     conversationId,
-    MessageDelivered.encode(event).finish(),
+    encodeMessage(MessageDelivered, event),
   );
 };
 
@@ -91,7 +92,7 @@ export const commitChange = async (
     acceptedAtMs: context.node.clock.now(),
     change,
   };
-  const value = ConversationUpdated.encode(event).finish();
+  const value = encodeMessage(ConversationUpdated, event);
   const position = await publish(context, Topic.conversationUpdated, 'ConversationUpdated', conversationId, value);
   await context.node.commits.committed(
     { tenantId, conversationId },

@@ -1,5 +1,6 @@
 import { Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
+import { encodeMessage } from '@caas/kit/encode';
 import { MessageDeleted } from '@caas/proto/caas/events/v1/message_events';
 import { DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { assertOpen, manages } from '../model/rules.ts';
@@ -30,7 +31,7 @@ export const deleteMessage: Command<'deleteMessage'> = async (context, request) 
     Topic.messageDeleted,
     'MessageDeleted',
     conversationId,
-    MessageDeleted.encode(event).finish(),
+    encodeMessage(MessageDeleted, event),
   );
   return accepted(context, messageId, 0, acceptedAtMs);
 };

@@ -1,5 +1,6 @@
 import { Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
+import { encodeMessage } from '@caas/kit/encode';
 import { MessageEdited } from '@caas/proto/caas/events/v1/message_events';
 import { assertContent } from '../model/content.ts';
 import { assertOpen } from '../model/rules.ts';
@@ -30,7 +31,7 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
     Topic.messageEdited,
     'MessageEdited',
     conversationId,
-    MessageEdited.encode(event).finish(),
+    encodeMessage(MessageEdited, event),
   );
   return accepted(context, messageId, 0, acceptedAtMs);
 };

@@ -95,6 +95,7 @@ const publish = async (
   const acceptedAtMs = node.clock.now();
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
+      conversation,
       {
         tenantId,
         conversationId,

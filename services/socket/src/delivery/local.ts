@@ -1,3 +1,4 @@
+import { interestKey } from '@caas/key-value';
 import type { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
 import type { Connection } from '../edge/connection.ts';
 import type { EncodedEvent } from '../edge/encode.ts';
@@ -35,6 +36,8 @@ export interface ConversationRules {
 export class LocalConversation {
   readonly tenantId: string;
   readonly conversationId: string;
+  /** Key under which nodes say that they want its messages. */
+  readonly interestKey: string;
   readonly members = new Map<string, LocalMember>();
   /** Events of the current turn, in order. */
   readonly events: EncodedEvent[] = [];
@@ -55,6 +58,7 @@ export class LocalConversation {
   constructor(tenantId: string, conversationId: string) {
     this.tenantId = tenantId;
     this.conversationId = conversationId;
+    this.interestKey = interestKey(tenantId, conversationId);
   }
 
   /** Members' connections by subprotocol, as flat lists: what fan-out walks. */

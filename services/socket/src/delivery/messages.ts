@@ -1,11 +1,13 @@
 import { type EventLog, type LogPosition, positionOf, Topic } from '@caas/event-log';
-import { interestKey, type KeyValue } from '@caas/key-value';
+import type { KeyValue } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
+import { encodeMessage } from '@caas/kit/encode';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { recordOf } from '../model/records.ts';
 import { acceptedMessage } from '../model/views.ts';
+import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
 import type { NodeLink } from './node-link.ts';
@@ -13,6 +15,8 @@ import type { Turn } from './turn.ts';
 
 interface PendingMessage extends PendingRecord {
   readonly sent: MessageSent;
+  /** Key of the nodes that want it. */
+  readonly interestKey: string;
   readonly traceparent: string;
   position: number;
 }
@@ -65,6 +69,7 @@ export class Messages {
 
   /** Hands a message to the log; `accepted` gets its position, and its members on this node get it in the same turn. */
   send(
+    conversation: LocalConversation,
     sent: MessageSent,
     traceparent: string,
     accepted: (position: number) => void,
@@ -76,10 +81,11 @@ export class Messages {
         'MessageSent',
         sent.tenantId,
         sent.conversationId,
-        MessageSent.encode(sent).finish(),
+        encodeMessage(MessageSent, sent),
         traceparent,
       ),
       sent,
+      interestKey: conversation.interestKey,
       traceparent,
       position: 0,
       accepted: ({ offset }: LogPosition) => {
@@ -113,8 +119,7 @@ export class Messages {
   /** Nodes interested in the conversations of the messages, by key; empty where the store does not answer. */
   async #nodesOf(entries: readonly PendingRecord[]): Promise<Map<string, string[]>> {
     const keys = new Set<string>();
-    for (const entry of entries)
-      if (isMessage(entry)) keys.add(interestKey(entry.sent.tenantId, entry.sent.conversationId));
+    for (const entry of entries) if (isMessage(entry)) keys.add(entry.interestKey);
     if (keys.size === 0) return new Map();
     const list = [...keys];
     try {
@@ -131,7 +136,7 @@ export class Messages {
     if (!interests || interests.size === 0) return;
     for (const entry of entries) {
       if (!isMessage(entry)) continue;
-      const nodes = interests.get(interestKey(entry.sent.tenantId, entry.sent.conversationId));
+      const nodes = interests.get(entry.interestKey);
       if (!nodes || nodes.length === 0) continue;
       const { value } = entry.record;
       const delivery: MessageDelivery = {

@@ -1,5 +1,6 @@
 import type { NodeInbox } from '@caas/key-value';
 import type { Logger } from '@caas/kit';
+import { encodeMessage } from '@caas/kit/encode';
 import { type NodeEntry, NodeEnvelope } from '@caas/proto/caas/events/v1/node_envelope';
 
 /** Bytes of entries in one envelope before it is sent without waiting for the turn to end. */
@@ -65,7 +66,7 @@ export class NodeLink {
   }
 
   #hand(nodeId: string, entries: NodeEntry[]): void {
-    this.#inbox.send(nodeId, NodeEnvelope.encode({ entries }).finish()).catch((error: unknown) => {
+    this.#inbox.send(nodeId, encodeMessage(NodeEnvelope, { entries })).catch((error: unknown) => {
       this.#lost++;
       this.#logger.warn({ err: error, nodeId }, 'envelope not delivered');
     });

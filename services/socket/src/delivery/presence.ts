@@ -1,4 +1,4 @@
-import { interestKey, type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import { type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Presence } from '@caas/proto/caas/socket/v1/resources';
@@ -48,7 +48,7 @@ export class Ephemeral {
   /** Somebody types in a conversation of this node. */
   typing(conversation: LocalConversation, notice: TypingNotice): void {
     this.typed(notice);
-    this.#tell(interestKey(conversation.tenantId, conversation.conversationId), (node) =>
+    this.#tell(conversation.interestKey, (node) =>
       this.#link.send(node, { entry: { $case: 'typing', value: notice } }, 100),
     );
   }

@@ -1,4 +1,4 @@
-import { interestKey, type KeyValue, nodeKey, type SetEntry, userNodesKey } from '@caas/key-value';
+import { type KeyValue, nodeKey, type SetEntry, userNodesKey } from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import { pause } from '../pause.ts';
 import type { LocalConversation, LocalUser } from './local.ts';
@@ -55,7 +55,7 @@ export class Registrations {
 
   /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
   addConversation(conversation: LocalConversation): Promise<void> {
-    return this.#add({ key: interestKey(conversation.tenantId, conversation.conversationId), member: this.#nodeId });
+    return this.#add({ key: conversation.interestKey, member: this.#nodeId });
   }
 
   addUser(user: LocalUser): Promise<void> {
@@ -63,7 +63,7 @@ export class Registrations {
   }
 
   removeConversation(conversation: LocalConversation): void {
-    this.#remove({ key: interestKey(conversation.tenantId, conversation.conversationId), member: this.#nodeId });
+    this.#remove({ key: conversation.interestKey, member: this.#nodeId });
   }
 
   removeUser(user: LocalUser): void {
@@ -107,8 +107,7 @@ export class Registrations {
       entries = [];
       await this.#keyValue.addToSets(chunk, registrationTtlMs);
     };
-    for (const c of [...this.#source.conversations()])
-      await put({ key: interestKey(c.tenantId, c.conversationId), member: this.#nodeId });
+    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.#nodeId });
     for (const u of [...this.#source.users()])
       await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
     if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);

@@ -138,9 +138,8 @@ export class Connection {
       this.#socket.write(queue[0]);
       return;
     }
-    this.#socket.cork();
-    for (const frames of queue) this.#socket.write(frames);
-    this.#socket.uncork();
+    // Copied together: for what a turn queues that is cheaper than one system call with many pieces.
+    this.#socket.write(Buffer.concat(queue));
   }
 
   /** Anything came in: the client lives. */

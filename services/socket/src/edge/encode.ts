@@ -1,3 +1,4 @@
+import { encodeMessage } from '@caas/kit/encode';
 import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 import type { Head, Message } from '@caas/proto/caas/socket/v1/resources';
 import { Message as MessageCodec } from '@caas/proto/caas/socket/v1/resources';
@@ -25,7 +26,7 @@ export class EncodedEvent {
   }
 
   get proto(): Uint8Array {
-    this.#proto ??= ServerFrame.encode({ id: '', body: { $case: 'event', value: this.event } }).finish();
+    this.#proto ??= encodeMessage(ServerFrame, { id: '', body: { $case: 'event', value: this.event } });
     return this.#proto;
   }
 }
@@ -82,10 +83,10 @@ export const replyJson = (id: string, reply: Reply): string =>
     : JSON.stringify(ServerFrame.toJSON({ id, body: { $case: 'reply', value: reply } }));
 
 export const replyProto = (id: string, reply: Reply): Uint8Array =>
-  ServerFrame.encode({ id, body: { $case: 'reply', value: reply } }).finish();
+  encodeMessage(ServerFrame, { id, body: { $case: 'reply', value: reply } });
 
 export const errorJson = (id: string, error: WireError): string =>
   JSON.stringify(ServerFrame.toJSON({ id, body: { $case: 'error', value: error } }));
 
 export const errorProto = (id: string, error: WireError): Uint8Array =>
-  ServerFrame.encode({ id, body: { $case: 'error', value: error } }).finish();
+  encodeMessage(ServerFrame, { id, body: { $case: 'error', value: error } });
