@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DescMessage, fromJson } from '@bufbuild/protobuf';
-import { reasonTable } from '@caas/kit';
+import { reasonTable, tenantLimitCeilings } from '@caas/kit';
 import { descriptors } from '@caas/proto/descriptor';
 import { defaultBounds, defaultLimits } from '@caas/socket';
 import { describe, expect, test } from '@jest/globals';
@@ -133,7 +133,10 @@ describe('docs/api/socket-protocol.md', () => {
   test('lists every limit with its value', () => {
     const row = ([name, value]: [string, number]): string => `| \`${name}\` | ${value.toLocaleString('en-US')} |`;
     const [ofUsers, ofNodes] = section('Limits').split('Bounds of a node') as [string, string];
-    for (const each of Object.entries(defaultLimits)) expect(ofUsers).toContain(row(each));
+    for (const [name, value] of Object.entries(defaultLimits)) {
+      const ceiling = tenantLimitCeilings[name as keyof typeof tenantLimitCeilings].toLocaleString('en-US');
+      expect(ofUsers).toContain(`${row([name, value])} ${ceiling} |`);
+    }
     for (const each of Object.entries(defaultBounds)) expect(ofNodes).toContain(row(each));
   });
 });

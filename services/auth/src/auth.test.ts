@@ -440,6 +440,8 @@ describe('tenants', () => {
       ['tenant_id', { tenantId: 'a.b' }],
       ['limits.max_text_bytes', { limits: { maxTextBytes: 0 } }],
       ['limits.max_members', { limits: { maxMembers: 100_001 } }],
+      ['limits.max_text_bytes', { limits: { maxTextBytes: 16_385 } }],
+      ['limits.max_reaction_kinds', { limits: { maxReactionKinds: 51 } }],
       ['allowed_origins', { allowedOrigins: ['https://a.test/path'] }],
       ['allowed_origins', { allowedOrigins: ['*'] }],
     ];

@@ -1,7 +1,7 @@
 import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
-import { type Clock, type Logger, systemClock } from '@caas/kit';
+import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
 import { createGrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
@@ -42,7 +42,7 @@ export interface SocketConfig {
   /** Key of content hashes, the same on every node; at least 16 bytes. */
   hashKey: string;
   limits?: Partial<Limits>;
-  /** Most a tenant may be given; defaults to 100 times the limits. */
+  /** Most a tenant may be given; defaults to what auth lets an operator give. */
   ceilings?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
 }
@@ -118,7 +118,7 @@ export const createSocketNode = async (
     host: config.host,
     port: config.port,
     defaultLimits: limits,
-    ceilings: { ...ceilingsOf(limits), ...config.ceilings },
+    ceilings: { ...tenantLimitCeilings, ...config.ceilings },
     ready: () => true,
   });
   const grpc = await createGrpcServer({
@@ -179,19 +179,5 @@ export const createSocketNode = async (
       repairs: heads.repairs,
       lostEnvelopes: link.lost,
     }),
-  };
-};
-
-/** Room a tenant's own limits have above the defaults. */
-const ceilingFactor = 100;
-
-const ceilingsOf = (limits: Limits): Limits => {
-  const ceilings = { ...limits };
-  for (const name of Object.keys(ceilings) as (keyof Limits)[]) ceilings[name] *= ceilingFactor;
-  return {
-    ...ceilings,
-    maxTextBytes: limits.maxTextBytes,
-    maxMembers: limits.maxMembers,
-    maxConversations: limits.maxConversations,
   };
 };

@@ -1,3 +1,4 @@
+import { tenantLimitCeilings } from '@caas/kit';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -21,7 +22,9 @@ const schema = z
     SOCKET_PING_INTERVAL: settings.milliseconds({ min: 1_000, max: day }).default(defaultBounds.pingIntervalMs),
     SOCKET_PONG_TIMEOUT: settings.milliseconds({ min: 500, max: day }).default(defaultBounds.pongTimeoutMs),
     SOCKET_DRAIN: settings.milliseconds({ max: 300_000 }).default(defaultBounds.drainMs),
-    SOCKET_TEXT_LIMIT: settings.bytes({ min: 1, max: 60_000 }).default(defaultLimits.maxTextBytes),
+    SOCKET_TEXT_LIMIT: settings
+      .bytes({ min: 1, max: tenantLimitCeilings.maxTextBytes })
+      .default(defaultLimits.maxTextBytes),
     SOCKET_SENDS_PER_SECOND: settings.count({ min: 1 }).default(defaultLimits.sendsPerSecond),
     SOCKET_SENDS_BURST: settings.count({ min: 1 }).default(defaultLimits.sendsBurst),
     SOCKET_FRAMES_PER_MINUTE: settings.count({ min: 1 }).default(defaultLimits.framesPerMinute),

@@ -1,6 +1,6 @@
 import type { TenantLimits } from '@caas/proto/caas/common/v1/claims';
 
-/** What a tenant's users may do; each value is the platform's default and, with `ceilings`, its most. */
+/** What a tenant's users may do. What a tenant may be given at most is `tenantLimitCeilings` of the kit. */
 export interface Limits {
   /** Text of a message, UTF-8 bytes. */
   maxTextBytes: number;

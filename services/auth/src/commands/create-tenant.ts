@@ -1,27 +1,14 @@
 import type { Tenant, TenantLimitsRecord } from '@caas/account-store';
-import { fail } from '@caas/kit';
+import { fail, tenantLimitCeilings } from '@caas/kit';
 import type { CreateTenantRequest, CreateTenantResponse } from '@caas/proto/caas/auth/v1/tenant_service';
 import type { AuthCore } from '../core.ts';
-
-/** What a tenant's limits may be raised to; the least is 1. Units as in caas.common.v1.TenantLimits. */
-export const limitCeilings: Readonly<Record<keyof TenantLimitsRecord, number>> = {
-  maxTextBytes: 61_440,
-  maxAttachments: 100,
-  maxMentions: 500,
-  maxReactionKinds: 200,
-  maxMembers: 100_000,
-  maxConversations: 100_000,
-  sendsPerSecond: 1_000,
-  sendsBurst: 10_000,
-  framesPerMinute: 60_000,
-  maxConnections: 100,
-};
 
 const invalid = (field: string, message: string, details: Record<string, string> = {}): never =>
   fail('INVALID_ARGUMENT', `${field} ${message}`, { details: { field, ...details } });
 
+/** The least is 1. */
 const checkLimits = (limits: TenantLimitsRecord): void => {
-  for (const [name, ceiling] of Object.entries(limitCeilings)) {
+  for (const [name, ceiling] of Object.entries(tenantLimitCeilings)) {
     const value = limits[name as keyof TenantLimitsRecord];
     if (value === undefined || (value >= 1 && value <= ceiling)) continue;
     const field = `limits.${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;

@@ -1,5 +1,7 @@
-/** Kinds of reaction on one message; a further kind is dropped. */
-export const maxReactionKinds = 50;
+import { tenantLimitCeilings } from '@caas/kit';
+
+/** Kinds of reaction on one message; a further kind is dropped. No tenant is promised more. */
+export const maxReactionKinds = tenantLimitCeilings.maxReactionKinds;
 /** Users over all reactions of one message; a further one is dropped. */
 export const maxReactionUsers = 1_000;
 /** Earlier contents kept of one message; the oldest goes first. */

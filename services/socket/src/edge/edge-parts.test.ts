@@ -13,6 +13,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RawData, WebSocket } from 'ws';
 import * as ws from 'ws';
+import { socketConfig } from '../config.ts';
 import { Turn } from '../delivery/turn.ts';
 import { defaultBounds, defaultLimits, limitsOf } from '../limits.ts';
 import { Connection } from './connection.ts';
@@ -331,6 +332,11 @@ test('a tenant’s limits go over the defaults, up to the ceilings', () => {
   const ceilings = { ...defaultLimits, maxTextBytes: 16_384, sendsPerSecond: 1_000 };
   const tenant = { maxTextBytes: 100_000, sendsPerSecond: 50, maxMembers: 0 };
   expect(limitsOf(tenant as never, defaultLimits, ceilings)).toEqual({ ...defaultLimits, sendsPerSecond: 50 });
+});
+
+test('no setting raises a text over what the contract lets through', () => {
+  expect(socketConfig({ SOCKET_TEXT_LIMIT: '16KiB' }).limits.maxTextBytes).toBe(16_384);
+  expect(() => socketConfig({ SOCKET_TEXT_LIMIT: '16385' })).toThrow('SOCKET_TEXT_LIMIT: a size from 1 to 16384 bytes');
 });
 
 /** A socket whose peer reads only when told to. */
