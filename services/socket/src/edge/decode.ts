@@ -5,6 +5,7 @@ import { descriptors } from '@caas/proto/descriptor';
 import type { ZodError, ZodType } from 'zod';
 import type { Subprotocol } from './frames.ts';
 import { shapeOf } from './json-shape.ts';
+import { plainSend } from './plain-send.ts';
 
 /** What could be told of a frame that was refused: its id, so that the answer finds the caller, and its trace. */
 export class RefusedFrame extends Error {
@@ -60,6 +61,8 @@ const fromJson = (data: Buffer): ClientFrame => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new RefusedFrame({}, new CaasError('MALFORMED_FRAME', 'the frame is not a JSON object'), true);
   }
+  const plain = plainSend(value);
+  if (plain) return plain;
   const result = (shape as ZodType).safeParse(value);
   if (!result.success) throw new RefusedFrame(value, refusalOf(value, result.error), false);
   let commands = 0;
