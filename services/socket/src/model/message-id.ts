@@ -24,14 +24,15 @@ const nothing: PlainContent = { text: '', attachments: [], mentions: [], metadat
 export const contentHash = (key: string, messageId: string, send: SendContent): Buffer => {
   // A forward is of its original whatever that says by the time of a retry.
   const { text, attachments, mentions, metadata } = send.forwardedMessageId === '' ? send.content : nothing;
-  const parts = JSON.stringify([
-    text,
+  const rest = [
     attachments.map((a) => [a.mediaId, a.name, a.mediaType, a.sizeBytes]),
     mentions,
     Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)),
     send.replyToMessageId,
     send.threadRootId,
     send.forwardedMessageId,
-  ]);
+  ];
+  // Most messages are a text and nothing else; the prefix keeps the two forms apart.
+  const parts = rest.every((part) => part.length === 0) ? `text:${text}` : `all:${JSON.stringify([text, ...rest])}`;
   return hash('sha256', `${key}${messageId}${parts}`, 'buffer').subarray(0, 16);
 };
