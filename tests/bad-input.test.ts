@@ -222,11 +222,15 @@ describe('bad input at the edge', () => {
       expect(head).toMatch(/^HTTP\/1\.1 400 /);
       expect(head.toLowerCase()).toContain('content-type: application/problem+json');
       expect(JSON.parse(body)).toMatchObject({
+        type: 'urn:caas:error:UNSUPPORTED_SUBPROTOCOL',
+        title: 'Unsupported subprotocol',
         status: 400,
+        detail: 'offer caas.v1.json or caas.v1.proto',
         reason: 'UNSUPPORTED_SUBPROTOCOL',
         retryable: false,
         retry_after_ms: 0,
         trace_id: expect.stringMatching(/^[0-9a-f]{32}$/),
+        details: {},
       });
       // A peer that keeps its side open does not keep the node's.
       let broken = false;
@@ -253,9 +257,14 @@ describe('bad input at the edge', () => {
     });
 
     test('a path that is none is a problem too', async () => {
-      const response = await fetch(`${node().replace('ws:', 'http:')}/api/v1/messages`, { method: 'POST', body: '{}' });
-      expect(response.status).toBe(404);
-      expect(await response.json()).toMatchObject({ reason: 'NOT_FOUND', trace_id: expect.any(String) });
+      const ask = (base: string) => fetch(`${base}/api/v1/messages`, { method: 'POST', body: '{}' });
+      const [ofNode, ofGateway] = await Promise.all([ask(node().replace('ws:', 'http:')), ask(platform.gatewayUrl)]);
+      const problem = (await ofNode.json()) as Record<string, unknown>;
+      expect(problem).toMatchObject({ type: 'urn:caas:error:NOT_FOUND', status: 404, trace_id: expect.any(String) });
+      // Both edges refuse in one shape.
+      expect(Object.keys(problem)).toEqual(Object.keys((await ofGateway.json()) as object));
+      for (const header of ['content-type', 'traceparent'])
+        expect([header, ofNode.headers.has(header)]).toEqual([header, true]);
     });
   });
 

@@ -18,5 +18,3 @@ export const readyTimeoutMs = 1_000;
 export const probeFreshMs = 1_000;
 /** How long others may keep the key set, in seconds. */
 export const jwksMaxAgeSeconds = 60;
-/** Entries of a problem's details. */
-export const maxDetails = 16;

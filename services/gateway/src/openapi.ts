@@ -1,7 +1,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
 import { type Reason, ruleOf } from '@caas/kit';
+import { problemType } from '@caas/kit/problem';
 import type { ZodObject } from 'zod';
-import { problemType } from './http/problem.ts';
 import type { Route } from './http/route.ts';
 import { problem } from './schemas/common.ts';
 

@@ -1,9 +1,10 @@
 import { CaasError } from '@caas/kit';
 import type { Logger } from '@caas/kit/log';
+import { problemOf } from '@caas/kit/problem';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { refuseTokenInUrl } from './credentials.ts';
-import { problemHeaders, problemOf, refusalOf } from './problem.ts';
+import { refusalOf } from './refusal.ts';
 import type { Route } from './route.ts';
 import { type RouteDeps, serveRoute } from './serve-route.ts';
 import { traced, traceIdOfAnswer } from './trace.ts';
@@ -45,10 +46,10 @@ const refuse =
     if (error.reason === 'INTERNAL') logger.error({ ...fields, err: error.cause ?? error }, 'request failed');
     else logger.debug({ ...fields, details: error.details }, 'request refused');
     if (response.headersSent) return next(thrown);
-    const problem = problemOf(error, traceId);
-    response.status(problem.status).set(problemHeaders(error));
+    const { status, headers, body } = problemOf(error, traceId);
+    response.status(status).set(headers);
     // Not `json`: it would put its own content type.
-    response.end(JSON.stringify(problem));
+    response.end(body);
     // A body that was refused unread must not be waited for.
     if (!request.complete) response.once('finish', () => request.destroy());
   };

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { CaasError, newTraceparent, type Runnable, traceIdOf } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import type { Logger } from '@caas/kit/log';
+import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { headersTimeoutMs, keepAliveTimeoutMs, maxConnections, maxHeaderBytes, requestTimeoutMs } from '../limits.ts';
-import { bareProblem } from './problem.ts';
 
 /** How often connections that fell idle are closed while draining, in milliseconds. */
 const drainSweepMs = 20;
@@ -53,7 +53,7 @@ export const listen = async (handler: RequestListener, options: ListenOptions): 
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     const traceparent = newTraceparent();
     const [status, refusal] = parserFault(error.code);
-    socket.end(bareProblem(refusal, status, traceIdOf(traceparent), traceparent));
+    socket.end(bareAnswer(problemOf(refusal, traceIdOf(traceparent), status), traceparent));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>

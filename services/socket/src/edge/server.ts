@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
+import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
@@ -130,12 +131,10 @@ export class Edge {
         .end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
       return;
     }
-    this.#problem(response, new CaasError('NOT_FOUND', 'this is a WebSocket endpoint'), request);
-  }
-
-  #problem(response: ServerResponse, error: CaasError, request: IncomingMessage): void {
-    const { status, headers, body } = problemOf(error, request);
-    response.writeHead(status, headers).end(body);
+    const traceparent = traceparentIn(request);
+    const refusal = new CaasError('NOT_FOUND', 'this is a WebSocket endpoint');
+    const { status, headers, body } = problemOf(refusal, traceIdOf(traceparent));
+    response.writeHead(status, { ...headers, traceparent }).end(body);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -149,15 +148,10 @@ export class Edge {
           ? new CaasError('OVERLOADED', 'the node has its greatest number of connections')
           : undefined;
     if (refusal || !subprotocol) {
-      const { status, headers, body } = problemOf(refusal as CaasError, request);
-      const lines = Object.entries({
-        ...headers,
-        connection: 'close',
-        'content-length': String(Buffer.byteLength(body)),
-      }).map(([k, v]) => `${k}: ${v}`);
+      const traceparent = traceparentIn(request);
       // A peer that never closes its side must not keep ours.
       socket.once('finish', () => socket.destroy());
-      socket.end(`HTTP/1.1 ${status} ${refusal?.reason}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+      socket.end(bareAnswer(problemOf(refusal as CaasError, traceIdOf(traceparent)), traceparent));
       return;
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
@@ -174,9 +168,7 @@ export class Edge {
     ws.on('error', () => undefined); // 'close' follows and tells
     ws.pause();
     let connection: Connection | undefined;
-    const traceparent = traceparentOr(
-      typeof request.headers['traceparent'] === 'string' ? request.headers['traceparent'] : undefined,
-    );
+    const traceparent = traceparentIn(request);
     try {
       const handshake = readHandshake(request, subprotocol);
       const { claims, limits, allowedOrigins } = await this.#node.gate.verify(handshake.token);
@@ -287,28 +279,8 @@ const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, 
   setTimeout(() => ws.terminate(), 2_000).unref();
 };
 
-const problemOf = (
-  error: CaasError,
-  request: IncomingMessage,
-): { status: number; headers: Record<string, string>; body: string } => {
-  const given = request.headers['traceparent'];
-  const traceId = traceIdOf(traceparentOr(typeof given === 'string' ? given : undefined));
-  const { http } = ruleOf(error.reason);
-  return {
-    status: http,
-    headers: {
-      'content-type': 'application/problem+json',
-      ...(error.retryable && { 'retry-after': String(Math.max(1, Math.ceil(error.retryAfterMs / 1_000))) }),
-    },
-    body: JSON.stringify({
-      type: 'about:blank',
-      title: error.reason,
-      status: http,
-      detail: error.message,
-      reason: error.reason,
-      retryable: error.retryable,
-      retry_after_ms: error.retryAfterMs,
-      trace_id: traceId,
-    }),
-  };
+/** The caller's trace context, or a new one. */
+const traceparentIn = ({ headers }: IncomingMessage): string => {
+  const { traceparent } = headers;
+  return traceparentOr(typeof traceparent === 'string' ? traceparent : undefined);
 };
