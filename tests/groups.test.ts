@@ -497,6 +497,37 @@ describe('groups over two nodes with several devices each', () => {
       expect(delta.messages.map((m: Frame) => m.messageId)).toEqual(sent);
     });
 
+    test('presence is told across nodes, after FLUSHALL too, and no more once it is not watched', async () => {
+      const watcher = people.alice.devices[0];
+      const away = await signIn(platform, 'grace');
+      const there = platform.socketUrls[1] as string;
+      const watch = (userIds: string[]): Promise<Frame> => watcher.ask({ watchPresence: { userIds } });
+      expect((await watch([away.userId])).presence.presences).toEqual([{ userId: away.userId }]);
+      const told = () => watcher.events('presence').filter((p) => p.userId === away.userId);
+      const visit = async (): Promise<void> => (await RawClient.open(there, away.accessToken)).close();
+      await visit();
+      await until('came and went', told, (events) => events.at(0)?.online && events.length === 2 && !events[1].online);
+      platform.flushSharedState();
+      await until(
+        'told again',
+        async () => {
+          const before = told().length;
+          await visit();
+          await new Promise((resolve) => setTimeout(resolve, 200));
+          return told().length > before;
+        },
+        Boolean,
+        5_000,
+      );
+      await until('gone again', told, (events) => !events.at(-1)?.online);
+      await watch([userIdOf('bob')]);
+      const before = told().length;
+      await visit();
+      await say('alice', await conversationOf('GROUP', 'alice', []), 'x');
+      expect(told()).toHaveLength(before);
+      await watch([]);
+    });
+
     test('lost envelopes: within seconds a head without prev_head_rev says so, and sync has all', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);

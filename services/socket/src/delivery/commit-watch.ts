@@ -71,7 +71,13 @@ export class CommitWatch {
 
   async #poll(): Promise<void> {
     if (this.#waiting.size === 0) return;
-    const keys = [...this.#waiting.values()].slice(0, maxKeysPerPoll).flatMap((set) => [...set].slice(0, 1));
+    const polled = [...this.#waiting].slice(0, maxKeysPerPoll);
+    const keys = polled.flatMap(([, set]) => [...set].slice(0, 1));
+    // To the end of the line: conversations that stand still must not keep others from being looked at.
+    for (const [name, set] of polled) {
+      this.#waiting.delete(name);
+      this.#waiting.set(name, set);
+    }
     try {
       const documents = await this.#store.conversations.getMany(keys);
       for (const doc of documents) if (doc) this.applied(doc.tenantId, doc.conversationId, doc.offsets);

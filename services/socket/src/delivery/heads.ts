@@ -109,6 +109,10 @@ export class Heads {
   async #check(all: boolean, now: number): Promise<void> {
     let chunk: LocalConversation[] = [];
     for (const conversation of [...this.#directory.conversations()]) {
+      if (conversation.fresh) {
+        conversation.fresh = false;
+        conversation.lastActiveMs = now;
+      }
       if (!all && conversation.suspectRev === 0 && now - conversation.lastActiveMs > activeMs) continue;
       chunk.push(conversation);
       if (chunk.length === conversationsPerCall) {

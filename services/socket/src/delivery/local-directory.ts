@@ -197,6 +197,7 @@ export class LocalDirectory implements RegistrationSource {
 
   async #attachNow(user: LocalUser, doc: ParticipantDocument): Promise<LocalConversation> {
     const conversation = this.#attach(user, doc);
+    conversation.fresh = true;
     await this.registrations?.addConversation(conversation);
     await this.loadRules([conversation]);
     if (!conversation.rules) fail('CONVERSATION_NOT_FOUND', 'no such conversation');

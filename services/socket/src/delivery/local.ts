@@ -51,6 +51,8 @@ export class LocalConversation {
   /** Head the store had at the last check while this node was behind it; behind at two checks means a notice is lost. */
   suspectRev = 0;
   lastActiveMs = 0;
+  /** True until its head is next compared: its membership is new here, so that it counts as active. */
+  fresh = false;
   #json: Connection[] = [];
   #proto: Connection[] = [];
   #stale = false;

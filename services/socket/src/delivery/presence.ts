@@ -10,8 +10,6 @@ import type { Turn } from './turn.ts';
 
 /** How long "last seen" is kept, ms. */
 const lastSeenTtlMs = 30 * 24 * 3_600_000;
-/** How long a node is told of a watched user without the watch being renewed, ms. */
-const watchTtlMs = 600_000;
 /** A user is offline when no connection came back within this time, ms. */
 const offlineDelayMs = 1_500;
 
@@ -24,7 +22,7 @@ export class Ephemeral {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #nodeId: string;
-  /** Connections of this node by the user they watch. */
+  /** Connections of this node by the watchers' key of the user they watch. */
   readonly #watchers = new Map<string, Set<Connection>>();
 
   constructor(
@@ -85,20 +83,27 @@ export class Ephemeral {
 
   /** Replaces what a connection watches and answers the users' presence now. */
   async watch(connection: Connection, userIds: readonly string[]): Promise<Presence[]> {
+    if (connection.closed) return []; // it will not be closed a second time, and so would be kept for ever
     const { tenantId } = connection.claims;
-    this.unwatch(connection);
+    const before = connection.watching;
     connection.watching = userIds;
+    const registering: Promise<void>[] = [];
     for (const userId of userIds) {
-      const name = `${tenantId}\0${userId}`;
-      const set = this.#watchers.get(name) ?? new Set();
-      this.#watchers.set(name, set);
-      set.add(connection);
+      const key = watchersKey(tenantId, userId);
+      const watching = this.#watchers.get(key);
+      if (watching) watching.add(connection);
+      else {
+        this.#watchers.set(key, new Set([connection]));
+        registering.push(this.#directory.registrations?.addWatch(key) ?? Promise.resolve());
+      }
     }
-    if (userIds.length === 0) return [];
-    await this.#keyValue.addToSets(
-      userIds.map((userId) => ({ key: watchersKey(tenantId, userId), member: this.#nodeId })),
-      watchTtlMs,
+    const kept = new Set(userIds);
+    this.#drop(
+      connection,
+      before.filter((userId) => !kept.has(userId)),
     );
+    if (userIds.length === 0) return [];
+    await Promise.all(registering);
     const online = await this.#onlineOf(tenantId, userIds);
     const seen = await this.#keyValue.getMany(userIds.map((userId) => presenceKey(tenantId, userId)));
     return userIds.map((userId, i) => {
@@ -108,18 +113,27 @@ export class Ephemeral {
   }
 
   unwatch(connection: Connection): void {
-    for (const userId of connection.watching) {
-      const name = `${connection.claims.tenantId}\0${userId}`;
-      const set = this.#watchers.get(name);
-      set?.delete(connection);
-      if (set?.size === 0) this.#watchers.delete(name);
-    }
+    this.#drop(connection, connection.watching);
     connection.watching = [];
+  }
+
+  /** What nobody here watches any more is taken back at once: shared state has room for what is watched, not for what was. */
+  #drop(connection: Connection, userIds: readonly string[]): void {
+    const gone: string[] = [];
+    for (const userId of userIds) {
+      const key = watchersKey(connection.claims.tenantId, userId);
+      const watching = this.#watchers.get(key);
+      watching?.delete(connection);
+      if (watching?.size !== 0) continue;
+      this.#watchers.delete(key);
+      gone.push(key);
+    }
+    if (gone.length > 0) this.#directory.registrations?.removeWatches(gone);
   }
 
   /** A user came or went, here or on another node. */
   noticed({ tenantId, userId, online, lastSeenAtMs }: PresenceNotice): void {
-    for (const connection of this.#watchers.get(`${tenantId}\0${userId}`) ?? []) {
+    for (const connection of this.#watchers.get(watchersKey(tenantId, userId)) ?? []) {
       connection.event({ event: { $case: 'presence', value: { userId, online, lastSeenAtMs } } });
     }
   }

@@ -33,6 +33,8 @@ export class Registrations {
   #canarySet = false;
   #canaryAtMs = 0;
   #renewedAtMs: number;
+  /** Keys of users whose presence is watched here. */
+  readonly #watches = new Set<string>();
   #adding: { entry: SetEntry; done: () => void }[] = [];
 
   /** `onLost` is called after registrations were found lost and have been made anew. */
@@ -62,12 +64,23 @@ export class Registrations {
     return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId });
   }
 
+  /** The node is told when the user of a watchers' key comes or goes, until the watch is removed. */
+  addWatch(key: string): Promise<void> {
+    this.#watches.add(key);
+    return this.#add({ key, member: this.#nodeId });
+  }
+
+  removeWatches(keys: readonly string[]): void {
+    for (const key of keys) this.#watches.delete(key);
+    this.#remove(keys.map((key) => ({ key, member: this.#nodeId })));
+  }
+
   removeConversation(conversation: LocalConversation): void {
-    this.#remove({ key: conversation.interestKey, member: this.#nodeId });
+    this.#remove([{ key: conversation.interestKey, member: this.#nodeId }]);
   }
 
   removeUser(user: LocalUser): void {
-    this.#remove({ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId });
+    this.#remove([{ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId }]);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -110,6 +123,7 @@ export class Registrations {
     for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.#nodeId });
     for (const u of [...this.#source.users()])
       await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
+    for (const key of [...this.#watches]) await put({ key, member: this.#nodeId });
     if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
     this.#renewedAtMs = this.#clock.now();
   }
@@ -139,9 +153,9 @@ export class Registrations {
     }
   }
 
-  #remove(entry: SetEntry): void {
+  #remove(entries: readonly SetEntry[]): void {
     this.#keyValue
-      .removeFromSets([entry])
+      .removeFromSets(entries)
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'a registration was left to expire'));
   }
 }
