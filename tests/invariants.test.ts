@@ -333,11 +333,15 @@ describe('invariant', () => {
       await a.waitFor(messageOf('four'));
       for (const command of [
         { getHistory: { conversationId: id } },
+        { getThread: { conversationId: id, rootMessageId: 'nobody' } },
+        { listPins: { conversationId: id } },
         { sync: { conversations: [{ conversationId: id }] } },
         { listConversations: {} },
+        { getConversation: { conversationId: id } },
+        { listMembers: { conversationId: id } },
       ])
         expect((await b.ask(command)).error).toMatchObject({
-          reason: expect.stringMatching(/UNAVAILABLE$/),
+          reason: 'ERROR_REASON_HISTORY_UNAVAILABLE',
           retryable: true,
           traceId: expect.stringMatching(/^[0-9a-f]{32}$/),
         });

@@ -47,6 +47,24 @@ describe('two users on two nodes', () => {
     expect(again.conversation.conversation.conversationId).toBe(conversationId);
   });
 
+  test('a page that is exactly full tells whether it was the last', async () => {
+    const pages = async (command: string, request: object): Promise<(string | undefined)[]> => {
+      const answer = (await a.ask({ [command]: request })) as Record<string, { next?: string }>;
+      return Object.values(answer).map(({ next }) => next);
+    };
+    const members = [alice, bob].map((user) => (user as TestUser).userId).toSorted();
+    expect(await pages('listMembers', { conversationId, limit: 1 })).toEqual([members[0]]);
+    expect(await pages('listMembers', { conversationId, limit: 1, after: members[0] })).toEqual([undefined]);
+    expect(await pages('listMembers', { conversationId, limit: 2 })).toEqual([undefined]);
+    const group = { kind: 'CONVERSATION_KIND_GROUP', title: 'second', clientRef: 'second' };
+    const second = (await a.ask({ createConversation: group })).conversation.conversation.conversationId;
+    const [first, last] = [conversationId, second].toSorted();
+    expect(await pages('listConversations', { limit: 1 })).toEqual([first]);
+    expect(await pages('listConversations', { limit: 1, after: first })).toEqual([undefined]);
+    expect(await pages('listConversations', { limit: 2, after: '' })).toEqual([undefined]);
+    expect(await pages('listConversations', { limit: 200, after: last })).toEqual([undefined]);
+  });
+
   test('sending twice gives the same answer, other content a conflict', async () => {
     const first = await send(a, 'm2', 'twice');
     expect(await send(a, 'm2', 'twice')).toEqual({ accepted: { ...first.accepted, traceId: expect.any(String) } });

@@ -9,17 +9,18 @@ export const listConversations: Command<'listConversations'> = async (context, r
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const limit = request.limit || defaultLimit;
-  const participations = await node.store.participants.ofUser(tenantId, userId, {
+  const found = await node.store.participants.ofUser(tenantId, userId, {
     afterConversationId: request.after,
-    limit,
+    limit: limit + 1,
     activeOnly: !request.includeLeft,
   });
+  const participations = found.slice(0, limit);
   const documents = await node.store.conversations.getMany(participations);
   const pairs = participations.flatMap((own: ParticipantDocument, i) => {
     const doc: ConversationDocument | undefined = documents[i];
     return doc ? [{ own, doc }] : [];
   });
   const entries = await entriesOf(context, pairs);
-  const next = participations.length === limit ? (participations.at(-1) as ParticipantDocument).conversationId : '';
+  const next = found.length > limit ? (participations.at(-1) as ParticipantDocument).conversationId : '';
   return { $case: 'conversations', value: { entries, next } };
 };

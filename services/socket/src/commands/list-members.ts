@@ -9,17 +9,18 @@ export const listMembers: Command<'listMembers'> = async ({ node, connection }, 
   const { conversation } = await node.directory.member(connection, request.conversationId);
   const limit = request.limit || defaultLimit;
   const [head] = await node.store.conversations.getMany([conversation]);
-  const members = await node.store.participants.ofConversation(conversation, {
+  const found = await node.store.participants.ofConversation(conversation, {
     afterUserId: request.after,
-    limit,
+    limit: limit + 1,
     activeOnly: true,
   });
+  const members = found.slice(0, limit);
   const headRev = head?.headRev ?? 0;
   return {
     $case: 'members',
     value: {
       members: members.map((m) => participantView(m, headRev, connection.claims.userId)),
-      next: members.length === limit ? (members.at(-1) as ParticipantDocument).userId : '',
+      next: found.length > limit ? (members.at(-1) as ParticipantDocument).userId : '',
     },
   };
 };

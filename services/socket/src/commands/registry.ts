@@ -1,4 +1,4 @@
-import { fail } from '@caas/kit';
+import { CaasError, fail } from '@caas/kit';
 import { addMembers } from './add-members.ts';
 import { archiveConversation } from './archive-conversation.ts';
 import type { Command, CommandContext, CommandName, RequestOf, Result } from './command.ts';
@@ -40,6 +40,16 @@ interface Verb<N extends CommandName> {
 
 const write = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: false });
 const read = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: true });
+/** Reads of the message store: while it is away live messages go on, and the reason says so. */
+const history = <N extends CommandName>(run: Command<N>): Verb<N> =>
+  read(async (context, request) => {
+    try {
+      return await run(context, request);
+    } catch (error) {
+      if (!(error instanceof CaasError) || error.reason !== 'UNAVAILABLE') throw error;
+      return fail('HISTORY_UNAVAILABLE', 'the message store does not answer', { cause: error });
+    }
+  });
 const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'sends', concurrent: false });
 
 const notServed = <N extends CommandName>(name: N): Verb<N> =>
@@ -69,13 +79,13 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   markRead: write(markRead),
   setTyping: read(setTyping),
   watchPresence: write(watchPresence),
-  listConversations: read(listConversations),
-  getConversation: read(getConversation),
-  listMembers: read(listMembers),
-  getHistory: read(getHistory),
-  getThread: read(getThread),
-  listPins: read(listPins),
-  sync: read(sync),
+  listConversations: history(listConversations),
+  getConversation: history(getConversation),
+  listMembers: history(listMembers),
+  getHistory: history(getHistory),
+  getThread: history(getThread),
+  listPins: history(listPins),
+  sync: history(sync),
   getUsers: read(getUsers),
   updateProfile: write(updateProfile),
   renewToken: write(renewToken),
