@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { summarise } from '../profile.ts';
 import type { ServerProcess } from './server-process.ts';
 
-export const profileFolder = join(import.meta.dirname, '../../.cache/profiles');
+const profileFolder = join(import.meta.dirname, '../../.cache/profiles');
 
 /** Profiles the server's main thread while `work` runs; the top functions, and where the profile lies. */
 export const profiled = async (server: ServerProcess, name: string, work: () => Promise<unknown>): Promise<string> => {

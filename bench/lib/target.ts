@@ -8,7 +8,7 @@ export interface Conversation {
   tally: Tally;
 }
 
-export interface Shape {
+interface Shape {
   conversations: number;
   members: number;
   /** Socket nodes the members are spread over, one after the other. */
