@@ -11,9 +11,9 @@ export const runPlatform = (): Promise<void> =>
     const config = platformConfig();
     assertLoopback(config);
     const platform = await startPlatform(config).catch((error: unknown) => {
-      throw plainly(error);
+      throw plainly(error, config);
     });
-    process.stdout.write(banner(platform, config.dataDir));
+    process.stdout.write(banner(platform, config));
     await platform.run(signal);
     process.stdout.write('stopped\n');
   });
@@ -25,20 +25,32 @@ const isLoopback = (host: string): boolean =>
 const assertLoopback = ({ host, developmentApp }: PlatformConfig): void => {
   if (!developmentApp || isLoopback(host)) return;
   throw new ConfigError(
-    `CAAS_HOST=${host} is not a loopback address, and the development app exists. Set CAAS_DEVELOPMENT_APP=false to serve others.`,
+    `CAAS_HOST=${host} is not a loopback address, and the development app exists. To serve others set CAAS_DEVELOPMENT_APP=false, and CAAS_OPERATOR_TOKEN to create tenants of your own.`,
   );
 };
 
-const portVariables = 'GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT or AUTH_GRPC_PORT';
+/** The variable that moves what listens on a port. */
+const portVariable = (port: number, { gatewayPort, socketPorts }: PlatformConfig): string => {
+  if (port === gatewayPort) return 'GATEWAY_PORT';
+  const node = socketPorts.indexOf(port);
+  return node < 0 ? 'AUTH_GRPC_PORT (the gRPC of all services follows it)' : `SOCKET_${node + 1}_PORT`;
+};
 
-const plainly = (error: unknown): unknown => {
-  const fault = error as NodeJS.ErrnoException & { port?: number; cause?: unknown };
-  const text = `${fault.message ?? ''} ${fault.cause instanceof Error ? fault.cause.message : ''}`;
-  if (fault.code === 'EADDRINUSE' || text.includes('EADDRINUSE')) {
-    const port = fault.port ?? /:(\d+)/.exec(text)?.[1];
-    return new ConfigError(`port ${port ?? ''} is taken: stop what uses it, or set ${portVariables} to another one.`);
+/** A fault of the machine or its settings as a sentence that says what to do; any other as it is. */
+const plainly = (error: unknown, config: PlatformConfig): unknown => {
+  const fault = error as NodeJS.ErrnoException & { port?: number };
+  const taken = error instanceof ConfigError ? /:(\d+): the port is taken$/.exec(error.message)?.[1] : undefined;
+  const port = taken === undefined ? fault.port : Number(taken);
+  if (port !== undefined && (taken !== undefined || fault.code === 'EADDRINUSE')) {
+    return new ConfigError(
+      `port ${port} is taken: stop what uses it, or set ${portVariable(port, config)} to another one; 0 takes any free one.`,
+    );
   }
-  if (fault.code === 'EACCES' || fault.code === 'EROFS')
+  if (fault.syscall === 'listen' || fault.syscall === 'getaddrinfo')
+    return new ConfigError(
+      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT.`,
+    );
+  if (fault.code === 'EACCES' || fault.code === 'EPERM' || fault.code === 'EROFS' || fault.code === 'EISDIR')
     return new ConfigError(`no access: ${fault.message}. CAAS_DATA names the folder of the data.`);
   return error;
 };

@@ -1,19 +1,20 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openSqliteAccountStore } from '@caas/account-store';
-import { authConfig, createAuth, rootKeyFromFile } from '@caas/auth';
-import { type EventLog, openSqliteEventLog } from '@caas/event-log';
-import { createGateway, gatewayConfig } from '@caas/gateway';
+import { createAuth, rootKeyFromFile } from '@caas/auth';
+import type { EventLog } from '@caas/event-log';
+import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
-import { persistenceConfig, servePersistence } from '@caas/persistence';
+import type { MessageStore } from '@caas/message-store';
+import { servePersistence } from '@caas/persistence';
 import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
+import { prepareDataFolder } from './data-folder.ts';
+import { openEngines } from './engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
+import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
 /** The engines whose failures tests bring about. */
 export interface Engines {
@@ -21,20 +22,23 @@ export interface Engines {
   store: MessageStore;
 }
 
-export interface PlatformOptions extends PlatformConfig {
-  /** Limits of users that differ from the defaults, for benches and tests. */
+export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services'> {
+  /** The services' own settings; the defaults without. */
+  services?: ServicesConfig;
+  /** Limits of users that differ from the settings, for benches and tests. */
   limits?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
   /** Makes `services` crashable, at the cost of a proxy before each port. */
   crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
-  operatorToken?: string;
+  operatorToken?: string | undefined;
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
   between?: (engines: Engines) => Engines;
 }
 
 export interface Platform {
   readonly gatewayUrl: string;
+  /** Where the nodes listen; clients are told others where the settings name some. */
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
   /** The development app; undefined when it was not made. */
@@ -47,15 +51,20 @@ export interface Platform {
   run(signal: AbortSignal): Promise<void>;
 }
 
+const defaultServices = (): ServicesConfig => ({
+  auth: servicesConfig.auth({}),
+  gateway: servicesConfig.gateway({}),
+  socket: servicesConfig.socket({}),
+  persistence: servicesConfig.persistence({}),
+});
+
 /** All services in one process on the embedded engines; listening when this resolves. */
 export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
-  const { dataDir, host, logLevel, crashable = false } = options;
-  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const { dataDir, host, logLevel, crashable = false, services = defaultServices() } = options;
+  await prepareDataFolder(dataDir);
   const loggerOf = (service: string) => createLogger({ service, level: logLevel });
-  const [ownLog, ownStore, accounts, rootKey, hashKey, knownSecret] = await Promise.all([
-    openSqliteEventLog({ file: join(dataDir, 'log.db') }),
-    openSqliteMessageStore({ file: join(dataDir, 'messages.db') }),
-    openSqliteAccountStore({ file: join(dataDir, 'accounts.db') }),
+  const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
+    openEngines(dataDir, services.persistence),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
@@ -66,18 +75,20 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
 
+  // Without TLS between them the services talk over loopback, wherever the edges listen.
   const grpcAddressOf = (service: number): string =>
-    `${host}:${options.authPort === 0 ? 0 : options.authPort + service}`;
+    `127.0.0.1:${options.authPort === 0 ? 0 : options.authPort + service}`;
   const auth = await createAuth({
     accounts,
     rootKey,
     serviceAuth,
-    config: { ...authConfig({}), grpcAddress: grpcAddressOf(0) },
+    config: { ...services.auth, grpcAddress: grpcAddressOf(0) },
     logger: loggerOf('auth'),
   });
   const app = options.developmentApp
     ? await auth.bootstrapDevelopment({ appSecret: knownSecret ?? newSecret() })
     : undefined;
+  if (!app) await auth.closeDevelopment();
 
   let persistenceGrpc = grpcAddressOf(options.socketPorts.length + 1);
   const persistence = await restartable('persistence', crashable, async (severance) => {
@@ -86,7 +97,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       store: severance.port(store),
       keyValue: severance.port(keyValue),
       inbox: severance.port(inbox),
-      config: persistenceConfig({}),
+      config: services.persistence,
       logger: loggerOf('persistence'),
       grpcAddress: persistenceGrpc,
       serviceAuth,
@@ -117,8 +128,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           port,
           grpcAddress,
           hashKey,
-          bounds: { drainMs: options.drainMs, ...options.bounds },
-          ...(options.limits && { limits: options.limits }),
+          bounds: { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds },
+          limits: { ...services.socket.limits, ...options.limits },
         },
         loggerOf(nodeId),
       );
@@ -135,7 +146,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     rateLimits,
     localRateLimits: rateLimits,
     config: {
-      ...gatewayConfig(Object.fromEntries(socketUrls.map((url, i) => [`SOCKET_SERVICE_${i + 1}_URL`, url]))),
+      ...services.gateway,
+      // Named ones are a proxy's: then the nodes' own are nobody's to know.
+      socketUrls: services.gateway.socketUrls.length > 0 ? services.gateway.socketUrls : socketUrls,
       host,
       port: options.gatewayPort,
       grpcAddress: grpcAddressOf(options.socketPorts.length + 2),

@@ -109,6 +109,14 @@ export const secret = (minBytes = 16) =>
     false,
   );
 
+/** A secret that travels as gRPC metadata, which takes no other characters; errors never quote it. */
+export const token = (minBytes = 16) =>
+  setting(
+    `a secret of at least ${minBytes} letters, digits and _~.+/=-`,
+    (value) => (value.length >= minBytes && /^[\w~.+/=-]+$/.test(value) ? value : undefined),
+    false,
+  );
+
 /** Comma-separated entries, each read as `entry` says; blanks around them are dropped. */
 export const list = <T>(entry: ZodType<T, string>) =>
   z.string({ error: () => 'a comma-separated list expected, but it is not set' }).transform((value, context): T[] => {

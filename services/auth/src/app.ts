@@ -1,10 +1,11 @@
 import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
+import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
 import type { Logger } from '@caas/kit/log';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
-import { bootstrapDevelopment, type DevelopmentApp } from './bootstrap.ts';
+import { bootstrapDevelopment, closeDevelopment, type DevelopmentApp } from './bootstrap.ts';
 import { checkSessions } from './commands/check-sessions.ts';
 import { createApp } from './commands/create-app.ts';
 import { createTenant } from './commands/create-tenant.ts';
@@ -20,7 +21,7 @@ import { verifyTokens } from './commands/verify-tokens.ts';
 import { watchRevocations } from './commands/watch-revocations.ts';
 import type { AuthConfig } from './config.ts';
 import { type AccountRoles, AuthCore } from './core.ts';
-import type { RootKey } from './key-sealing.ts';
+import { isSealedByAnother, type RootKey } from './key-sealing.ts';
 import { upkeepOf } from './upkeep.ts';
 
 export interface AuthPorts {
@@ -39,6 +40,7 @@ export interface Auth extends Runnable {
   readonly address: string;
   /** See bootstrap.ts. */
   bootstrapDevelopment(options: { appSecret: string }): Promise<DevelopmentApp>;
+  closeDevelopment(): Promise<void>;
 }
 
 /** The services of auth over its core; also for tests that need no network. */
@@ -68,7 +70,11 @@ export const authServices = (core: AuthCore) => [
 export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
   const { accounts, config, logger, serviceAuth, clock = systemClock } = ports;
   const core = new AuthCore({ accounts, rootKey: ports.rootKey, config, clock });
-  await core.keys.load();
+  await core.keys.load().catch((error: unknown) => {
+    throw isSealedByAnother(error)
+      ? new ConfigError('the signing keys do not open with this root key: restore the one they were sealed with')
+      : error;
+  });
   const server = await createGrpcServer({
     name: 'auth',
     address: config.grpcAddress,
@@ -81,5 +87,6 @@ export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
     address: server.address,
     run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal),
     bootstrapDevelopment: ({ appSecret }) => bootstrapDevelopment(accounts, { appSecret, nowMs: clock.now() }),
+    closeDevelopment: () => closeDevelopment(accounts, { nowMs: clock.now() }),
   };
 };

@@ -1,4 +1,4 @@
-import { sha256 } from '@caas/kit';
+import { newSecret, sha256 } from '@caas/kit';
 import type { AccountRoles } from './core.ts';
 
 /** The tenant and app of an installation that nobody has set up yet. */
@@ -9,6 +9,15 @@ export interface DevelopmentApp {
   appId: string;
   appSecret: string;
 }
+
+/** Leaves the development app of earlier starts, if there is one, with a secret that nobody knows. */
+export const closeDevelopment = async (
+  { apps }: Pick<AccountRoles, 'apps'>,
+  { nowMs }: { nowMs: number },
+): Promise<void> => {
+  const app = await apps.get(developmentAppId);
+  if (app) await apps.replaceSecrets(app.appId, app.version, [{ hash: sha256(newSecret()), createdAtMs: nowMs }]);
+};
 
 /**
  * Makes sure that the development tenant has its app with this secret and no other. The caller made the secret and keeps

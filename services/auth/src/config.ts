@@ -16,8 +16,8 @@ const schema = z
     AUTH_CLOCK_SKEW: settings.milliseconds({ max: 300_000 }).default(60_000),
     AUTH_MAX_LIVE_SESSIONS: settings.count({ min: 1, max: 1000 }).default(100),
     AUTH_ENDED_SESSIONS_KEPT: settings.milliseconds({ min: 3_600_000 }).default(7 * day),
-    CAAS_SERVICE_TOKEN: settings.secret().optional(),
-    CAAS_OPERATOR_TOKEN: settings.secret().optional(),
+    CAAS_SERVICE_TOKEN: settings.token().optional(),
+    CAAS_OPERATOR_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   })
   .transform((env) => ({

@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CaasError, newId } from '@caas/kit';
+import { ConfigError } from '@caas/kit/config';
 
 const keyBytes = 32;
 const nonceBytes = 12;
@@ -18,6 +19,12 @@ export interface RootKey {
   /** A key of 32 bytes for one purpose, always the same one (HKDF-SHA256, RFC 5869). */
   derive(purpose: string): Uint8Array;
 }
+
+const sealedByAnother = 'a sealed key does not open with this root key';
+
+/** Whether an error is that of `open`: another root key, or a changed value. */
+export const isSealedByAnother = (error: unknown): boolean =>
+  error instanceof CaasError && error.message === sealedByAnother;
 
 /** A root key held in memory: AES-256-GCM, value = nonce ‖ tag ‖ ciphertext. */
 export const rootKeyFrom = (secret: Uint8Array): RootKey => {
@@ -39,7 +46,7 @@ export const rootKeyFrom = (secret: Uint8Array): RootKey => {
           .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
         return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
       } catch (cause) {
-        throw new CaasError('INTERNAL', 'a sealed key does not open with this root key', { cause });
+        throw new CaasError('INTERNAL', sealedByAnother, { cause });
       }
     },
   };
@@ -74,8 +81,9 @@ const createWhole = async (file: string, content: string): Promise<void> => {
 export const rootKeyFromFile = async (file: string): Promise<RootKey> => {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   if (!(await exists(file))) await createWhole(file, randomBytes(keyBytes).toString('base64url'));
-  if (((await stat(file)).mode & 0o077) !== 0) throw new Error(`${file} is open to other users: chmod 600 ${file}`);
+  if (((await stat(file)).mode & 0o077) !== 0)
+    throw new ConfigError(`${file} is open to other users: chmod 600 ${file}`);
   const secret = Buffer.from((await readFile(file, 'utf8')).trim(), 'base64url');
-  if (secret.length !== keyBytes) throw new Error(`${file} does not hold a root key of ${keyBytes} bytes`);
+  if (secret.length !== keyBytes) throw new ConfigError(`${file} does not hold a root key of ${keyBytes} bytes`);
   return rootKeyFrom(secret);
 };

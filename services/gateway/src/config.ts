@@ -4,57 +4,58 @@ import { z } from 'zod';
 
 const minute = 60_000;
 
-const schema = z
-  .object({
-    GATEWAY_HOST: settings.text().default('127.0.0.1'),
-    GATEWAY_PORT: settings.port().default(3000),
-    GATEWAY_GRPC_ADDRESS: settings.address().default('127.0.0.1:50055'),
-    GATEWAY_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
-    GATEWAY_TRUST_PROXY: settings.count({ max: 10 }).default(0),
-    GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
-    GATEWAY_TOKENS_PER_APP: settings.count({ min: 1 }).default(30_000),
-    GATEWAY_REFRESHES_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
-    GATEWAY_REQUESTS_PER_ADDRESS: settings.count({ min: 1 }).default(12_000),
-    GATEWAY_RATE_WINDOW: settings.milliseconds({ min: 1000, max: 60 * minute }).default(minute),
-    GATEWAY_DRAIN: settings.milliseconds({ max: 5 * minute }).default(5_000),
-    CAAS_SERVICE_TOKEN: settings.secret().optional(),
-    LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-    socketUrls: z.array(settings.url('ws', 'wss')).min(1, 'at least SOCKET_SERVICE_1_URL is needed'),
-  })
-  .transform((env) => ({
-    /** Address HTTP listens on. */
-    host: env.GATEWAY_HOST,
-    /** Port HTTP listens on; 0: any free one. */
-    port: env.GATEWAY_PORT,
-    /** `host:port` of the gateway's gRPC: health and reflection. */
-    grpcAddress: env.GATEWAY_GRPC_ADDRESS,
-    /** `host:port` of auth's gRPC. */
-    authAddress: env.GATEWAY_AUTH_ADDRESS,
-    /** Number of proxies in front whose X-Forwarded-For is believed; 0: none. */
-    trustProxy: env.GATEWAY_TRUST_PROXY,
-    /** Requests a window, by what is counted. */
-    rates: {
-      /** Token issues of one address: a tenant's backend asks for all of its users. */
-      tokensPerAddress: env.GATEWAY_TOKENS_PER_ADDRESS,
-      /** Token issues of one app. */
-      tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
-      /** Refreshes of one address. */
-      refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,
-      /** Other API requests of one address. */
-      requestsPerAddress: env.GATEWAY_REQUESTS_PER_ADDRESS,
-      /** Length of the window, in milliseconds. */
-      windowMs: env.GATEWAY_RATE_WINDOW,
-    },
-    /** How long open requests may take after the signal, in milliseconds. */
-    drainMs: env.GATEWAY_DRAIN,
-    /** Shared by the services of one machine. */
-    serviceToken: env.CAAS_SERVICE_TOKEN,
-    logLevel: env.LOG_LEVEL,
-    /** Where users connect, in the order of SOCKET_SERVICE_1_URL, SOCKET_SERVICE_2_URL, … */
-    socketUrls: env.socketUrls,
-  }));
+const schemaOf = (minSocketUrls: number) =>
+  z
+    .object({
+      GATEWAY_HOST: settings.text().default('127.0.0.1'),
+      GATEWAY_PORT: settings.port().default(3000),
+      GATEWAY_GRPC_ADDRESS: settings.address().default('127.0.0.1:50055'),
+      GATEWAY_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+      GATEWAY_TRUST_PROXY: settings.count({ max: 10 }).default(0),
+      GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
+      GATEWAY_TOKENS_PER_APP: settings.count({ min: 1 }).default(30_000),
+      GATEWAY_REFRESHES_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
+      GATEWAY_REQUESTS_PER_ADDRESS: settings.count({ min: 1 }).default(12_000),
+      GATEWAY_RATE_WINDOW: settings.milliseconds({ min: 1000, max: 60 * minute }).default(minute),
+      GATEWAY_DRAIN: settings.milliseconds({ max: 5 * minute }).default(5_000),
+      CAAS_SERVICE_TOKEN: settings.token().optional(),
+      LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+      socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
+    })
+    .transform((env) => ({
+      /** Address HTTP listens on. */
+      host: env.GATEWAY_HOST,
+      /** Port HTTP listens on; 0: any free one. */
+      port: env.GATEWAY_PORT,
+      /** `host:port` of the gateway's gRPC: health and reflection. */
+      grpcAddress: env.GATEWAY_GRPC_ADDRESS,
+      /** `host:port` of auth's gRPC. */
+      authAddress: env.GATEWAY_AUTH_ADDRESS,
+      /** Number of proxies in front whose X-Forwarded-For is believed; 0: none. */
+      trustProxy: env.GATEWAY_TRUST_PROXY,
+      /** Requests a window, by what is counted. */
+      rates: {
+        /** Token issues of one address: a tenant's backend asks for all of its users. */
+        tokensPerAddress: env.GATEWAY_TOKENS_PER_ADDRESS,
+        /** Token issues of one app. */
+        tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
+        /** Refreshes of one address. */
+        refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,
+        /** Other API requests of one address. */
+        requestsPerAddress: env.GATEWAY_REQUESTS_PER_ADDRESS,
+        /** Length of the window, in milliseconds. */
+        windowMs: env.GATEWAY_RATE_WINDOW,
+      },
+      /** How long open requests may take after the signal, in milliseconds. */
+      drainMs: env.GATEWAY_DRAIN,
+      /** Shared by the services of one machine. */
+      serviceToken: env.CAAS_SERVICE_TOKEN,
+      logLevel: env.LOG_LEVEL,
+      /** Where users connect, in the order of SOCKET_SERVICE_1_URL, SOCKET_SERVICE_2_URL, … */
+      socketUrls: env.socketUrls,
+    }));
 
-export type GatewayConfig = z.output<typeof schema>;
+export type GatewayConfig = z.output<ReturnType<typeof schemaOf>>;
 
 /** URLs of the socket nodes: any number of them, ordered by theirs. */
 const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): string[] =>
@@ -66,6 +67,17 @@ const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): string
     .toSorted((a, b) => a.number - b.number)
     .map(({ url }) => url);
 
+export interface GatewayConfigOptions {
+  /** URLs the environment has to name at least: none where nodes of the same process can be told instead. Default 1. */
+  minSocketUrls?: number;
+}
+
 /** The settings of the gateway; throws a ConfigError that names every wrong one. */
-export const gatewayConfig = (env: Readonly<Record<string, string | undefined>> = process.env): GatewayConfig =>
-  loadConfig('gateway', schema as z.ZodType<GatewayConfig>, { ...env, socketUrls: socketUrlsOf(env) as never });
+export const gatewayConfig = (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  { minSocketUrls = 1 }: GatewayConfigOptions = {},
+): GatewayConfig =>
+  loadConfig('gateway', schemaOf(minSocketUrls) as z.ZodType<GatewayConfig>, {
+    ...env,
+    socketUrls: socketUrlsOf(env) as never,
+  });

@@ -1,4 +1,4 @@
-import { address, count, loadConfig, milliseconds, oneOf, secret, text } from '@caas/kit/config';
+import { address, count, loadConfig, milliseconds, oneOf, text, token } from '@caas/kit/config';
 import { z } from 'zod';
 
 const schema = z.object({
@@ -10,7 +10,7 @@ const schema = z.object({
   /** `host:port` of the worker's gRPC: health and reflection. */
   PERSISTENCE_GRPC_ADDRESS: address().default('127.0.0.1:50054'),
   /** Shared by the services of one machine. */
-  CAAS_SERVICE_TOKEN: secret().optional(),
+  CAAS_SERVICE_TOKEN: token().optional(),
   /** Records a batch may hold. */
   PERSISTENCE_MAX_BATCH_RECORDS: count({ min: 1, max: 10_000 }).default(1_000),
   /** Documents one step of a batch may need; a change of many members counts as many. */

@@ -143,7 +143,7 @@ export const createSocketNode = async (
 
   return {
     name: nodeId,
-    url: `ws://${config.host}:${port}`,
+    url: `ws://${config.host.includes(':') ? `[${config.host}]` : config.host}:${port}`,
     port,
     grpcAddress: grpc.address,
     async run(signal) {

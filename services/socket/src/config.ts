@@ -30,7 +30,7 @@ const schema = z
     SOCKET_FRAMES_PER_MINUTE: settings.count({ min: 1 }).default(defaultLimits.framesPerMinute),
     SOCKET_CONNECTIONS_PER_USER: settings.count({ min: 1 }).default(defaultLimits.maxConnections),
     CAAS_HASH_KEY: settings.secret().optional(),
-    CAAS_SERVICE_TOKEN: settings.secret().optional(),
+    CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
   })
   .transform((env) => ({

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { ChannelCredentials, type Metadata, ServerCredentials } from '@grpc/grpc-js';
+import { ConfigError } from '../config.ts';
 
 /** Name of the caller that acts for an operator of the platform; only the operator's own token proves it. */
 export const operator = 'operator';
@@ -47,7 +48,7 @@ export const sharedTokenAuth = ({ token, operatorToken }: SharedTokenOptions): S
   for (const each of [token, operatorToken ?? token]) {
     if (!/^[\w~.+/=-]+$/.test(each)) throw new TypeError('a service token is letters, digits and _~.+/=- only');
   }
-  if (token === operatorToken) throw new TypeError('the operator token must differ from the service token');
+  if (token === operatorToken) throw new ConfigError('the operator token must differ from the service token');
   const tokenOf = (name: string): string | undefined => (name === operator ? operatorToken : token);
   const shared = Buffer.from(token);
   const ofOperator = operatorToken === undefined ? undefined : Buffer.from(operatorToken);

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type EventLog, openSqliteEventLog } from '@caas/event-log';
+import { CaasError } from '@caas/kit';
+import { ConfigError } from '@caas/kit/config';
+import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+
+export interface EmbeddedEngines {
+  log: EventLog;
+  store: MessageStore;
+  accounts: AccountStore;
+}
+
+/** What an operator is told of a database that can't be opened; any other fault stays as it is. */
+const plainly = (error: unknown, dataDir: string, name: string): unknown => {
+  if (!(error instanceof CaasError)) return error;
+  const engine = error.details['engine'];
+  if (engine === 'SQLITE_BUSY' || engine === 'SQLITE_LOCKED')
+    return new ConfigError(
+      `another platform is running on the data folder ${dataDir}: stop it, or set CAAS_DATA to another folder.`,
+    );
+  const cause = error.cause instanceof Error ? error.cause.message : '';
+  if (engine !== undefined) return new ConfigError(`${join(dataDir, name)} can't be opened: ${engine}, ${cause}.`);
+  if (/newer than this program knows|partitions in this file/.test(cause)) return new ConfigError(cause);
+  return error;
+};
+
+/** Opens the databases of the data folder, which must exist. The log's file is one process's, so a second one ends here. */
+export const openEngines = async (
+  dataDir: string,
+  { storeTimeoutMs }: { storeTimeoutMs: number },
+): Promise<EmbeddedEngines> => {
+  const open = <T>(name: string, opened: (file: string) => Promise<T>): Promise<T> =>
+    opened(join(dataDir, name)).catch((error: unknown) => {
+      throw plainly(error, dataDir, name);
+    });
+  const [log, store, accounts] = await Promise.all([
+    open('log.db', (file) => openSqliteEventLog({ file })),
+    open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
+    open('accounts.db', (file) => openSqliteAccountStore({ file })),
+  ]);
+  return { log, store, accounts };
+};
