@@ -15,5 +15,3 @@ export const presenceKey = (tenantId: string, userId: string): string => key('pr
 export const watchersKey = (tenantId: string, userId: string): string => key('watchers', tenantId, userId);
 /** Canary of a node: there while the node lives and the store has not lost its keys. */
 export const nodeKey = (nodeId: string): string => key('node', nodeId);
-/** Head of a conversation as last committed, for nodes that compare. */
-export const headKey = (tenantId: string, conversationId: string): string => key('head', tenantId, conversationId);

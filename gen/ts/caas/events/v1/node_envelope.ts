@@ -36,9 +36,6 @@ export interface NodeEntry {
     /** A conversation's head moved. */
     { $case: "head"; value: HeadNotice }
     | //
-    /** A node began or ceased to have members of a conversation online. */
-    { $case: "interest"; value: InterestNotice }
-    | //
     /** Somebody types. */
     { $case: "typing"; value: TypingNotice }
     | //
@@ -106,18 +103,6 @@ export interface DocumentChange {
     /** A message hidden for one user. */
     { $case: "hidden"; value: HiddenDocument }
     | undefined;
-}
-
-/** Which nodes want a conversation's messages. */
-export interface InterestNotice {
-  /** Tenant of the conversation. */
-  tenantId: string;
-  /** The conversation. */
-  conversationId: string;
-  /** The node. */
-  nodeId: string;
-  /** True: from now on; false: no longer. */
-  interested: boolean;
 }
 
 /** Typing, not kept anywhere. */
@@ -226,17 +211,14 @@ export const NodeEntry: MessageFns<NodeEntry> = {
       case "head":
         HeadNotice.encode(message.entry.value, writer.uint32(18).fork()).join();
         break;
-      case "interest":
-        InterestNotice.encode(message.entry.value, writer.uint32(26).fork()).join();
-        break;
       case "typing":
-        TypingNotice.encode(message.entry.value, writer.uint32(34).fork()).join();
+        TypingNotice.encode(message.entry.value, writer.uint32(26).fork()).join();
         break;
       case "presence":
-        PresenceNotice.encode(message.entry.value, writer.uint32(42).fork()).join();
+        PresenceNotice.encode(message.entry.value, writer.uint32(34).fork()).join();
         break;
       case "rejected":
-        MessageRejected.encode(message.entry.value, writer.uint32(50).fork()).join();
+        MessageRejected.encode(message.entry.value, writer.uint32(42).fork()).join();
         break;
     }
     return writer;
@@ -276,7 +258,7 @@ export const NodeEntry: MessageFns<NodeEntry> = {
               break;
             }
 
-            message.entry = { $case: "interest", value: InterestNotice.decode(reader, reader.uint32()) };
+            message.entry = { $case: "typing", value: TypingNotice.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
@@ -284,19 +266,11 @@ export const NodeEntry: MessageFns<NodeEntry> = {
               break;
             }
 
-            message.entry = { $case: "typing", value: TypingNotice.decode(reader, reader.uint32()) };
+            message.entry = { $case: "presence", value: PresenceNotice.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
             if (tag !== 42) {
-              break;
-            }
-
-            message.entry = { $case: "presence", value: PresenceNotice.decode(reader, reader.uint32()) };
-            continue;
-          }
-          case 6: {
-            if (tag !== 50) {
               break;
             }
 
@@ -321,8 +295,6 @@ export const NodeEntry: MessageFns<NodeEntry> = {
         ? { $case: "delivery", value: MessageDelivery.fromJSON(object.delivery) }
         : isSet(object.head)
         ? { $case: "head", value: HeadNotice.fromJSON(object.head) }
-        : isSet(object.interest)
-        ? { $case: "interest", value: InterestNotice.fromJSON(object.interest) }
         : isSet(object.typing)
         ? { $case: "typing", value: TypingNotice.fromJSON(object.typing) }
         : isSet(object.presence)
@@ -339,8 +311,6 @@ export const NodeEntry: MessageFns<NodeEntry> = {
       obj.delivery = MessageDelivery.toJSON(message.entry.value);
     } else if (message.entry?.$case === "head") {
       obj.head = HeadNotice.toJSON(message.entry.value);
-    } else if (message.entry?.$case === "interest") {
-      obj.interest = InterestNotice.toJSON(message.entry.value);
     } else if (message.entry?.$case === "typing") {
       obj.typing = TypingNotice.toJSON(message.entry.value);
     } else if (message.entry?.$case === "presence") {
@@ -366,12 +336,6 @@ export const NodeEntry: MessageFns<NodeEntry> = {
       case "head": {
         if (object.entry?.value !== undefined && object.entry?.value !== null) {
           message.entry = { $case: "head", value: HeadNotice.fromPartial(object.entry.value) };
-        }
-        break;
-      }
-      case "interest": {
-        if (object.entry?.value !== undefined && object.entry?.value !== null) {
-          message.entry = { $case: "interest", value: InterestNotice.fromPartial(object.entry.value) };
         }
         break;
       }
@@ -1015,135 +979,6 @@ export const DocumentChange: MessageFns<DocumentChange> = {
   },
 };
 
-function createBaseInterestNotice(): InterestNotice {
-  return { tenantId: "", conversationId: "", nodeId: "", interested: false };
-}
-
-export const InterestNotice: MessageFns<InterestNotice> = {
-  encode(message: InterestNotice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.tenantId !== "") {
-      writer.uint32(10).string(message.tenantId);
-    }
-    if (message.conversationId !== "") {
-      writer.uint32(18).string(message.conversationId);
-    }
-    if (message.nodeId !== "") {
-      writer.uint32(26).string(message.nodeId);
-    }
-    if (message.interested !== false) {
-      writer.uint32(32).bool(message.interested);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): InterestNotice {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseInterestNotice();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.tenantId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.conversationId = reader.string();
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.nodeId = reader.string();
-            continue;
-          }
-          case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
-            message.interested = reader.bool();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): InterestNotice {
-    return {
-      tenantId: isSet(object.tenantId)
-        ? globalThis.String(object.tenantId)
-        : isSet(object.tenant_id)
-        ? globalThis.String(object.tenant_id)
-        : "",
-      conversationId: isSet(object.conversationId)
-        ? globalThis.String(object.conversationId)
-        : isSet(object.conversation_id)
-        ? globalThis.String(object.conversation_id)
-        : "",
-      nodeId: isSet(object.nodeId)
-        ? globalThis.String(object.nodeId)
-        : isSet(object.node_id)
-        ? globalThis.String(object.node_id)
-        : "",
-      interested: isSet(object.interested) ? globalThis.Boolean(object.interested) : false,
-    };
-  },
-
-  toJSON(message: InterestNotice): unknown {
-    const obj: any = {};
-    if (message.tenantId !== "") {
-      obj.tenantId = message.tenantId;
-    }
-    if (message.conversationId !== "") {
-      obj.conversationId = message.conversationId;
-    }
-    if (message.nodeId !== "") {
-      obj.nodeId = message.nodeId;
-    }
-    if (message.interested !== false) {
-      obj.interested = message.interested;
-    }
-    return obj;
-  },
-
-  create(base?: DeepPartial<InterestNotice>): InterestNotice {
-    return InterestNotice.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<InterestNotice>): InterestNotice {
-    const message = createBaseInterestNotice();
-    message.tenantId = object.tenantId ?? "";
-    message.conversationId = object.conversationId ?? "";
-    message.nodeId = object.nodeId ?? "";
-    message.interested = object.interested ?? false;
-    return message;
-  },
-};
-
 function createBaseTypingNotice(): TypingNotice {
   return { tenantId: "", conversationId: "", userId: "", typing: false };
 }
@@ -1433,7 +1268,6 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.events.v1.HeadNotice": HeadNotice,
     ".caas.events.v1.HeadNotice.AppliedEntry": HeadNotice_AppliedEntry,
     ".caas.events.v1.DocumentChange": DocumentChange,
-    ".caas.events.v1.InterestNotice": InterestNotice,
     ".caas.events.v1.TypingNotice": TypingNotice,
     ".caas.events.v1.PresenceNotice": PresenceNotice,
   },
