@@ -38,11 +38,14 @@ interface OpenCall {
 const remainingMs = (deadline: Date | number): number | undefined =>
   deadline === Number.POSITIVE_INFINITY ? undefined : Math.max(0, Number(deadline) - Date.now());
 
+/** One for all: a server says 'cancelled' at the end of every call, and a stack for each would be for nobody. */
+const callerGone = new CaasError('UNAVAILABLE', 'the caller no longer waits');
+
 /** Begins a call: trace, cancellation, deadline and, unless the method is open to all, the caller. Throws nothing. */
 const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefined, deps: CallDeps) => {
   const startedAt = performance.now();
   const controller = new AbortController();
-  (call as Unary).on('cancelled', () => controller.abort(new CaasError('UNAVAILABLE', 'the caller no longer waits')));
+  (call as Unary).on('cancelled', () => controller.abort(callerGone));
   const [given] = call.metadata.get(traceparentKey);
   const traceparent = traceparentOr(typeof given === 'string' ? given : undefined);
   const traceId = traceIdOf(traceparent);
