@@ -1,6 +1,5 @@
 import { fail, type Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
-import { Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
 import { conversationView, isActive, participantView } from '../model/views.ts';
@@ -238,8 +237,5 @@ export class LocalDirectory implements RegistrationSource {
     }
   }
 }
-
-/** True for roles that manage a conversation. */
-export const manages = (role: Role): boolean => role === Role.ROLE_ADMIN || role === Role.ROLE_OWNER;
 
 const nameOf = (tenantId: string, id: string): string => `${tenantId}\0${id}`;
