@@ -137,8 +137,25 @@ describe('the SDK through real nodes', () => {
     const forward: number[] = [];
     for await (const message of conversation.history({ afterSeq: 0, pageSize: 25, max: 40 })) forward.push(message.seq);
     expect(forward).toEqual(Array.from({ length: 40 }, (_, i) => i + 1));
-    const unread = () => back.conversations().find((e) => e.conversation.conversationId === id)?.unreadCount;
-    await until('unread', unread, (count) => count === 60);
+    // The same user elsewhere, who has the conversation in the list only.
+    const elsewhere = await connect('bob', 1);
+    const unread = () =>
+      [back, elsewhere].map((c) => c.conversations().find((e) => e.conversation.conversationId === id)?.unreadCount);
+    await until('unread', unread, (counts) => counts.every((count) => count === 60));
+    const more = await Promise.all([61, 62, 63, 64].map((i) => a.sendMessage(id, { text: `${i}` })));
+    await back.sendMessage(id, { text: '65' });
+    await until('unread with more', unread, (counts) => counts.every((count) => count === 64));
+    await until(
+      'committed',
+      () => conversation.head.lastSeq,
+      (seq) => seq === 65,
+    );
+    await a.deleteMessage(id, more[0]?.messageId ?? '', 'everyone');
+    await until('unread with less', unread, (counts) => counts.every((count) => count === 63));
+    await back.markRead(id, 30);
+    await until('unread after a part was read', unread, (counts) => counts.every((count) => count === 33));
+    await conversation.markRead();
+    await until('all read', unread, (counts) => counts.every((count) => count === 0));
   });
 
   test('edits, reactions, deletions and receipts reach the other side', async () => {

@@ -1,49 +1,10 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { CaasClient, type ClientOptions } from './client.ts';
 import { emptyDigest, nextDigest } from './digest.ts';
 import { CaasClientError } from './errors.ts';
-import { FakeClock, settled } from './testing/fake-clock.ts';
-import { FakeSocket } from './testing/fake-socket.ts';
+import { aClient, anOnlineClient, closeClients } from './testing/a-client.ts';
+import { settled } from './testing/fake-clock.ts';
 
-const clients: CaasClient[] = [];
-afterEach(() => {
-  for (const client of clients.splice(0)) client.close();
-});
-
-/** A client on two URLs whose sockets the test plays. */
-const aClient = (options: Partial<ClientOptions> = {}) => {
-  const clock = new FakeClock();
-  const sockets: FakeSocket[] = [];
-  let tokens = 0;
-  const client = new CaasClient({
-    urls: ['ws://one', 'ws://two'],
-    getToken: async () => `token-${++tokens}`,
-    createSocket: (url, protocols) => {
-      const socket = new FakeSocket(url, protocols);
-      sockets.push(socket);
-      return socket;
-    },
-    clock,
-    random: () => 0,
-    ...options,
-  });
-  clients.push(client);
-  const log: string[] = [];
-  client.on('state', (state) => log.push(state));
-  client.on('closed', ({ error }) => log.push(`closed ${error?.reason ?? ''}`));
-  return { client, clock, sockets, log, tokens: () => tokens, socket: (n: number) => sockets[n] as FakeSocket };
-};
-
-/** Connected and welcomed, with an empty list. */
-const anOnlineClient = async (options: Partial<ClientOptions> = {}) => {
-  const all = aClient(options);
-  const connected = all.client.connect();
-  await settled();
-  await all.socket(0).welcome();
-  await connected;
-  await all.socket(0).answer('listConversations', { reply: { conversations: {} } });
-  return all;
-};
+afterEach(closeClients);
 
 describe('connecting', () => {
   test('offers the subprotocol and the token, and is online with the welcome', async () => {

@@ -2,6 +2,7 @@ import type { ClientEvents, ClientState, ClientStats } from './client-events.ts'
 import type { Conversation, SendOptions } from './conversation.ts';
 import { Delivery } from './delivery.ts';
 import { Directory } from './directory.ts';
+import { EntryReader } from './entry-reader.ts';
 import { type CaasClientError, closedError } from './errors.ts';
 import { type ClientLimits, defaultLimits } from './limits.ts';
 import { Link } from './link.ts';
@@ -47,6 +48,7 @@ export class CaasClient extends Verbs<ClientEvents> {
   readonly #link: Link;
   readonly #outbox: Outbox;
   readonly #directory: Directory;
+  readonly #entries: EntryReader;
   readonly #sync: Synchroniser;
   readonly #delivery: Delivery;
   readonly #limits: ClientLimits;
@@ -75,7 +77,20 @@ export class CaasClient extends Verbs<ClientEvents> {
       onRetry: (error, retryInMs) => this.emit('retrying', { error, retryInMs }),
       onEnd: (error) => this.#ended(error),
     });
-    this.#directory = new Directory(limits.maxConversations);
+    this.#directory = new Directory({
+      maxConversations: limits.maxConversations,
+      userId: () => this.userId,
+      onDoubt: (conversationId) => this.#entries.want(conversationId, limits.unreadGraceMs),
+    });
+    this.#entries = new EntryReader({
+      limits,
+      clock,
+      random,
+      isOnline,
+      read: (conversationId) => this.getConversation(conversationId),
+      isNeeded: (conversationId) => this.#delivery.needsEntry(conversationId),
+      onEntry: (entry) => this.#delivery.learn(entry),
+    });
     this.#outbox = new Outbox({
       limits,
       clock,
@@ -99,17 +114,19 @@ export class CaasClient extends Verbs<ClientEvents> {
       onEntry: (entry) => this.#delivery.listed(entry),
       onListed: (gone) => {
         for (const conversationId of gone) this.#delivery.left(conversationId);
+        this.#entries.release();
         this.emit('conversations', this.#directory.values());
       },
       onDelta: (delta, fromStart) => this.#delivery.delta(delta, fromStart),
     });
     this.#delivery = new Delivery({
       limits,
+      clock,
       directory: this.#directory,
       sync: this.#sync,
       emit: (name, value) => this.emit(name, value),
       userId: () => this.userId,
-      fetchEntry: (conversationId) => this.getConversation(conversationId),
+      entries: this.#entries,
       resume: () => this.#resume(),
       host: {
         userId: () => this.userId,
@@ -201,7 +218,10 @@ export class CaasClient extends Verbs<ClientEvents> {
     return this.#delivery.open(conversationId);
   }
 
-  /** The user's conversations as of the last listing and the events since. */
+  /**
+   * The user's conversations as of the last listing and the events since. Unread counts hold accepted messages too; where
+   * events were missed, the node is asked again within moments.
+   */
   conversations(): readonly ConversationEntry[] {
     return this.#directory.values();
   }
@@ -224,6 +244,7 @@ export class CaasClient extends Verbs<ClientEvents> {
   }
 
   #resume(): void {
+    this.#entries.hold();
     this.#sync.resume(new Set([...this.#directory.ids(), ...this.#delivery.openIds()]));
   }
 
@@ -256,5 +277,7 @@ export class CaasClient extends Verbs<ClientEvents> {
     this.#closed = true;
     this.#outbox.close(error);
     this.#sync.stop();
+    this.#entries.stop();
+    this.#delivery.stop();
   }
 }

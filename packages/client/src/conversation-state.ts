@@ -1,5 +1,5 @@
 import { emptyDigest } from './digest.ts';
-import { MessageWindow } from './message-window.ts';
+import { differs, MessageWindow } from './message-window.ts';
 import type { ConversationDelta, Rejected } from './wire/frames.ts';
 import type { ConversationInfo, Head, Message, Participant } from './wire/resources.ts';
 
@@ -43,6 +43,8 @@ export class ConversationState {
   readonly window: MessageWindow;
   /** Revision up to which every change is known. */
   rev = 0;
+  /** Revision of the last load from nothing: every change after it was seen. Infinity while one is under way. */
+  sinceRev: number = Number.POSITIVE_INFINITY;
   /** Cursor of the last delta; empty: none yet. */
   cursor = '';
   /** False until the first complete delta: what is shown may be only the newest. */
@@ -63,11 +65,16 @@ export class ConversationState {
     this.window = new MessageWindow(limits.maxWindowMessages);
   }
 
+  /** True when a head was seen that could not be followed: something is late or was missed. */
+  get behind(): boolean {
+    return this.ready && this.rev < this.#seenRev;
+  }
+
   /**
-   * A message was accepted: event `message`, or the answer to one's own send. Of two records of one message the least
-   * position counts, for the first record in the log wins.
+   * A message was accepted: event `message`, or the answer to one's own send, which only knows what was sent. Of two
+   * records of one message the one of least position counts, with its content, for the first record in the log wins.
    */
-  accepted(message: Message): Effect[] {
+  accepted(message: Message, isAnswer = false): Effect[] {
     const { window } = this;
     if (window.get(message.messageId)) {
       this.duplicates++;
@@ -76,19 +83,25 @@ export class ConversationState {
     const pending = window.pending.get(message.messageId);
     if (pending) {
       this.duplicates++;
-      if (message.position < pending.position) {
-        window.pending.set(message.messageId, { ...pending, position: message.position });
-      }
-      return [];
+      const isFirst = message.position < pending.position;
+      if (!isFirst && (isAnswer || message.position > pending.position)) return [];
+      // A change of the committed message that came before its commit stands whatever the records say.
+      const record = pending.rev > 0 ? { ...pending, position: message.position } : message;
+      window.pending.set(message.messageId, record);
+      const effects: Effect[] = differs(pending, record) ? [{ type: 'changed', message: record }] : [];
+      if (isFirst && this.behind) this.#followQueued(effects);
+      return effects;
     }
     // Everything up to the committed position is decided: what is not among it is a later record or was rejected.
-    if (message.position <= window.lastPosition) {
+    if (message.position <= window.lastPosition || window.isPast(message.messageId)) {
       this.duplicates++;
       return [];
     }
     if (window.pending.size >= this.#limits.maxPendingMessages) return [{ type: 'sync' }];
     window.pending.set(message.messageId, message);
-    return [{ type: 'message', message }];
+    const effects: Effect[] = [{ type: 'message', message }];
+    if (this.behind) this.#followQueued(effects);
+    return effects;
   }
 
   /** A committed message changed: edit, deletion, reaction, pin. Messages outside the window are only announced. */
@@ -143,22 +156,18 @@ export class ConversationState {
     return this.window.pending.delete(rejected.messageId);
   }
 
-  /** The conversation was committed up to a head. */
+  /** The conversation was committed up to a head. When it can't be followed, the state is `behind`. */
   headMoved(head: Head): Effect[] {
     if (head.headRev <= this.rev) return [];
     this.#seenRev = Math.max(this.#seenRev, head.headRev);
     const effects: Effect[] = [];
-    const proven = this.window.promote(head, effects);
-    // Before the first load there is no revision to continue from.
-    if (proven && this.ready && head.prevHeadRev === this.rev) {
-      this.rev = head.headRev;
-      this.#followQueued(effects);
-      return effects;
-    }
+    // What the digest proves is committed, also where heads between are missing.
+    this.window.promote(head, effects);
     // Heads that come while a sync is under way often continue where its delta ends.
     if (this.#heads.size >= maxQueuedHeads) this.#heads.clear();
     this.#heads.set(head.prevHeadRev, head);
-    effects.push({ type: 'sync' });
+    // Before the first load there is no revision to continue from.
+    if (this.ready) this.#followQueued(effects);
     return effects;
   }
 
@@ -184,6 +193,7 @@ export class ConversationState {
       const had = window.restart(delta.limited?.startSeq ?? 0, delta.limited?.startDigest ?? emptyDigest);
       if (had) effects.push({ type: 'reset' });
       this.rev = 0;
+      this.sinceRev = Number.POSITIVE_INFINITY;
     }
     for (const id of delta.hiddenMessageIds) effects.push(...this.hidden(id));
     const taken = window.take(delta.messages, this.rev, effects);
@@ -207,6 +217,7 @@ export class ConversationState {
   #complete(head: Head, effects: Effect[]): void {
     this.window.settle(head);
     this.rev = Math.max(this.rev, head.headRev);
+    this.sinceRev = Math.min(this.sinceRev, this.rev);
     this.ready = true;
     if (this.window.announcedSeq === undefined) {
       this.window.announcedSeq = this.window.lastSeq;
@@ -218,11 +229,9 @@ export class ConversationState {
   #followQueued(effects: Effect[]): void {
     for (const [prev, head] of this.#heads) if (head.headRev <= this.rev) this.#heads.delete(prev);
     for (let head = this.#heads.get(this.rev); head; head = this.#heads.get(this.rev)) {
-      this.#heads.delete(this.rev);
       if (!this.window.promote(head, effects)) break;
+      this.#heads.delete(this.rev);
       this.rev = head.headRev;
     }
-    // A head was seen that lies beyond what could be followed.
-    if (this.rev < this.#seenRev) effects.push({ type: 'sync' });
   }
 }

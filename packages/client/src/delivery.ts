@@ -1,21 +1,25 @@
+import { announce } from './announce.ts';
 import type { ClientEvents, ClientStats } from './client-events.ts';
 import { Conversation, type ConversationHost, localMessage } from './conversation.ts';
 import { ConversationState, type Effect } from './conversation-state.ts';
 import type { Directory, DirectoryEffect } from './directory.ts';
+import type { EntryReader } from './entry-reader.ts';
 import { CaasClientError, errorOf } from './errors.ts';
 import type { ClientLimits } from './limits.ts';
-import type { OutboxRecord } from './ports.ts';
+import type { Clock, OutboxRecord } from './ports.ts';
+import { SyncGrace } from './sync-grace.ts';
 import type { Standing, Synchroniser } from './synchroniser.ts';
 import type { Accepted, ConversationDelta, NodeEvent, Rejected } from './wire/frames.ts';
 import type { ConversationEntry, Message, Participant } from './wire/resources.ts';
 
 export interface DeliveryOptions {
   readonly limits: ClientLimits;
+  readonly clock: Clock;
   readonly directory: Directory;
   readonly sync: Pick<Synchroniser, 'want' | 'forget'>;
   readonly emit: <K extends keyof ClientEvents>(name: K, value: ClientEvents[K]) => void;
   readonly userId: () => string;
-  readonly fetchEntry: (conversationId: string) => Promise<ConversationEntry>;
+  readonly entries: Pick<EntryReader, 'want'>;
   /** Lists all conversations again. */
   readonly resume: () => void;
   readonly host: Omit<ConversationHost, 'userId' | 'closeConversation'> & { userId: () => string };
@@ -26,14 +30,16 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   /** Open conversations, least recently used first. */
   readonly #open = new Map<string, Conversation>();
-  /** Conversations whose entry is being asked for. */
-  readonly #fetching = new Set<string>();
+  readonly #grace: SyncGrace;
   #divergences = 0;
   /** Of conversations closed since. */
   #duplicates = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    const { clock, limits, sync } = options;
+    const { syncGraceMs: graceMs, maxSyncGraceMs: maxGraceMs } = limits;
+    this.#grace = new SyncGrace({ clock, graceMs, maxGraceMs, sync: (id) => sync.want(id) });
   }
 
   open(conversationId: string): Conversation {
@@ -64,6 +70,12 @@ export class Delivery {
     this.#duplicates += conversation.state.duplicates;
     this.#open.delete(conversationId);
     this.#options.sync.forget(conversationId);
+    this.#grace.forget(conversationId);
+  }
+
+  /** Ends; nothing waits any more. */
+  stop(): void {
+    this.#grace.stop();
   }
 
   openIds(): string[] {
@@ -88,12 +100,25 @@ export class Delivery {
     return { divergences: this.#divergences, duplicates, pending, windows: this.#open.size };
   }
 
+  /** An entry of the list, as the node knows it. */
+  learn(entry: ConversationEntry): void {
+    const { conversationId } = entry.conversation;
+    this.#directoryEffect(conversationId, this.#options.directory.learn(entry));
+    this.#reconcile(conversationId);
+  }
+
   /** An entry of the list read after a connect. */
   listed(entry: ConversationEntry): void {
+    this.learn(entry);
     const { conversationId, head } = entry.conversation;
-    this.#directoryEffect(conversationId, this.#options.directory.learn(entry));
     const state = this.#open.get(conversationId)?.state;
-    if (state && (!state.ready || head?.headRev !== state.rev)) this.#options.sync.want(conversationId);
+    if (state && (!state.ready || !head || head.headRev > state.rev)) this.#options.sync.want(conversationId);
+  }
+
+  /** Whether the node must be asked for an entry. */
+  needsEntry(conversationId: string): boolean {
+    this.#reconcile(conversationId);
+    return this.#options.directory.needs(conversationId);
   }
 
   left(conversationId: string): void {
@@ -109,7 +134,7 @@ export class Delivery {
     // What a forwarded message says, only the node knows: its event follows.
     if (record.command.verb === 'sendMessage') {
       const local = localMessage(record, this.#options.userId());
-      this.#message({ ...local, messageId, position, acceptedAtMs, traceId });
+      this.#message({ ...local, messageId, position, acceptedAtMs, traceId }, true);
     }
     this.#options.emit('sent', { ...accepted, clientMsgId, conversationId });
   }
@@ -169,26 +194,30 @@ export class Delivery {
 
   delta(delta: ConversationDelta, fromStart: boolean): void {
     this.#step(delta.conversationId, (state) => state.delta(delta, fromStart));
-    const { directory, userId } = this.#options;
-    const known = directory.get(delta.conversationId)?.lastMessage?.position ?? 0;
-    const committed = this.#open.get(delta.conversationId)?.state.window.committed ?? [];
-    const first = committed.findLastIndex((message) => message.position <= known) + 1;
-    for (const message of committed.slice(first)) directory.messageArrived(message, message.senderId === userId());
+    this.#reconcile(delta.conversationId);
   }
 
-  #message(message: Message): void {
-    const { directory, userId } = this.#options;
-    if (!directory.get(message.conversationId)) this.#fetch(message.conversationId);
-    directory.messageArrived(message, message.senderId === userId());
-    this.#step(message.conversationId, (state) => state.accepted(message), { type: 'message', message });
+  /** Lets the list count what an open conversation knows. */
+  #reconcile(conversationId: string): void {
+    const state = this.#open.get(conversationId)?.state;
+    if (state) this.#options.directory.reconcile(conversationId, state);
+  }
+
+  #message(message: Message, isAnswer = false): void {
+    const { conversationId } = message;
+    this.#directoryEffect(conversationId, this.#options.directory.messageArrived(message));
+    this.#step(conversationId, (state) => state.accepted(message, isAnswer), { type: 'message', message });
   }
 
   #participant(participant: Participant): void {
-    const { conversationId, userId } = participant;
-    if (userId === this.#options.userId()) {
-      this.#directoryEffect(conversationId, this.#options.directory.ownChanged(participant));
-    }
+    const { conversationId } = participant;
+    this.#own(participant);
     this.#step(conversationId, (state) => state.participantChanged(participant), { type: 'participant', participant });
+  }
+
+  #own(participant: Participant): void {
+    if (participant.userId !== this.#options.userId()) return;
+    this.#directoryEffect(participant.conversationId, this.#options.directory.ownChanged(participant));
   }
 
   #rejected(rejected: Rejected): void {
@@ -199,6 +228,7 @@ export class Delivery {
       ? errorOf(rejected.error)
       : new CaasClientError('INTERNAL', 'the message was rejected after it had been accepted');
     if (conversation?.state.rejected(rejected) && message) conversation.fail(message, error);
+    this.#options.directory.rejected(conversationId, messageId, rejected.position);
     this.#options.emit('failed', { conversationId, messageId, clientMsgId, error });
   }
 
@@ -206,6 +236,7 @@ export class Delivery {
   #limited(conversationId: string): void {
     if (conversationId !== '') {
       if (this.#open.has(conversationId)) this.#options.sync.want(conversationId);
+      else this.#options.directory.missed(conversationId);
       return;
     }
     for (const id of this.#open.keys()) this.#options.sync.want(id);
@@ -219,66 +250,29 @@ export class Delivery {
       if (otherwise) this.#tell(conversationId, otherwise);
       return;
     }
-    const effects = run(conversation.state);
+    const { state } = conversation;
+    const effects = run(state);
+    this.#grace.check(conversationId, state.behind);
     if (effects.length === 0) return;
     conversation.touch();
     for (const effect of effects) this.#tell(conversationId, effect);
   }
 
   #tell(conversationId: string, effect: Effect): void {
-    const { emit, sync } = this.#options;
-    switch (effect.type) {
-      case 'message':
-        emit('message', effect.message);
-        break;
-      case 'committed':
-        emit('committed', effect.message);
-        break;
-      case 'changed':
-        emit('messageChanged', effect.message);
-        break;
-      case 'hidden':
-        emit('messageHidden', { conversationId, messageId: effect.messageId });
-        break;
-      case 'participant':
-        emit('participantChanged', effect.participant);
-        break;
-      case 'conversation':
-        emit('conversationChanged', effect.conversation);
-        break;
-      case 'reset':
-        emit('reset', { conversationId });
-        break;
-      case 'sync':
-        sync.want(conversationId);
-        break;
-      case 'diverged':
-        this.#divergences++;
-        emit('diverged', { conversationId });
-        break;
-      case 'left':
-        this.left(conversationId);
-        break;
-    }
+    const { emit, sync, directory } = this.#options;
+    // What a sync found, the list has not heard of.
+    if (effect.type === 'changed') directory.messageChanged(effect.message);
+    if (effect.type === 'participant') this.#own(effect.participant);
+    if (effect.type === 'diverged') this.#divergences++;
+    if (effect.type === 'sync') sync.want(conversationId);
+    else if (effect.type === 'left') this.left(conversationId);
+    else announce(emit, conversationId, effect);
   }
 
   #directoryEffect(conversationId: string, effect: DirectoryEffect): void {
     if (effect === 'joined') this.#options.emit('joined', { conversationId });
     if (effect === 'left') this.left(conversationId);
-    if (effect === 'unknown') this.#fetch(conversationId);
-  }
-
-  /** Learns a conversation of which only an event told; when that fails, the next listing tells of it. */
-  #fetch(conversationId: string): void {
-    if (this.#fetching.has(conversationId)) return;
-    this.#fetching.add(conversationId);
-    this.#options
-      .fetchEntry(conversationId)
-      .then(
-        (entry) => this.#directoryEffect(conversationId, this.#options.directory.learn(entry)),
-        () => {},
-      )
-      .finally(() => this.#fetching.delete(conversationId));
+    if (effect === 'unknown') this.#options.entries.want(conversationId, 0);
   }
 
   #makeRoom(): void {

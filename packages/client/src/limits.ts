@@ -36,6 +36,16 @@ export interface ClientLimits {
   readonly maxWindows: number;
   /** Entries kept of the user's list of conversations. */
   readonly maxConversations: number;
+  /** A conversation behind its head waits this many milliseconds for late messages before it is synced. */
+  readonly syncGraceMs: number;
+  /** Greatest such wait, in milliseconds, when one sync follows another. */
+  readonly maxSyncGraceMs: number;
+  /** An unread count in doubt waits this many milliseconds for what settles it before the node is asked. */
+  readonly unreadGraceMs: number;
+  /** Entries of the list asked for one by one at once; more wait. */
+  readonly maxEntryReadsAtOnce: number;
+  /** Beyond that, one such question in this many milliseconds. */
+  readonly entryReadIntervalMs: number;
 }
 
 export const defaultLimits: ClientLimits = {
@@ -57,4 +67,9 @@ export const defaultLimits: ClientLimits = {
   maxParticipants: 1_000,
   maxWindows: 100,
   maxConversations: 10_000,
+  syncGraceMs: 100,
+  maxSyncGraceMs: 1_000,
+  unreadGraceMs: 250,
+  maxEntryReadsAtOnce: 20,
+  entryReadIntervalMs: 1_500,
 };

@@ -7,6 +7,8 @@ export type Taken = 'sound' | 'diverged' | 'overflow';
 
 /** Messages of a delta that wait for earlier ones may number this many windows. */
 const maxStagedWindows = 4;
+/** Ids of messages that left the window last, by which repeated records of them are told. */
+const maxPast = 256;
 
 /**
  * The messages of a conversation: committed ones startSeq+1 … lastSeq without gaps, with the digest at both ends, then
@@ -29,6 +31,7 @@ export class MessageWindow {
   readonly #seqOf = new Map<string, number>();
   readonly #staged = new Map<number, Message>();
   readonly #hidden = new Set<string>();
+  readonly #past = new Set<string>();
   readonly #maxMessages: number;
 
   constructor(maxMessages: number) {
@@ -52,6 +55,11 @@ export class MessageWindow {
 
   at(seq: number): Message | undefined {
     return this.#committed[seq - this.startSeq - 1];
+  }
+
+  /** Whether a message, not in the window, was in it or decided not long ago. */
+  isPast(messageId: string): boolean {
+    return this.#past.has(messageId);
   }
 
   isHidden(messageId: string): boolean {
@@ -106,6 +114,7 @@ export class MessageWindow {
   /** Empties the committed part, to be filled from a seq on. True when there was something. */
   restart(startSeq: number, startDigest: string): boolean {
     const had = this.#committed.length > 0;
+    for (const { messageId } of this.#committed.slice(-maxPast)) this.#leave(messageId);
     this.#committed.length = 0;
     this.#seqOf.clear();
     this.#staged.clear();
@@ -161,7 +170,15 @@ export class MessageWindow {
   settle(head: Head): void {
     this.#staged.clear();
     this.lastPosition = Math.max(this.lastPosition, head.lastPosition);
-    for (const message of this.pendingUpTo(head.lastPosition)) this.pending.delete(message.messageId);
+    for (const { messageId } of this.pendingUpTo(head.lastPosition)) {
+      this.pending.delete(messageId);
+      this.#leave(messageId);
+    }
+  }
+
+  #leave(messageId: string): void {
+    this.#past.add(messageId);
+    if (this.#past.size > maxPast) this.#past.delete(this.#past.values().next().value as string);
   }
 
   #append(message: Message, digest: string, effects: Effect[]): void {
@@ -186,11 +203,12 @@ export class MessageWindow {
     this.startDigest = nextDigest(this.startDigest, oldest.messageId);
     this.#seqOf.delete(oldest.messageId);
     this.#hidden.delete(oldest.messageId);
+    this.#leave(oldest.messageId);
   }
 }
 
 /** Whether readers would see a difference. */
-const differs = (a: Message, b: Message): boolean =>
+export const differs = (a: Message, b: Message): boolean =>
   a.editedAtMs !== b.editedAtMs ||
   a.deletedAtMs !== b.deletedAtMs ||
   a.pinnedAtMs !== b.pinnedAtMs ||

@@ -1,6 +1,13 @@
 import { emptyDigest, nextDigest } from '../digest.ts';
 import { type ConversationDelta, replyKinds } from '../wire/frames.ts';
-import { type Head, type Message, messageKind } from '../wire/resources.ts';
+import {
+  type ConversationEntry,
+  conversationEntry,
+  type Head,
+  type Message,
+  messageKind,
+  type Participant,
+} from '../wire/resources.ts';
 
 /** A message with defaults, as an event tells of it. */
 export const aMessage = (fields: Partial<Message>): Message => ({
@@ -24,6 +31,8 @@ export class ModelLog {
   digest = emptyDigest;
   #position = 0;
   #ids = 0;
+  #own = { readSeq: 0, rev: 0 };
+  readonly #senders = new Map<string, string>();
   #log: { position: number; messageId: string }[] = [];
   readonly #pageSize: number;
 
@@ -32,8 +41,9 @@ export class ModelLog {
   }
 
   /** Accepts a message, or (given an id) a second record of one. */
-  append(messageId: string = `m${++this.#ids}`): Message {
-    const record = { position: ++this.#position, messageId };
+  append(messageId: string = `m${++this.#ids}`, senderId = ''): Message {
+    const record = { position: ++this.#position, messageId, senderId: this.#senders.get(messageId) ?? senderId };
+    this.#senders.set(messageId, record.senderId);
     this.#log.push(record);
     return aMessage(record);
   }
@@ -49,7 +59,8 @@ export class ModelLog {
     for (const { position, messageId } of this.#log.splice(0, count)) {
       if (this.messages.some((m) => m.messageId === messageId)) continue;
       const seq = this.messages.length + 1;
-      this.messages.push(aMessage({ messageId, position, seq, rev: ++this.rev }));
+      const senderId = this.#senders.get(messageId) ?? '';
+      this.messages.push(aMessage({ messageId, senderId, position, seq, rev: ++this.rev }));
       this.digest = nextDigest(this.digest, messageId);
     }
     return this.rev === prevHeadRev ? undefined : this.head(prevHeadRev);
@@ -57,11 +68,50 @@ export class ModelLog {
 
   /** Edits a committed message. */
   edit(choice: number): { message: Message; head: Head } | undefined {
+    return this.#change(choice, () => ({ editedAtMs: this.rev }));
+  }
+
+  /** Deletes a committed message for everyone. */
+  remove(choice: number): { message: Message; head: Head } | undefined {
+    return this.#change(choice, () => ({ deletedAtMs: this.rev }));
+  }
+
+  /** The user `me` reads up to a seq. */
+  read(seq: number): { own: Participant; head: Head } {
+    const prevHeadRev = this.rev;
+    this.#own = { readSeq: Math.max(this.#own.readSeq, Math.min(seq, this.messages.length)), rev: ++this.rev };
+    return { own: this.entry().own, head: this.head(prevHeadRev) };
+  }
+
+  /** Messages `me` has not read. */
+  get unread(): number {
+    const isUnread = (m: Message) => m.seq > this.#own.readSeq && m.senderId !== 'me' && m.deletedAtMs === 0;
+    return this.messages.filter(isUnread).length;
+  }
+
+  /** The conversation in the list of `me`. */
+  entry(): ConversationEntry {
+    const own = {
+      conversationId: 'c1',
+      userId: 'me',
+      state: 'PARTICIPANT_STATE_ACTIVE',
+      visibleFromSeq: 1,
+      ...this.#own,
+    };
+    const entry = conversationEntry.read({ conversation: { conversationId: 'c1' }, own, unreadCount: this.unread });
+    return {
+      ...entry,
+      conversation: { ...entry.conversation, head: this.head(this.rev) },
+      lastMessage: this.messages.at(-1),
+    };
+  }
+
+  #change(choice: number, fields: () => Partial<Message>): { message: Message; head: Head } | undefined {
     const index = choice % Math.max(1, this.messages.length);
     const old = this.messages[index];
     if (!old) return undefined;
     const prevHeadRev = this.rev;
-    const message = { ...old, rev: ++this.rev, editedAtMs: this.rev };
+    const message = { ...old, rev: ++this.rev, ...fields() };
     this.messages[index] = message;
     return { message, head: this.head(prevHeadRev) };
   }
@@ -83,16 +133,17 @@ export class ModelLog {
     const since = Number(cursor || 0);
     const changed = this.messages.filter((m) => m.rev > since).sort((a, b) => a.rev - b.rev);
     const head = this.head(this.rev);
+    const participants = this.#own.rev > since ? [this.entry().own] : [];
     if (cursor === '' && changed.length > this.#pageSize) {
       const messages = this.messages.slice(-this.#pageSize);
       const startSeq = (messages[0] as Message).seq - 1;
       const startDigest = this.messages.slice(0, startSeq).reduce((d, m) => nextDigest(d, m.messageId), emptyDigest);
       const limited = { conversationId: 'c1', startSeq, startDigest };
       const byRev = messages.sort((a, b) => a.rev - b.rev);
-      return aDelta({ messages: byRev, head, cursor: String(this.rev), limited });
+      return aDelta({ messages: byRev, participants, head, cursor: String(this.rev), limited });
     }
     const messages = changed.slice(0, this.#pageSize);
     const more = changed.length > messages.length;
-    return aDelta({ messages, head, more, cursor: String(more ? messages.at(-1)?.rev : this.rev) });
+    return aDelta({ messages, participants, head, more, cursor: String(more ? messages.at(-1)?.rev : this.rev) });
   }
 }
