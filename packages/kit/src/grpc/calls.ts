@@ -63,7 +63,8 @@ const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefine
     };
     if (call.cancelled) deps.logger.debug(fields, 'call cancelled');
     else if (error.reason === 'INTERNAL') deps.logger.error({ ...fields, err: error.cause ?? error }, 'call failed');
-    else deps.logger[error.retryable ? 'warn' : 'info'](fields, 'call refused');
+    // Draining is what was asked for: it ends every stream at an orderly stop.
+    else deps.logger[error.retryable && error.reason !== 'DRAINING' ? 'warn' : 'info'](fields, 'call refused');
     return toStatus(error, traceId);
   };
 
