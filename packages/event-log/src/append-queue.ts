@@ -118,7 +118,7 @@ export class AppendQueue {
   async #flush(): Promise<void> {
     const calls = this.#take();
     try {
-      if (this.#inDoubt) await this.#resync();
+      if (this.#inDoubt) await this.#resync().catch(notWritten);
       const packed = this.#group(calls);
       const args = pack(packed, calls, this.#deps.clock.now());
       this.#inDoubt = true;
@@ -191,6 +191,11 @@ export class AppendQueue {
     this.#inDoubt = false;
   }
 }
+
+/** The file's state could not be read, so nothing was sent to it. */
+const notWritten = (thrown: unknown): never => {
+  throw new CaasError('UNAVAILABLE', 'the log does not answer', { cause: thrown });
+};
 
 const pack = (
   packed: readonly Packed[],

@@ -32,7 +32,7 @@ interface Shard {
   owner: Member | undefined;
   /** Who has it. */
   held: { by: Member; run: ShardRun } | undefined;
-  /** The hand-over in progress; resolves when who has it is who shall have it. */
+  /** The hand-over in progress; there is one whenever who has it is not who shall have it. */
   moving: Promise<void> | undefined;
 }
 
@@ -87,13 +87,12 @@ export class ConsumerGroup {
     member.leaving = true;
     this.#members.delete(member);
     this.#rebalance();
-    const mine = this.#shards.filter((shard) => shard.held?.by === member || shard.moving !== undefined);
-    await Promise.all(mine.map((shard) => this.#released(shard, member)));
+    await Promise.all(this.#shards.map((shard) => this.#released(shard, member)));
   }
 
   /** Resolves when the member has the shard no more; who comes after it may still be starting. */
   async #released(shard: Shard, member: Member): Promise<void> {
-    while (shard.held?.by === member && shard.moving !== undefined) await shard.moving;
+    while (shard.held?.by === member) await shard.moving;
   }
 
   async #lag(): Promise<number> {
@@ -110,10 +109,16 @@ export class ConsumerGroup {
     );
     for (const shard of this.#shards) {
       shard.owner = owners[shard.index];
-      shard.moving ??= this.#move(shard).finally(() => {
-        shard.moving = undefined;
-      });
+      this.#handOver(shard);
     }
+  }
+
+  #handOver(shard: Shard): void {
+    shard.moving ??= this.#move(shard).finally(() => {
+      shard.moving = undefined;
+      // Who shall have it may have changed after the move had its last look and before this.
+      if (shard.held?.by !== shard.owner) this.#handOver(shard);
+    });
   }
 
   /** Hands a shard over until who has it is who shall have it, which may change meanwhile. */
@@ -150,9 +155,16 @@ export class ConsumerGroup {
     });
   }
 
-  /** Retention may have passed the group; it goes on with what is kept. */
+  /** Where the group stands. What is no longer kept it can't have: then it goes on with what is, and says so. */
   #position(slot: Slot): number {
-    return Math.max(this.#offsets.get(slot) as number, slot.first);
+    const position = this.#offsets.get(slot) as number;
+    if (position >= slot.first) return position;
+    const { group } = this.#definition;
+    this.#offsets.set(slot, slot.first);
+    this.#deps.commit(group, slot, slot.first, 0);
+    const lost = `records ${position} to ${slot.first - 1} of ${slot.topic} ${slot.partition}`;
+    this.#deps.report(new Error(`${lost} are gone and the group never had them`), { group, doing: 'position' });
+    return slot.first;
   }
 
   /** Reads the committed offsets once; as long as that fails, nobody gets records. */
@@ -165,15 +177,16 @@ export class ConsumerGroup {
   }
 
   async #readOffsets(): Promise<void> {
-    const { group, from } = this.#definition;
+    const { group } = this.#definition;
     while (!this.#loaded && this.#members.size > 0) {
       try {
         const committed = await this.#deps.load(group);
         for (const slot of this.#slots) {
           const next = committed.get(slot.id);
           if (next !== undefined) this.#offsets.set(slot, next);
-          // So that "latest" means the end at the first start, not at every start until something came.
-          else if (from === 'latest') this.#deps.commit(group, slot, this.#position(slot), 0);
+          // So that "latest" means the end at the first start, not at every start until something came; and so that
+          // retention knows of the group.
+          else this.#deps.commit(group, slot, this.#offsets.get(slot) as number, 0);
         }
         this.#loaded = true;
       } catch (thrown) {

@@ -9,11 +9,12 @@
  */
 export interface EventLog {
   /**
-   * Appends records in the given order and resolves with one position a record. All or nothing per call from the
-   * caller's view: on rejection nothing of the call may be assumed, and a retry may duplicate (consumers deduplicate).
-   * Rejects with CaasError INVALID_ARGUMENT for an unknown topic, a value over 1 MiB, a key and headers over 16 Ki
-   * characters together or a header with a line feed; OVERLOADED when more than `maxPendingBytes` wait, UNAVAILABLE when the log cannot be
-   * written (disk full, engine away). The log keeps `value` and `headers`: don't change them afterwards.
+   * Appends records in the given order and resolves with one position a record. Rejects with CaasError INVALID_ARGUMENT
+   * for an unknown topic, a value over 1 MiB, a key and headers over 16 Ki characters together or a header with a line
+   * feed; OVERLOADED when more than `maxPendingBytes` wait; UNAVAILABLE when the log could not be written (disk full, engine
+   * away): after these nothing of the call is in the log. DEADLINE_EXCEEDED when that is not known (no answer in time, the
+   * engine failed in the middle): its records are delivered or they are not, and a retry may duplicate them (consumers
+   * deduplicate). The log keeps `value` and `headers`: don't change them afterwards.
    */
   append(records: readonly NewRecord[]): Promise<LogPosition[]>;
 
@@ -102,5 +103,6 @@ export interface Subscription {
 export interface TopicSpec {
   name: TopicName;
   partitions: number;
+  /** How long records are kept, in milliseconds; the embedded log keeps longer what a group has not had yet. */
   retentionMs: number;
 }

@@ -103,7 +103,7 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
      WHERE id >= coalesce((SELECT max(id) FROM batch WHERE id >= :low AND id <= :from), :from) AND id < :high ORDER BY id`,
   );
   const oldest = db.prepare(
-    `SELECT id, appended_at_ms AS atMs, length(records) AS bytes FROM batch WHERE id >= ? AND id < ? ORDER BY id LIMIT ?`,
+    `SELECT id, count, appended_at_ms AS atMs, length(records) AS bytes FROM batch WHERE id >= ? AND id < ? ORDER BY id LIMIT ?`,
   );
   const remove = db.prepare('DELETE FROM batch WHERE id >= ? AND id <= ?');
   const setFloor = db.prepare('UPDATE slot SET floor = max(floor, ?) WHERE slot = ?');
@@ -112,6 +112,9 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
      ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset`,
   );
   const committed = db.prepare('SELECT slot, next_offset FROM committed WHERE group_name = ?');
+  const slowest = db.prepare(
+    'SELECT group_name AS name, next_offset AS next FROM committed WHERE slot = ? ORDER BY next_offset LIMIT 1',
+  );
 
   const boundsOf = (slot: number, floor: number): { first: number; next: number } => {
     const low = slot * slotSpan;
@@ -154,15 +157,24 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
       );
     },
 
-    /** Deletes the oldest rows of a slot that are past `beforeMs`, a slice of them; says what is kept and if more are due. */
-    trim: ({ slot, beforeMs, maxRows, maxBytes }: TrimArgs): { first: number; more: boolean } =>
+    /**
+     * Deletes the oldest rows of a slot that are past `beforeMs` and that every group has had, a slice of them; says what is
+     * kept, if more are due, and which group holds back what is past its time.
+     */
+    trim: ({ slot, beforeMs, maxRows, maxBytes }: TrimArgs): { first: number; more: boolean; heldBy?: string } =>
       inTransaction(db, () => {
         const low = slot * slotSpan;
+        const group = slowest.get(slot) as { name: string; next: number } | undefined;
+        let heldBy: string | undefined;
         let last: number | undefined;
         let rows = 0;
         let bytes = 0;
         for (const row of oldest.iterate(low, low + slotSpan, maxRows) as Iterable<Record<string, unknown>>) {
           if ((row['atMs'] as number) >= beforeMs || bytes >= maxBytes) break;
+          if (group && (row['id'] as number) - low + (row['count'] as number) > group.next) {
+            heldBy = group.name;
+            break;
+          }
           last = row['id'] as number;
           bytes += row['bytes'] as number;
           rows += 1;
@@ -172,7 +184,8 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
           remove.run(low, last);
         }
         const floor = floorOf.get(slot)?.['floor'] as number;
-        return { first: boundsOf(slot, floor).first, more: rows === maxRows || bytes >= maxBytes };
+        const more = rows === maxRows || bytes >= maxBytes;
+        return { first: boundsOf(slot, floor).first, more, ...(heldBy !== undefined && { heldBy }) };
       }),
 
     commit: (rows: readonly CommitRow[]): void =>

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { CaasError } from '@caas/kit';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -123,7 +124,7 @@ describe('SQLite event log', () => {
         const result = await host.call(method, args, transfer);
         if (method !== 'append' || !late) return result;
         late = false;
-        throw new CaasError('UNAVAILABLE', 'the database did not answer in time');
+        throw new CaasError('DEADLINE_EXCEEDED', 'the database did not answer in time');
       }) as SqliteHost<LogThread>['call'],
     };
     const slots = new SlotTable(await host.call('layout', undefined));
@@ -132,7 +133,7 @@ describe('SQLite event log', () => {
     const heard: string[] = [];
     log.tail([Topic.messageSent], (records) => heard.push(...records.map(textOf)));
     const member = new RecordingMember().join(log);
-    expect(await reasonOf(log.append([aRecord('conv-a', 'one'), aRecord('conv-a', 'two')]))).toBe('UNAVAILABLE');
+    expect(await reasonOf(log.append([aRecord('conv-a', 'one'), aRecord('conv-a', 'two')]))).toBe('DEADLINE_EXCEEDED');
     const [position] = await log.append([aRecord('conv-a', 'three')]);
     expect(position?.offset).toBe(2);
     await eventually(() => expect(heard).toEqual(['one', 'two', 'three']));
@@ -170,6 +171,46 @@ describe('SQLite event log', () => {
     await log.close();
     const again = await openLog(settings);
     expect(await again.append([aRecord('conv-a', 'newer')])).toEqual([{ partition, offset: 101 }]);
+  });
+
+  test('keeps past its time what a group has not had, and says so; a group whose records are gone says so too', async () => {
+    const file = aFile();
+    const faults: string[] = [];
+    let nowMs = Date.now();
+    const settings: Partial<SqliteEventLogOptions> = {
+      file,
+      clock: { now: () => nowMs },
+      retentionIntervalMs: 20,
+      onFault: (_fault, { doing, group }) => faults.push(`${doing} ${group}`),
+    };
+    const partition = partitionOf(Topic.messageSent, 'conv-a');
+    const first = await openLog(settings);
+    const early = new RecordingMember().join(first);
+    await eventually(() => expect(early.owned.size).toBe(3));
+    await first.close();
+    const log = await openLog(settings);
+    await log.append([aRecord('conv-a', 'one')]);
+    const gate = aGate();
+    const slow = new RecordingMember(() => gate.opened).join(log);
+    await eventually(() => expect(slow.signals).toHaveLength(1));
+    nowMs += 8 * 24 * 60 * 60 * 1000;
+    await eventually(() => expect(faults).toContain('retention workers'));
+    expect(await log.bounds(Topic.messageSent, partition)).toEqual({ first: 0, next: 1 });
+    gate.open();
+    await eventually(async () => expect(await log.bounds(Topic.messageSent, partition)).toEqual({ first: 1, next: 1 }));
+    expect(slow.texts).toEqual(['one']);
+    await log.close();
+
+    expect(faults).not.toContain('position workers');
+    const db = new DatabaseSync(file);
+    db.exec('UPDATE committed SET next_offset = 0');
+    db.close();
+    const again = await openLog(settings);
+    const member = new RecordingMember().join(again);
+    await eventually(() => expect(faults).toContain('position workers'));
+    await again.append([aRecord('conv-a', 'two')]);
+    await eventually(() => expect(member.texts).toEqual(['two']));
+    expect(faults.filter((fault) => fault === 'position workers')).toHaveLength(1);
   });
 
   test('belongs to one process at a time, and to one table of topics', async () => {

@@ -34,7 +34,7 @@ export const maxReadRecords = 10_000;
 
 /** Something the log could not do for a consumer; it tries again by itself. */
 export interface LogFault {
-  /** What was tried: batch, assigned, revoked, read, load, commit, tail, retention, stop. */
+  /** What was tried: batch, assigned, revoked, read, load, position, commit, tail, retention, stop. */
   doing: string;
   group?: string;
   shard?: number;
@@ -70,6 +70,7 @@ export const openSqliteEventLog = async (options: SqliteEventLogOptions): Promis
     options: threadOptions,
     exclusive: true,
     busyTimeoutMs: ownerTimeoutMs,
+    writes: ['append', 'commit', 'trim'],
     ...(options.commandTimeoutMs !== undefined && { commandTimeoutMs: options.commandTimeoutMs }),
   });
   try {
@@ -127,6 +128,13 @@ export class SqliteEventLog implements EventLog {
     this.#retention = setInterval(() => {
       this.#trimming = this.#trimming
         .then(() => trimExpired(host, slots, options.topics, clock, this.#closed.signal))
+        .then((holders) => {
+          for (const group of holders)
+            this.#report(new Error('records past their time are kept: the group has not had them'), {
+              doing: 'retention',
+              group,
+            });
+        })
         .catch((fault: unknown) => this.#report(fault, { doing: 'retention' }));
     }, options.retentionIntervalMs ?? defaultRetentionIntervalMs);
   }

@@ -30,13 +30,19 @@ export interface SqliteHostOptions {
    * for files with one owner. Default false.
    */
   exclusive?: boolean;
+  /**
+   * Methods that change something a caller must not believe undone: without an answer they reject DEADLINE_EXCEEDED, the
+   * others UNAVAILABLE. Default none.
+   */
+  writes?: readonly string[];
 }
 
 export interface SqliteHost<H extends Handlers> {
   /**
    * Runs one method in the thread. Calls run one after the other in the order made. Rejects with CaasError: OVERLOADED
-   * when `maxPendingCalls` wait; UNAVAILABLE when the engine fails (disk full, I/O), the thread died or did not answer in
-   * time (what was asked may still have happened); DRAINING after `close`; INTERNAL when the handler is wrong.
+   * when `maxPendingCalls` wait; UNAVAILABLE when the engine can't do it (disk full) and nothing was done; DRAINING after
+   * `close`; INTERNAL when the handler is wrong. When there is no telling (the thread died or did not answer in time, I/O
+   * failed in the middle), DEADLINE_EXCEEDED for one of `writes` and UNAVAILABLE for any other.
    */
   call<M extends keyof H & string>(
     method: M,
@@ -48,6 +54,7 @@ export interface SqliteHost<H extends Handlers> {
 }
 
 interface PendingCall {
+  method: string;
   resolve(value: unknown): void;
   reject(error: CaasError): void;
   /** On the clock of `performance.now()`. */
@@ -89,6 +96,7 @@ class ThreadHost {
   readonly #options: SqliteHostOptions;
   readonly #maxPendingCalls: number;
   readonly #commandTimeoutMs: number;
+  readonly #writes: ReadonlySet<string>;
   /** In order of calls, and every call has the same timeout: the first entry is the first to expire. */
   readonly #pending = new Map<number, PendingCall>();
   #nextId = 1;
@@ -103,6 +111,7 @@ class ThreadHost {
     this.#options = options;
     this.#maxPendingCalls = options.maxPendingCalls ?? defaultMaxPendingCalls;
     this.#commandTimeoutMs = options.commandTimeoutMs ?? defaultCommandTimeoutMs;
+    this.#writes = new Set(options.writes);
   }
 
   /** Starts the thread; resolves when its database is open. Calls may be made before that. */
@@ -148,7 +157,7 @@ class ThreadHost {
       const message: ToThread = { kind: 'call', id, method, args };
       worker.postMessage(message, transfer);
       this.#unanswered += 1;
-      this.#pending.set(id, { resolve, reject, deadlineMs: performance.now() + this.#commandTimeoutMs });
+      this.#pending.set(id, { method, resolve, reject, deadlineMs: performance.now() + this.#commandTimeoutMs });
       this.#watch ??= setTimeout(this.#expire, this.#commandTimeoutMs).unref();
     });
   }
@@ -182,7 +191,17 @@ class ThreadHost {
     if (!call) return;
     this.#pending.delete(message.id);
     if (message.kind === 'result') call.resolve(message.value);
-    else call.reject(faultToError(message.fault));
+    else {
+      const error = faultToError(message.fault);
+      call.reject(error.details['engine'] === 'SQLITE_IOERR' ? this.#unknown(call, error) : error);
+    }
+  }
+
+  /** What a call without an answer rejects with: the error, or for a write that nobody knows whether it took place. */
+  #unknown({ method }: PendingCall, error: CaasError): CaasError {
+    if (!this.#writes.has(method)) return error;
+    const { details } = error;
+    return new CaasError('DEADLINE_EXCEEDED', 'it is not known whether this was written', { details, cause: error });
   }
 
   #dropThread(error: CaasError): void {
@@ -192,7 +211,7 @@ class ThreadHost {
     this.#watch = undefined;
     const calls = [...this.#pending.values()];
     this.#pending.clear();
-    for (const call of calls) call.reject(error);
+    for (const call of calls) call.reject(this.#unknown(call, error));
   }
 
   /** One timer for all calls: it fires when the oldest may have expired, not once a call. */
@@ -205,8 +224,9 @@ class ThreadHost {
         return;
       }
       this.#pending.delete(id);
+      const details = { limit: 'commandTimeoutMs' };
       call.reject(
-        new CaasError('UNAVAILABLE', 'the database did not answer in time', { details: { limit: 'commandTimeoutMs' } }),
+        this.#unknown(call, new CaasError('UNAVAILABLE', 'the database did not answer in time', { details })),
       );
     }
   };

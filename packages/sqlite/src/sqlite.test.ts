@@ -102,6 +102,18 @@ describe('a database in its own thread', () => {
     expect(found).toBeDefined();
   });
 
+  test('says of a write without an answer that nobody knows, and of one the engine undid that it was not done', async () => {
+    const writes = ['put', 'block', 'die'];
+    const slow = await aHost({ writes, commandTimeoutMs: 50 });
+    const expired = [slow.call('block', 200), slow.call('get', 'a')];
+    expect(await Promise.all(expired.map(reasonOf))).toEqual(['DEADLINE_EXCEEDED', 'UNAVAILABLE']);
+    const dying = await aHost({ writes, options: { maxPages: 8 } });
+    const large = [{ id: 'large', body: new Uint8Array(100_000) }];
+    expect(await reasonOf(dying.call('put', large))).toBe('UNAVAILABLE');
+    const lost = [dying.call('die', undefined), dying.call('put', large), dying.call('get', 'a')];
+    expect(await Promise.all(lost.map(reasonOf))).toEqual(['DEADLINE_EXCEEDED', 'DEADLINE_EXCEEDED', 'UNAVAILABLE']);
+  });
+
   test('answers UNAVAILABLE when a call takes too long, OVERLOADED when too many wait, expired ones too', async () => {
     const host = await aHost({ commandTimeoutMs: 50, maxPendingCalls: 3 });
     const slow = [host.call('block', 400), host.call('get', 'a'), host.call('get', 'a')];

@@ -152,6 +152,20 @@ export const groupContract = (opened: () => OpenLog): void => {
       expect(first.texts).not.toContain('b0');
     });
 
+    test('two members that leave at once leave nothing behind: the third has every shard, and they get no more', async () => {
+      const { log } = opened();
+      const leavers = [new RecordingMember().join(log), new RecordingMember().join(log)];
+      const heir = new RecordingMember().join(log);
+      await eventually(() => {
+        for (const member of [...leavers, heir]) expect(member.owned.size).toBe(1);
+      });
+      await Promise.all(leavers.map((member) => member.subscription?.close()));
+      for (const member of leavers) expect(member.owned.size).toBe(0);
+      await log.append(texts('m', 60).map((text) => aRecord(text, text)));
+      await eventually(() => expect(sorted(heir.texts)).toEqual(sorted(texts('m', 60))));
+      for (const member of leavers) expect(member.seen).toEqual([]);
+    });
+
     test('close waits for the batch in flight, and that counts', async () => {
       const { log } = opened();
       const gate = aGate();
