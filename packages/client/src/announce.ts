@@ -7,7 +7,7 @@ type Emit = <K extends keyof ClientEvents>(name: K, value: ClientEvents[K]) => v
 export const announce = (
   emit: Emit,
   conversationId: string,
-  effect: Exclude<Effect, { type: 'sync' | 'left' }>,
+  effect: Exclude<Effect, { type: 'sync' | 'left' | 'refused' }>,
 ): void => {
   switch (effect.type) {
     case 'message':

@@ -49,11 +49,15 @@ export interface ClientEvents {
   conversationChanged: ConversationInfo;
   /** What is known of an open conversation was loaded or begins anew: read `items()` again. */
   reset: ConversationRef;
+  /** Somebody types or ceased to; `typing: false` also comes by itself after `typingTimeoutMs` without a repeat. */
   typing: Typing;
   presence: Presence;
   /** A message of one's own was accepted. */
   sent: SentMessage;
-  /** A message of one's own has left the outbox unsent, or was rejected after it had been accepted. */
+  /**
+   * A message of one's own has left the outbox unsent, or was rejected after it had been accepted; told once, in open
+   * conversations also when the rejection came while the client was away (FAILED_PRECONDITION: why is not known then).
+   */
   failed: FailedMessage;
   /** A complete delta did not give the digest of its head: the conversation is loaded anew. */
   diverged: ConversationRef;

@@ -60,7 +60,7 @@ export class Connection {
   #watchdog: unknown;
   /** The error frame without id that a node sends before it closes. */
   #farewell: CloseRule | undefined;
-  #ended = false;
+  #closed: Closed | undefined;
   #settleOpen: { welcomed: () => void; failed: (error: OpenError) => void } | undefined;
 
   private constructor(options: ConnectionOptions) {
@@ -96,8 +96,14 @@ export class Connection {
     return connection;
   }
 
+  /** False also while it closes: nothing sent now would be answered. */
   get isOpen(): boolean {
-    return !this.#ended && this.#socket.readyState === open;
+    return !this.#closed && this.#socket.readyState === open;
+  }
+
+  /** How it ended; undefined: not yet. */
+  get closed(): Closed | undefined {
+    return this.#closed;
   }
 
   /** Commands that wait for their answer. */
@@ -105,8 +111,9 @@ export class Connection {
     return this.#commands.size;
   }
 
-  /** Sends a command; rejects with the node's error, DEADLINE_EXCEEDED, or LIMIT_EXCEEDED. */
+  /** Sends a command; rejects with the node's error, DEADLINE_EXCEEDED, LIMIT_EXCEEDED, or UNAVAILABLE when it is not open. */
   async request<V extends Verb>(verb: V, request: Requests[V]): Promise<ReplyTo<V>> {
+    if (!this.isOpen) throw new CaasClientError('UNAVAILABLE', 'the connection has ended', { retryable: true });
     const reply = await this.#commands.open((id) => {
       const frame = writeFrame(id, verb, request, this.#options.traceparent?.());
       const maxBytes = this.welcome?.maxFrameBytes || Number.POSITIVE_INFINITY;
@@ -129,7 +136,7 @@ export class Connection {
 
   /** Ends at once, without waiting for the peer: a dead network never answers. */
   end(code: number): void {
-    if (this.#ended) return;
+    if (this.#closed) return;
     try {
       this.#socket.close(normalClosure);
     } catch {
@@ -139,7 +146,7 @@ export class Connection {
   }
 
   #received(data: unknown): void {
-    if (this.#ended) return;
+    if (this.#closed) return;
     this.#lastReceivedAtMs = this.#options.clock.now();
     this.#framesReceived++;
     let frame: ServerFrame;
@@ -169,11 +176,11 @@ export class Connection {
   }
 
   #end(code: number): void {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#closed) return;
+    const closed: Closed = { ...(this.#farewell ?? closeRuleOf(code)), code };
+    this.#closed = closed;
     const { clock, onClosed } = this.#options;
     clock.clearTimeout(this.#watchdog);
-    const closed: Closed = { ...(this.#farewell ?? closeRuleOf(code)), code };
     this.#commands.rejectAll(
       new CaasClientError('DEADLINE_EXCEEDED', 'the connection ended before the answer', {
         retryable: true,

@@ -17,6 +17,8 @@ export type Effect =
   /** The message has its seq; raised in seq order without gaps. */
   | { readonly type: 'committed'; readonly message: Message }
   | { readonly type: 'changed'; readonly message: Message }
+  /** The message was accepted and will never be committed. */
+  | { readonly type: 'refused'; readonly message: Message }
   | { readonly type: 'hidden'; readonly messageId: string }
   | { readonly type: 'participant'; readonly participant: Participant }
   | { readonly type: 'conversation'; readonly conversation: ConversationInfo }
@@ -94,6 +96,8 @@ export class ConversationState {
     }
     // Everything up to the committed position is decided: what is not among it is a later record or was rejected.
     if (message.position <= window.lastPosition || window.isPast(message.messageId)) {
+      // Of one's own the answer came after the decision; nothing else would tell.
+      if (isAnswer && window.isRefused(message)) return [{ type: 'refused', message }];
       this.duplicates++;
       return [];
     }
@@ -215,7 +219,7 @@ export class ConversationState {
   }
 
   #complete(head: Head, effects: Effect[]): void {
-    this.window.settle(head);
+    for (const message of this.window.settle(head)) effects.push({ type: 'refused', message });
     this.rev = Math.max(this.rev, head.headRev);
     this.sinceRev = Math.min(this.sinceRev, this.rev);
     this.ready = true;

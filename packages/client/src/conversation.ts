@@ -154,6 +154,12 @@ export class Conversation {
     this.touch();
   }
 
+  /** The client's: why a message failed has become known. */
+  explain(messageId: string, error: CaasClientError): void {
+    const item = this.#failed.get(messageId);
+    if (item) this.fail(item.message, error);
+  }
+
   /** The client's: something changed. */
   touch(): void {
     this.#items = undefined;

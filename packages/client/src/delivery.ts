@@ -7,8 +7,10 @@ import type { EntryReader } from './entry-reader.ts';
 import { CaasClientError, errorOf } from './errors.ts';
 import type { ClientLimits } from './limits.ts';
 import type { Clock, OutboxRecord } from './ports.ts';
+import { notApplied, Refusals } from './refusals.ts';
 import { SyncGrace } from './sync-grace.ts';
 import type { Standing, Synchroniser } from './synchroniser.ts';
+import { TypingTimers } from './typing-timers.ts';
 import type { Accepted, ConversationDelta, NodeEvent, Rejected } from './wire/frames.ts';
 import type { ConversationEntry, Message, Participant } from './wire/resources.ts';
 
@@ -25,12 +27,16 @@ export interface DeliveryOptions {
   readonly host: Omit<ConversationHost, 'userId' | 'closeConversation'> & { userId: () => string };
 }
 
+type Told = Exclude<Effect, { type: 'refused' }>;
+
 /** Brings what nodes tell to the open conversations and the list, and tells the application what came of it. */
 export class Delivery {
   readonly #options: DeliveryOptions;
   /** Open conversations, least recently used first. */
   readonly #open = new Map<string, Conversation>();
   readonly #grace: SyncGrace;
+  readonly #typing: TypingTimers;
+  readonly #refusals = new Refusals();
   #divergences = 0;
   /** Of conversations closed since. */
   #duplicates = 0;
@@ -40,6 +46,7 @@ export class Delivery {
     const { clock, limits, sync } = options;
     const { syncGraceMs: graceMs, maxSyncGraceMs: maxGraceMs } = limits;
     this.#grace = new SyncGrace({ clock, graceMs, maxGraceMs, sync: (id) => sync.want(id) });
+    this.#typing = new TypingTimers(clock, limits, (typing) => options.emit('typing', typing));
   }
 
   open(conversationId: string): Conversation {
@@ -76,6 +83,7 @@ export class Delivery {
   /** Ends; nothing waits any more. */
   stop(): void {
     this.#grace.stop();
+    this.#typing.stop();
   }
 
   openIds(): string[] {
@@ -180,7 +188,7 @@ export class Delivery {
         this.#limited(event.value.conversationId);
         break;
       case 'typing':
-        emit('typing', event.value);
+        this.#typing.heard(event.value);
         break;
       case 'presence':
         emit('presence', event.value);
@@ -221,15 +229,30 @@ export class Delivery {
   }
 
   #rejected(rejected: Rejected): void {
-    const { conversationId, messageId, clientMsgId } = rejected;
+    const { conversationId, messageId, clientMsgId, position } = rejected;
     const conversation = this.#open.get(conversationId);
     const message = conversation?.state.window.pending.get(messageId);
     const error = rejected.error
       ? errorOf(rejected.error)
       : new CaasClientError('INTERNAL', 'the message was rejected after it had been accepted');
     if (conversation?.state.rejected(rejected) && message) conversation.fail(message, error);
-    this.#options.directory.rejected(conversationId, messageId, rejected.position);
-    this.#options.emit('failed', { conversationId, messageId, clientMsgId, error });
+    else conversation?.explain(messageId, error);
+    this.#options.directory.rejected(conversationId, messageId, position);
+    if (this.#refusals.add(messageId, position, error))
+      this.#options.emit('failed', { conversationId, messageId, clientMsgId, error });
+  }
+
+  /** What was decided was found without one's own message; the event that says why may have gone to nobody. */
+  #refused(conversation: Conversation, message: Message): void {
+    const { directory, emit, userId } = this.#options;
+    const { conversationId, messageId, clientMsgId, position } = message;
+    if (message.senderId !== userId()) return;
+    const error = this.#refusals.errorOf(messageId, position) ?? notApplied();
+    conversation.fail(message, error);
+    directory.rejected(conversationId, messageId, position);
+    // Its later records up to there were refused too, or it would be committed.
+    if (this.#refusals.add(messageId, position, error, conversation.state.window.lastPosition))
+      emit('failed', { conversationId, messageId, clientMsgId, error });
   }
 
   /** Events were dropped, so revisions prove nothing till the next delta. */
@@ -244,7 +267,7 @@ export class Delivery {
   }
 
   /** Runs a step on an open conversation; for others the application is told what the event itself says. */
-  #step(conversationId: string, run: (state: ConversationState) => Effect[], otherwise?: Effect): void {
+  #step(conversationId: string, run: (state: ConversationState) => Effect[], otherwise?: Told): void {
     const conversation = this.#open.get(conversationId);
     if (!conversation) {
       if (otherwise) this.#tell(conversationId, otherwise);
@@ -255,10 +278,13 @@ export class Delivery {
     this.#grace.check(conversationId, state.behind);
     if (effects.length === 0) return;
     conversation.touch();
-    for (const effect of effects) this.#tell(conversationId, effect);
+    for (const effect of effects) {
+      if (effect.type === 'refused') this.#refused(conversation, effect.message);
+      else this.#tell(conversationId, effect);
+    }
   }
 
-  #tell(conversationId: string, effect: Effect): void {
+  #tell(conversationId: string, effect: Told): void {
     const { emit, sync, directory } = this.#options;
     // What a sync found, the list has not heard of.
     if (effect.type === 'changed') directory.messageChanged(effect.message);

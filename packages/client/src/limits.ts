@@ -46,6 +46,10 @@ export interface ClientLimits {
   readonly maxEntryReadsAtOnce: number;
   /** Beyond that, one such question in this many milliseconds. */
   readonly entryReadIntervalMs: number;
+  /** Typing that is not repeated for this many milliseconds has ceased. */
+  readonly typingTimeoutMs: number;
+  /** Users known to type, in all conversations; beyond it the one longest silent is told to have ceased. */
+  readonly maxTyping: number;
 }
 
 export const defaultLimits: ClientLimits = {
@@ -72,4 +76,6 @@ export const defaultLimits: ClientLimits = {
   unreadGraceMs: 250,
   maxEntryReadsAtOnce: 20,
   entryReadIntervalMs: 1_500,
+  typingTimeoutMs: 6_000,
+  maxTyping: 1_000,
 };

@@ -138,7 +138,12 @@ export class Link {
       try {
         const connection = await this.#open();
         if (this.#end) connection.close();
-        else this.#adopt(connection);
+        else if (connection.isOpen) this.#adopt(connection);
+        else {
+          // It ended in the turn of its welcome; `#closed` did not count it, for it was not current yet.
+          connection.end(1006);
+          throw new OpenError(connection.closed as Closed);
+        }
         return;
       } catch (thrown) {
         if (!this.#current) this.#setState('offline');
@@ -163,6 +168,7 @@ export class Link {
     }
     const url = this.#urls[this.#urlIndex];
     if (url === undefined) throw new CaasClientError('UNAVAILABLE', 'no socket URL is known', { retryable: true });
+    if (this.#end) throw this.#end;
     const token = await this.#tokens.get();
     if (this.#end) throw this.#end;
     const { limits, clock, createSocket, traceparent } = this.#options;

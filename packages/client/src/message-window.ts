@@ -166,14 +166,27 @@ export class MessageWindow {
     return digest === head.digest;
   }
 
-  /** After a complete delta: what was accepted up to its head and is not committed never will be. */
-  settle(head: Head): void {
+  /**
+   * After a complete delta: what was accepted up to its head and is not committed never will be. Returns those of which
+   * that is certain; one from before the window may be committed there.
+   */
+  settle(head: Head): Message[] {
     this.#staged.clear();
     this.lastPosition = Math.max(this.lastPosition, head.lastPosition);
-    for (const { messageId } of this.pendingUpTo(head.lastPosition)) {
+    const decided = this.pendingUpTo(head.lastPosition);
+    const refused = decided.filter((message) => this.isRefused(message));
+    for (const { messageId } of decided) {
       this.pending.delete(messageId);
       this.#leave(messageId);
     }
+    return refused;
+  }
+
+  /** Whether it is certain that an accepted message is decided and was not committed. */
+  isRefused({ messageId, position }: Message): boolean {
+    if (position > this.lastPosition || this.#seqOf.has(messageId) || this.#past.has(messageId)) return false;
+    const first = this.#committed[0];
+    return this.startSeq === 0 || (first !== undefined && position > first.position);
   }
 
   #leave(messageId: string): void {

@@ -43,6 +43,8 @@ export class TokenKeeper {
   readonly #limits: ClientLimits;
   #token: string | undefined;
   #timer: unknown;
+  /** Counts schedules and stops; a renewal begun under an earlier one is of a connection that is gone. */
+  #generation = 0;
 
   constructor(getToken: () => Promise<string>, clock: Clock, limits: ClientLimits) {
     this.#getToken = getToken;
@@ -73,6 +75,7 @@ export class TokenKeeper {
   }
 
   stop(): void {
+    this.#generation++;
     this.#clock.clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -83,12 +86,16 @@ export class TokenKeeper {
     lifeMs: number,
     renew: (token: string) => Promise<unknown>,
   ): Promise<void> {
+    const generation = this.#generation;
     try {
       const token = await this.#fresh();
+      if (generation !== this.#generation) return;
       await renew(token);
+      if (generation !== this.#generation) return;
       this.#token = token;
       this.schedule(nowMs, expiryOf(token) ?? nowMs + lifeMs, renew);
     } catch {
+      if (generation !== this.#generation) return;
       // Tried again at 80 % of what is left; at the end the node closes with TOKEN_EXPIRED, and a new connection follows.
       this.#token = undefined;
       if (expiresAtMs - nowMs > 1_000) this.schedule(nowMs, expiresAtMs, renew);
