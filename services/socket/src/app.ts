@@ -2,7 +2,7 @@ import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
-import { createGrpcServer, type ServiceAuth } from '@caas/kit/grpc';
+import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
@@ -18,7 +18,8 @@ import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
 import { Edge } from './edge/server.ts';
-import { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
+import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
+import { pause } from './pause.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -86,7 +87,7 @@ export const createSocketNode = async (
   const limits = { ...defaultLimits, ...config.limits };
 
   const turn = new Turn();
-  const directory = new LocalDirectory(store, turn, logger);
+  const directory = new LocalDirectory(store, turn, clock, logger);
   const commits = new CommitWatch(store, clock, logger);
   const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
@@ -98,7 +99,10 @@ export const createSocketNode = async (
   });
   const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
   const tail = new LogTail(log, store, directory, commits, logger);
-  const gate = new Gate(ports.auth, clock, logger);
+  const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
+  const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
+  /** Whether clients who come here now would be served. */
+  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts;
   const services: NodeServices = {
     nodeId,
     store,
@@ -117,9 +121,7 @@ export const createSocketNode = async (
   const edge = new Edge(services, turn, {
     host: config.host,
     port: config.port,
-    defaultLimits: limits,
-    ceilings: { ...tenantLimitCeilings, ...config.ceilings },
-    ready: () => true,
+    ready,
   });
   const grpc = await createGrpcServer({
     name: nodeId,
@@ -152,6 +154,7 @@ export const createSocketNode = async (
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),
+        tellHealth(grpc.health, ready, AbortSignal.any([signal, background.signal])),
       ];
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
@@ -180,4 +183,17 @@ export const createSocketNode = async (
       lostEnvelopes: link.lost,
     }),
   };
+};
+
+/** How often the gRPC health is brought in step with `ready`, ms. */
+const healthMs = 500;
+
+const tellHealth = async (health: GrpcServer['health'], ready: () => boolean, signal: AbortSignal): Promise<void> => {
+  let told: boolean | undefined;
+  while (!signal.aborted) {
+    const now = ready();
+    if (now !== told) health.set('', now);
+    told = now;
+    await pause(healthMs, signal);
+  }
 };

@@ -284,7 +284,7 @@ describe('a turn', () => {
       const user = new LocalUser('t', userId);
       const listener = new Listener(userId);
       user.connections.add(listener as unknown as Connection);
-      conversation.members.set(userId, { user, role: Role.ROLE_MEMBER, visibleFromSeq: 0 });
+      conversation.members.set(userId, { user, role: Role.ROLE_MEMBER, visibleFromSeq: 0, rev: 0 });
       return listener;
     });
     conversation.connectionsChanged();

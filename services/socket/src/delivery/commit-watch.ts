@@ -6,6 +6,8 @@ import { pause } from '../pause.ts';
 /** How often the store is asked for commits whose notice did not come, ms. */
 const pollMs = 250;
 const maxKeysPerPoll = 500;
+/** Records waited for; at it a wait ends at once, with the answer of one that took too long. */
+const maxWaiting = 50_000;
 
 interface Waiting extends ConversationKey {
   readonly partition: string;
@@ -24,6 +26,7 @@ export class CommitWatch {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #waiting = new Map<string, Set<Waiting>>();
+  #count = 0;
 
   constructor(store: MessageStore, clock: Clock, logger: Logger) {
     this.#store = store;
@@ -34,6 +37,11 @@ export class CommitWatch {
   /** Resolves when the conversation's document covers the record; rejects DEADLINE_EXCEEDED after `timeoutMs`. */
   committed(key: ConversationKey, topic: string, position: LogPosition, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#count >= maxWaiting) {
+        reject(notCommittedYet());
+        return;
+      }
+      this.#count++;
       const name = nameOf(key.tenantId, key.conversationId);
       const set = this.#waiting.get(name) ?? new Set();
       this.#waiting.set(name, set);
@@ -57,6 +65,7 @@ export class CommitWatch {
     for (const waiting of set) {
       if ((offsets[waiting.partition] ?? -1) < waiting.offset) continue;
       set.delete(waiting);
+      this.#count--;
       waiting.resolve();
     }
     if (set.size === 0) this.#waiting.delete(name);
@@ -89,11 +98,15 @@ export class CommitWatch {
       for (const waiting of set) {
         if (waiting.deadlineMs > now) continue;
         set.delete(waiting);
-        waiting.reject(new CaasError('DEADLINE_EXCEEDED', 'accepted, but not yet committed; a retry is safe'));
+        this.#count--;
+        waiting.reject(notCommittedYet());
       }
       if (set.size === 0) this.#waiting.delete(name);
     }
   }
 }
+
+const notCommittedYet = (): CaasError =>
+  new CaasError('DEADLINE_EXCEEDED', 'accepted, but not yet committed; a retry is safe');
 
 const nameOf = (tenantId: string, conversationId: string): string => `${tenantId}\0${conversationId}`;

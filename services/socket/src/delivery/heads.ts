@@ -5,6 +5,7 @@ import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeBounds } from '../limits.ts';
+import { created } from '../model/created.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
 import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
@@ -32,6 +33,7 @@ export class Heads {
   readonly #logger: Logger;
   readonly #bounds: Readonly<NodeBounds>;
   #checkAll = false;
+  #storeAnswers = true;
   #repairs = 0;
 
   constructor(
@@ -57,6 +59,11 @@ export class Heads {
     return this.#repairs;
   }
 
+  /** False after a check that could not read the store. */
+  get storeAnswers(): boolean {
+    return this.#storeAnswers;
+  }
+
   /** Compare all conversations at the next check: notices may have been lost. */
   suspectAll(): void {
     this.#checkAll = true;
@@ -74,8 +81,10 @@ export class Heads {
     for (const change of notice.changes) this.#publishChange(conversation, change, notice);
     const contiguous =
       !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
-    if (contiguous) conversation.membersRev = notice.headRev;
-    else void this.#refresh(conversation);
+    if (!contiguous) {
+      conversation.membersStale++;
+      void this.#refresh(conversation);
+    } else if (conversation.membersStale === 0) conversation.membersRev = notice.headRev;
     this.#publishHead(conversation, {
       conversationId: notice.conversationId,
       prevHeadRev: notice.changesOmitted ? 0 : notice.prevHeadRev,
@@ -93,13 +102,15 @@ export class Heads {
       if (signal.aborted) return;
       const now = this.#clock.now();
       const all = this.#checkAll || now - allCheckedAtMs >= this.#bounds.idleHeadCheckMs;
+      // Before it begins: what is suspected while it runs is for the next one.
+      if (all) this.#checkAll = false;
       try {
         await this.#check(all, now);
-        if (all) {
-          allCheckedAtMs = now;
-          this.#checkAll = false;
-        }
+        if (all) allCheckedAtMs = now;
+        this.#storeAnswers = true;
       } catch (error) {
+        if (all) this.#checkAll = true;
+        this.#storeAnswers = false;
         // Compared again at the next check; the store's absence is told to whoever asks it for something.
         this.#logger.debug({ err: error }, 'heads could not be compared');
       }
@@ -113,7 +124,8 @@ export class Heads {
         conversation.fresh = false;
         conversation.lastActiveMs = now;
       }
-      if (!all && conversation.suspectRev === 0 && now - conversation.lastActiveMs > activeMs) continue;
+      const doubtful = conversation.suspectRev !== 0 || conversation.membersStale > 0;
+      if (!all && !doubtful && now - conversation.lastActiveMs > activeMs) continue;
       chunk.push(conversation);
       if (chunk.length === conversationsPerCall) {
         await this.#compare(chunk);
@@ -127,7 +139,8 @@ export class Heads {
     const documents = await this.#store.conversations.getMany(conversations);
     for (const [i, doc] of documents.entries()) {
       const conversation = conversations[i] as LocalConversation;
-      if (!doc) continue;
+      if (!created(doc)) continue;
+      if (conversation.membersStale > 0) await this.#refresh(conversation);
       if (doc.headRev <= conversation.headRev) {
         conversation.suspectRev = 0;
       } else if (conversation.suspectRev !== 0 && conversation.headRev < conversation.suspectRev) {
@@ -144,19 +157,30 @@ export class Heads {
     await this.#refreshMembers(conversation, doc);
     this.#directory.applyConversation(doc);
     this.#commits.applied(doc.tenantId, doc.conversationId, doc.offsets);
-    this.#publishHead(conversation, headView(doc));
+    // A notice may have come while the members were read.
+    if (doc.headRev > conversation.headRev) this.#publishHead(conversation, headView(doc));
   }
 
-  /** Reads anew what a lost notice may have changed for the node itself. */
+  /**
+   * Reads anew what a lost notice may have changed for the node itself. Notices that come meanwhile don't end the doubt:
+   * only a reading that was not overtaken by another loss does, and one that fails is made again by the next check.
+   */
   async #refresh(conversation: LocalConversation): Promise<void> {
+    if (conversation.refreshing) return;
+    conversation.refreshing = true;
     try {
-      const [doc] = await this.#store.conversations.getMany([conversation]);
-      if (!doc) return;
-      await this.#refreshMembers(conversation, doc);
-      this.#directory.applyConversation(doc);
+      while (conversation.membersStale > 0) {
+        const losses = conversation.membersStale;
+        const [doc] = await this.#store.conversations.getMany([conversation]);
+        if (!created(doc)) return;
+        await this.#refreshMembers(conversation, doc);
+        this.#directory.applyConversation(doc);
+        if (conversation.membersStale === losses) conversation.membersStale = 0;
+      }
     } catch (error) {
-      conversation.suspectRev = conversation.headRev;
       this.#logger.debug({ err: error }, 'conversation could not be read anew');
+    } finally {
+      conversation.refreshing = false;
     }
   }
 
@@ -169,7 +193,7 @@ export class Heads {
       if (page.length < participantsPerCall) break;
       after = (page.at(-1) as ParticipantDocument).rev;
     }
-    conversation.membersRev = doc.headRev;
+    conversation.membersRev = Math.max(conversation.membersRev, doc.headRev);
   }
 
   #publishChange(conversation: LocalConversation, change: DocumentChange, { headRev, applied }: HeadNotice): void {

@@ -1,8 +1,10 @@
-import { fail, type Logger } from '@caas/kit';
+import { type Clock, fail, type Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
+import { created } from '../model/created.ts';
 import { conversationView, isActive, participantView } from '../model/views.ts';
+import { KeptRates } from './kept-rates.ts';
 import { LocalConversation, type LocalMember, LocalUser } from './local.ts';
 import type { RegistrationSource, Registrations } from './registrations.ts';
 import type { Turn } from './turn.ts';
@@ -20,11 +22,11 @@ export class LocalDirectory implements RegistrationSource {
   readonly #logger: Logger;
   readonly #users = new Map<string, LocalUser>();
   readonly #conversations = new Map<string, LocalConversation>();
-  /** Newest membership revision seen while a user's memberships are being read, so that older ones don't overwrite it. */
-  readonly #seenWhileLoading = new Map<LocalUser, Map<string, number>>();
+  readonly #keptRates: KeptRates;
   registrations: Registrations | undefined;
 
-  constructor(store: MessageStore, turn: Turn, logger: Logger) {
+  constructor(store: MessageStore, turn: Turn, clock: Clock, logger: Logger) {
+    this.#keptRates = new KeptRates(clock);
     this.#store = store;
     this.#turn = turn;
     this.#logger = logger;
@@ -50,8 +52,8 @@ export class LocalDirectory implements RegistrationSource {
     return this.#conversations.get(nameOf(tenantId, conversationId));
   }
 
-  /** Adds a connection and resolves when its user's conversations are attached. True: the user's first one here. */
-  async connect(connection: Connection): Promise<boolean> {
+  /** Adds a connection and resolves when its user's conversations are attached. */
+  async connect(connection: Connection): Promise<void> {
     const { tenantId, userId } = connection.claims;
     const name = nameOf(tenantId, userId);
     let user = this.#users.get(name);
@@ -60,13 +62,13 @@ export class LocalDirectory implements RegistrationSource {
         details: { limit: 'maxConnections', value: String(connection.limits.maxConnections), unit: 'connections' },
       });
     }
-    const first = user === undefined;
     if (!user) {
       user = new LocalUser(tenantId, userId);
       this.#users.set(name, user);
     }
     const [other] = user.connections;
-    if (other) connection.rates = other.rates;
+    const rates = other?.rates ?? this.#keptRates.take(name);
+    if (rates) connection.shareRates(rates);
     user.connections.add(connection);
     for (const conversation of user.conversations) conversation.connectionAdded(connection);
     user.ready ??= this.#load(user);
@@ -76,7 +78,14 @@ export class LocalDirectory implements RegistrationSource {
       user.ready = undefined;
       throw error;
     }
-    return first;
+  }
+
+  /** The connection has had its welcome. True: its user was not present here before. */
+  becamePresent(connection: Connection): boolean {
+    const user = this.user(connection.claims.tenantId, connection.claims.userId);
+    if (!user || user.present) return false;
+    user.present = true;
+    return true;
   }
 
   /** Removes a connection; true when it was the user's last one here. */
@@ -85,7 +94,9 @@ export class LocalDirectory implements RegistrationSource {
     if (!user?.connections.delete(connection)) return false;
     for (const conversation of user.conversations) conversation.connectionsChanged();
     if (user.connections.size > 0) return false;
-    this.#users.delete(nameOf(user.tenantId, user.userId));
+    const name = nameOf(user.tenantId, user.userId);
+    this.#users.delete(name);
+    this.#keptRates.keep(name, connection.rates);
     for (const conversation of [...user.conversations]) this.#detach(user, conversation);
     this.registrations?.removeUser(user);
     return true;
@@ -103,10 +114,15 @@ export class LocalDirectory implements RegistrationSource {
     const known = this.conversation(tenantId, conversationId);
     const member = known?.members.get(userId);
     if (known?.rules && member) return { conversation: known, member };
+    // The head first: what the participation holds past it may not be committed.
+    const [head] = await this.#store.conversations.getMany([{ tenantId, conversationId }]);
+    if (!created(head)) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
     const [participant] = await this.#store.participants.getMany([{ tenantId, conversationId, userId }]);
     if (!isActive(participant)) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
     const user = this.user(tenantId, userId) ?? fail('UNAVAILABLE', 'the connection is closing');
-    const conversation = await this.#attachNow(user, participant);
+    // The membership ended while it was read.
+    if (participant.rev <= user.endedAt(conversationId)) fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+    const conversation = await this.#attachNow(user, participant, head.headRev);
     const attached = conversation.members.get(userId) ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
     return { conversation, member: attached };
   }
@@ -125,24 +141,29 @@ export class LocalDirectory implements RegistrationSource {
   applyParticipant(doc: ParticipantDocument, headRev: number): void {
     const user = this.user(doc.tenantId, doc.userId);
     if (!user) return;
-    this.#seenWhileLoading.get(user)?.set(doc.conversationId, doc.rev);
     const conversation = this.conversation(doc.tenantId, doc.conversationId);
     const member = conversation?.members.get(doc.userId);
+    // Read before what is known already, whichever way that came.
+    if (doc.rev < (member?.rev ?? user.endedAt(doc.conversationId))) return;
+    const active: boolean = isActive(doc);
+    if (!member && active && doc.rev === user.endedAt(doc.conversationId)) return;
     for (const connection of user.connections) {
       connection.event({ event: { $case: 'participantChanged', value: participantView(doc, headRev, doc.userId) } });
     }
-    if (isActive(doc)) {
+    if (active) {
       if (member) {
         member.role = doc.role;
         member.visibleFromSeq = doc.visibleFromSeq;
+        member.rev = Math.min(doc.rev, headRev);
       } else {
-        this.#attachNow(user, doc).then(
+        this.#attachNow(user, doc, headRev).then(
           (attached) => this.#tellJoined(user, attached),
           (error: unknown) => this.#logger.warn({ err: error }, 'a new membership could not be attached yet'),
         );
       }
-    } else if (conversation && member) {
-      this.#detach(user, conversation);
+    } else {
+      user.ended(doc.conversationId, Math.min(doc.rev, headRev));
+      if (conversation && member) this.#detach(user, conversation);
     }
   }
 
@@ -151,7 +172,7 @@ export class LocalDirectory implements RegistrationSource {
     const missing = [...conversations].filter((c) => !c.rules);
     for (let i = 0; i < missing.length; i += conversationsPerCall) {
       const documents = await this.#store.conversations.getMany(missing.slice(i, i + conversationsPerCall));
-      for (const doc of documents) if (doc) this.applyConversation(doc);
+      for (const doc of documents) if (created(doc)) this.applyConversation(doc);
     }
   }
 
@@ -159,7 +180,10 @@ export class LocalDirectory implements RegistrationSource {
   applyConversation(doc: ConversationDocument): void {
     const conversation = this.conversation(doc.tenantId, doc.conversationId);
     if (!conversation) return;
-    conversation.rules = { kind: doc.kind, archived: doc.archivedAtMs !== 0 };
+    if (doc.metaRev >= conversation.metaRev) {
+      conversation.metaRev = doc.metaRev;
+      conversation.rules = { kind: doc.kind, archived: doc.archivedAtMs !== 0 };
+    }
     if (conversation.headRev === 0) {
       conversation.headRev = doc.headRev;
       conversation.membersRev = doc.membersRev;
@@ -167,8 +191,6 @@ export class LocalDirectory implements RegistrationSource {
   }
 
   async #load(user: LocalUser): Promise<void> {
-    const seen = new Map<string, number>();
-    this.#seenWhileLoading.set(user, seen);
     try {
       // Registered first, read after: a membership committed meanwhile is either read or noticed.
       await this.registrations?.addUser(user);
@@ -181,21 +203,25 @@ export class LocalDirectory implements RegistrationSource {
           activeOnly: true,
         });
         for (const doc of page)
-          if ((seen.get(doc.conversationId) ?? 0) <= doc.rev) attached.push(this.#attach(user, doc));
+          if (doc.rev > user.endedAt(doc.conversationId)) attached.push(this.#attach(user, doc, doc.rev));
         if (page.length < participationsPerPage) break;
         after = (page.at(-1) as ParticipantDocument).conversationId;
       }
       await Promise.all(attached.map((c) => this.registrations?.addConversation(c)));
       await this.loadRules(attached);
+      // A participation may have been read ahead of its commit; what is committed then must not count as older.
+      for (const conversation of attached) {
+        const member = conversation.members.get(user.userId);
+        if (member) member.rev = Math.min(member.rev, conversation.headRev);
+      }
     } finally {
-      this.#seenWhileLoading.delete(user);
       if (user.connections.size === 0)
         for (const conversation of [...user.conversations]) this.#detach(user, conversation);
     }
   }
 
-  async #attachNow(user: LocalUser, doc: ParticipantDocument): Promise<LocalConversation> {
-    const conversation = this.#attach(user, doc);
+  async #attachNow(user: LocalUser, doc: ParticipantDocument, headRev: number): Promise<LocalConversation> {
+    const conversation = this.#attach(user, doc, Math.min(doc.rev, headRev));
     conversation.fresh = true;
     await this.registrations?.addConversation(conversation);
     await this.loadRules([conversation]);
@@ -203,16 +229,24 @@ export class LocalDirectory implements RegistrationSource {
     return conversation;
   }
 
-  #attach(user: LocalUser, doc: ParticipantDocument): LocalConversation {
+  #attach(user: LocalUser, doc: ParticipantDocument, rev: number): LocalConversation {
     const name = nameOf(doc.tenantId, doc.conversationId);
     let conversation = this.#conversations.get(name);
     if (!conversation) {
       conversation = new LocalConversation(doc.tenantId, doc.conversationId);
       this.#conversations.set(name, conversation);
     }
-    if (conversation.members.has(user.userId)) return conversation;
+    const member = conversation.members.get(user.userId);
+    if (member) {
+      if (rev > member.rev) {
+        member.role = doc.role;
+        member.visibleFromSeq = doc.visibleFromSeq;
+        member.rev = rev;
+      }
+      return conversation;
+    }
     this.#turn.settle(conversation);
-    conversation.members.set(user.userId, { user, role: doc.role, visibleFromSeq: doc.visibleFromSeq });
+    conversation.members.set(user.userId, { user, role: doc.role, visibleFromSeq: doc.visibleFromSeq, rev });
     user.conversations.add(conversation);
     for (const connection of user.connections) conversation.connectionAdded(connection);
     return conversation;
@@ -231,7 +265,7 @@ export class LocalDirectory implements RegistrationSource {
   /** A user became a member: their connections are given the conversation. */
   async #tellJoined(user: LocalUser, conversation: LocalConversation): Promise<void> {
     const [doc] = await this.#store.conversations.getMany([conversation]);
-    if (!doc) return;
+    if (!created(doc) || !conversation.members.has(user.userId)) return;
     for (const connection of user.connections) {
       connection.event({ event: { $case: 'conversationChanged', value: conversationView(doc) } });
     }

@@ -9,7 +9,12 @@ export interface LocalMember {
   role: Role;
   /** Least seq the member may read. */
   visibleFromSeq: number;
+  /** Revision of the participation this was taken from, as far as it is known to be committed. */
+  rev: number;
 }
+
+/** Ended memberships a connected user's node remembers; of older ones a read begun before the end may win. */
+const maxEndedMemberships = 1_000;
 
 /** A user with connections to this node. */
 export class LocalUser {
@@ -19,10 +24,26 @@ export class LocalUser {
   readonly conversations = new Set<LocalConversation>();
   /** Resolves when the user's conversations are attached; a second connection waits for the first one's loading. */
   ready: Promise<void> | undefined;
+  /** True once a connection has had its welcome: others have been told that the user is online. */
+  present = false;
+  /** Revisions at which memberships ended, by conversation, so that what was read before does not bring them back. */
+  readonly #ended = new Map<string, number>();
 
   constructor(tenantId: string, userId: string) {
     this.tenantId = tenantId;
     this.userId = userId;
+  }
+
+  /** Revision at which the membership ended; -1: not known to have. */
+  endedAt(conversationId: string): number {
+    return this.#ended.get(conversationId) ?? -1;
+  }
+
+  ended(conversationId: string, rev: number): void {
+    const latest = Math.max(rev, this.endedAt(conversationId));
+    this.#ended.delete(conversationId);
+    this.#ended.set(conversationId, latest);
+    if (this.#ended.size > maxEndedMemberships) this.#ended.delete(this.#ended.keys().next().value as string);
   }
 }
 
@@ -44,10 +65,16 @@ export class LocalConversation {
   /** True when some of them are not for all members. */
   selective = false;
   rules: ConversationRules | undefined;
+  /** Revision of the conversation's own fields the rules are of. */
+  metaRev = 0;
   /** Revision up to which this node has told its members; 0: not known yet. */
   headRev = 0;
   /** Revision of the membership this node knows. */
   membersRev = 0;
+  /** Notices that may have told of members and were missed since they were last read anew; 0: all are known. */
+  membersStale = 0;
+  /** True while they are being read. */
+  refreshing = false;
   /** Head the store had at the last check while this node was behind it; behind at two checks means a notice is lost. */
   suspectRev = 0;
   lastActiveMs = 0;

@@ -3,6 +3,7 @@ import { CaasError, type Logger, reasonOf, toWireError } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
+import { created } from '../model/created.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalDirectory } from './local-directory.ts';
 
@@ -77,9 +78,13 @@ export class LogTail {
     if (local.length === 0) return;
     this.#commits
       .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)
-      .then(() => this.#store.participants.getMany(local.map((userId) => ({ tenantId, conversationId, userId }))))
-      .then((participants) => {
-        for (const doc of participants) if (doc) this.#directory.applyParticipant(doc, doc.rev);
+      .then(async () => {
+        // The head first: what the participations hold past it may not be committed.
+        const [head] = await this.#store.conversations.getMany([{ tenantId, conversationId }]);
+        if (!created(head)) return;
+        const keys = local.map((userId) => ({ tenantId, conversationId, userId }));
+        for (const doc of await this.#store.participants.getMany(keys))
+          if (doc) this.#directory.applyParticipant(doc, head.headRev);
       })
       .catch((error: unknown) =>
         this.#logger.warn({ err: error }, 'a membership could not be read; the next command will'),

@@ -8,6 +8,8 @@ export interface LogWriterOptions {
   onFlush?: (records: readonly PendingRecord[]) => void;
   /** Called once all records of an append are answered. */
   onAppended?: (records: readonly PendingRecord[]) => void;
+  /** Called when the log has refused an append. */
+  onRefused?: () => void;
 }
 
 export interface PendingRecord {
@@ -67,6 +69,7 @@ export class LogWriter {
     } catch (thrown) {
       const error = toCaasError(thrown);
       for (const entry of entries) entry.refused(error);
+      this.#options.onRefused?.();
     } finally {
       this.#pending -= entries.length;
       if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();

@@ -7,6 +7,7 @@ import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { recordOf } from '../model/records.ts';
 import { acceptedMessage } from '../model/views.ts';
+import { LivingNodes } from './living-nodes.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
@@ -22,6 +23,9 @@ interface PendingMessage extends PendingRecord {
 }
 
 const isMessage = (entry: PendingRecord): entry is PendingMessage => 'sent' in entry;
+
+/** An append the log refused counts against the node for this long, ms, unless it takes another one before. */
+const refusalCountsMs = 10_000;
 
 export interface MessagesOptions {
   nodeId: string;
@@ -41,6 +45,9 @@ export class Messages {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #nodeId: string;
+  readonly #living: LivingNodes;
+  /** When the log refused the last append; 0: it took it. */
+  #refusedAtMs = 0;
   readonly #interests = new WeakMap<readonly PendingRecord[], Promise<Map<string, string[]>>>();
 
   constructor(
@@ -60,11 +67,23 @@ export class Messages {
     this.#clock = clock;
     this.#logger = logger;
     this.#nodeId = options.nodeId;
+    this.#living = new LivingNodes(keyValue, clock, logger);
     this.writer = new LogWriter(log, {
       maxPending: options.maxPending,
       onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
-      onAppended: (entries) => void this.#forward(entries),
+      onAppended: (entries) => {
+        this.#refusedAtMs = 0;
+        void this.#forward(entries);
+      },
+      onRefused: () => {
+        this.#refusedAtMs = this.#clock.now();
+      },
     });
+  }
+
+  /** False for a while after the log has refused an append. */
+  get logAccepts(): boolean {
+    return this.#refusedAtMs === 0 || this.#clock.now() - this.#refusedAtMs > refusalCountsMs;
   }
 
   /** Hands a message to the log; `accepted` gets its position, and its members on this node get it in the same turn. */
@@ -124,7 +143,8 @@ export class Messages {
     const list = [...keys];
     try {
       const nodes = await this.#keyValue.membersOf(list);
-      return new Map(list.map((key, i) => [key, (nodes[i] ?? []).filter((node) => node !== this.#nodeId)]));
+      const others = (node: string): boolean => node !== this.#nodeId && this.#living.has(node);
+      return new Map(list.map((key, i) => [key, (nodes[i] ?? []).filter(others)]));
     } catch (error) {
       this.#logger.warn({ err: error }, 'other nodes are not known; they will find out by their heads');
       return new Map();

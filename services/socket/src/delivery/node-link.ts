@@ -6,12 +6,16 @@ import { type NodeEntry, NodeEnvelope } from '@caas/proto/caas/events/v1/node_en
 /** Bytes of entries in one envelope before it is sent without waiting for the turn to end. */
 const maxEnvelopeBytes = 512 * 1024;
 
+/** Envelopes to one node being handed over; at it more are dropped and counted as lost. */
+const maxEnvelopesInFlight = 64;
+
 /** Sends what a turn has for other nodes, one envelope each, and receives theirs. Best effort: loss costs seconds. */
 export class NodeLink {
   readonly #inbox: NodeInbox;
   readonly #nodeId: string;
   readonly #logger: Logger;
   #outgoing = new Map<string, { entries: NodeEntry[]; bytes: number }>();
+  readonly #inFlight = new Map<string, number>();
   #scheduled = false;
   #lost = 0;
 
@@ -66,9 +70,23 @@ export class NodeLink {
   }
 
   #hand(nodeId: string, entries: NodeEntry[]): void {
-    this.#inbox.send(nodeId, encodeMessage(NodeEnvelope, { entries })).catch((error: unknown) => {
+    const inFlight = this.#inFlight.get(nodeId) ?? 0;
+    if (inFlight >= maxEnvelopesInFlight) {
       this.#lost++;
-      this.#logger.warn({ err: error, nodeId }, 'envelope not delivered');
-    });
+      this.#logger.debug({ nodeId, limit: 'maxEnvelopesInFlight' }, 'envelope dropped');
+      return;
+    }
+    this.#inFlight.set(nodeId, inFlight + 1);
+    this.#inbox
+      .send(nodeId, encodeMessage(NodeEnvelope, { entries }))
+      .catch((error: unknown) => {
+        this.#lost++;
+        this.#logger.warn({ err: error, nodeId }, 'envelope not delivered');
+      })
+      .finally(() => {
+        const left = (this.#inFlight.get(nodeId) as number) - 1;
+        if (left > 0) this.#inFlight.set(nodeId, left);
+        else this.#inFlight.delete(nodeId);
+      });
   }
 }

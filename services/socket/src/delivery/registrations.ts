@@ -13,6 +13,8 @@ const watchMs = 1_000;
 const canaryTtlMs = 15_000;
 /** Sets changed in one call. */
 const maxEntries = 500;
+/** Additions under way; at it more are left to the next renewal, which is then due at once. */
+const maxPendingAdditions = 100_000;
 
 export interface RegistrationSource {
   conversations(): Iterable<LocalConversation>;
@@ -36,6 +38,7 @@ export class Registrations {
   /** Keys of users whose presence is watched here. */
   readonly #watches = new Set<string>();
   #adding: { entry: SetEntry; done: () => void }[] = [];
+  #pendingAdditions = 0;
 
   /** `onLost` is called after registrations were found lost and have been made anew. */
   constructor(
@@ -130,6 +133,11 @@ export class Registrations {
 
   /** Additions of one turn go as one call. */
   #add(entry: SetEntry): Promise<void> {
+    if (this.#pendingAdditions >= maxPendingAdditions) {
+      this.#renewedAtMs = 0;
+      return Promise.resolve();
+    }
+    this.#pendingAdditions++;
     return new Promise((done) => {
       if (this.#adding.push({ entry, done }) === 1) setImmediate(() => void this.#flushAdditions());
     });
@@ -149,6 +157,7 @@ export class Registrations {
         this.#renewedAtMs = 0; // due at the next watch
         this.#logger.warn({ err: error }, 'registration failed, made up for later');
       }
+      this.#pendingAdditions -= chunk.length;
       for (const { done } of chunk) done();
     }
   }

@@ -14,6 +14,7 @@ export interface ConnectionContext {
   turn: Turn;
   bounds: Readonly<NodeBounds>;
   clock: Clock;
+  origin?: string | undefined;
 }
 
 /** Buckets of a user. */
@@ -27,6 +28,12 @@ const ratesOf = (limits: Limits): Rates => ({
   frames: new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute),
 });
 
+/** What is used up stays used up. */
+const adjust = ({ sends, frames }: Rates, limits: Limits): void => {
+  sends.adjust(limits.sendsPerSecond, limits.sendsBurst);
+  frames.adjust(limits.framesPerMinute / 60, limits.framesPerMinute);
+};
+
 let lastConnectionId = 0;
 
 /**
@@ -38,10 +45,11 @@ export class Connection {
   readonly id: number = ++lastConnectionId;
   readonly subprotocol: Subprotocol;
   readonly ws: WebSocket;
-  /** The user's rates, shared by all of the user's connections to this node. */
-  rates: Rates;
+  /** Origin of the browser the connection came from; undefined: not a browser. */
+  readonly origin: string | undefined;
   claims: Claims;
-  limits: Limits;
+  #limits: Limits;
+  #rates: Rates;
   /** Commands in work. */
   inFlight = 0;
   malformedFrames = 0;
@@ -74,10 +82,32 @@ export class Connection {
     this.#socket = socket;
     this.subprotocol = subprotocol;
     this.claims = claims;
-    this.limits = limits;
+    this.#limits = limits;
+    this.origin = context.origin;
     this.#context = context;
     this.#heardAtMs = context.clock.now();
-    this.rates = ratesOf(limits);
+    this.#rates = ratesOf(limits);
+  }
+
+  get limits(): Limits {
+    return this.#limits;
+  }
+
+  /** The user's rates, shared by all of the user's connections to this node. */
+  get rates(): Rates {
+    return this.#rates;
+  }
+
+  /** Goes on with the rates of the user's other or last connection, under the limits of this one's token. */
+  shareRates(rates: Rates): void {
+    this.#rates = rates;
+    adjust(rates, this.#limits);
+  }
+
+  /** Limits that came with a new token; they hold for the user's other connections' rates, too. */
+  renewLimits(limits: Limits): void {
+    this.#limits = limits;
+    adjust(this.#rates, limits);
   }
 
   get closed(): boolean {

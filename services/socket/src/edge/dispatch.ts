@@ -75,14 +75,23 @@ export class Dispatcher {
 
   #admit(frame: ClientFrame): void {
     this.#waiting ??= [];
+    const connection = this.#connection;
     let admitted = false;
     this.#run(frame, () => {
       if (admitted) return;
       admitted = true;
+      // What waited when the session ended, or its client left, is not done in its name any more.
+      if (connection.closed) this.#dropWaiting();
       const next = this.#waiting?.shift();
       if (next) this.#admit(next);
       else this.#waiting = undefined;
     });
+  }
+
+  #dropWaiting(): void {
+    this.#connection.inFlight -= (this.#waiting?.length ?? 0) + this.#waitingReads.length;
+    this.#waiting = undefined;
+    this.#waitingReads.length = 0;
   }
 
   #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted): void {

@@ -3,13 +3,18 @@ import type { GrpcClient } from '@caas/kit/grpc';
 import type { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import type { TokenServiceService, VerifiedToken } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims, TenantLimits } from '@caas/proto/caas/common/v1/claims';
+import type { Limits } from '../limits.ts';
 import { pause } from '../pause.ts';
 import type { Connection } from './connection.ts';
+import { assertOrigin } from './handshake.ts';
 
 export interface Verified {
   claims: Claims;
-  limits: TenantLimits | undefined;
+  /** What the tenant's users may do, defaults and ceilings considered. */
+  limits: Limits;
   allowedOrigins: readonly string[];
+  /** Checks of all sessions begun before auth was asked: a later one has not seen this session. */
+  checks: number;
 }
 
 export interface AuthClients {
@@ -17,6 +22,8 @@ export interface AuthClients {
   sessions: Pick<GrpcClient<typeof SessionServiceService>, 'checkSessions' | 'watchRevocations'>;
 }
 
+/** What a token must allow for its bearer to come in. */
+const entryScope = 'chat';
 /** Tokens verified in one call. */
 const maxTokensPerCall = 512;
 /** Calls to auth under way at a time. */
@@ -45,15 +52,26 @@ export class Gate {
   readonly #auth: AuthClients;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #limitsOf: (tenant: TenantLimits | undefined) => Limits;
   readonly #bySession = new Map<string, Set<Connection>>();
+  /** Connections whose session was verified before a check of all and came in after it. */
+  readonly #unchecked = new Set<Connection>();
+  #checks = 0;
+  #following = false;
   readonly #revokedSessions = new Set<string>();
   #waiting: Waiting[] = [];
   #calls = 0;
 
-  constructor(auth: AuthClients, clock: Clock, logger: Logger) {
+  constructor(auth: AuthClients, limitsOf: (tenant: TenantLimits | undefined) => Limits, clock: Clock, logger: Logger) {
+    this.#limitsOf = limitsOf;
     this.#auth = auth;
     this.#clock = clock;
     this.#logger = logger;
+  }
+
+  /** True while auth tells of the sessions that end. */
+  get following(): boolean {
+    return this.#following;
   }
 
   /** Verifies a token; rejects with the reason auth gives, or UNAVAILABLE. Tokens of one turn go in one call. */
@@ -72,27 +90,34 @@ export class Gate {
   }
 
   /** The connection now belongs to the claims' session: it ends when that ends. */
-  opened(connection: Connection): void {
+  opened(connection: Connection, checks: number): void {
     const { sessionId } = connection.claims;
     const set = this.#bySession.get(sessionId) ?? new Set();
     this.#bySession.set(sessionId, set);
     set.add(connection);
     // It may have ended between the verdict on the token and now.
     if (this.#revokedSessions.has(sessionId)) this.#endAll(sessionId);
+    else if (checks !== this.#checks) this.#unchecked.add(connection);
   }
 
   closed(connection: Connection): void {
     const { sessionId } = connection.claims;
+    this.#unchecked.delete(connection);
     const set = this.#bySession.get(sessionId);
     set?.delete(connection);
     if (set?.size === 0) this.#bySession.delete(sessionId);
   }
 
-  /** The connection has a new token, perhaps of another session of its user. */
-  moved(connection: Connection, claims: Claims): void {
+  /**
+   * The connection has a new token, perhaps of another session of its user, with what the tenant allows by now. Throws
+   * ORIGIN_NOT_ALLOWED, and leaves the connection its old token, where its origin is not listed any more.
+   */
+  moved(connection: Connection, { claims, limits, allowedOrigins, checks }: Verified): void {
+    assertOrigin(connection.origin, allowedOrigins);
     this.closed(connection);
     connection.claims = claims;
-    if (!connection.closed) this.opened(connection);
+    connection.renewLimits(limits);
+    if (!connection.closed) this.opened(connection, checks);
   }
 
   /** Follows the sessions that end. */
@@ -126,21 +151,31 @@ export class Gate {
           // The stream stands: what ended before it did is asked for once.
           checked = true;
           await this.#checkAll();
+        } else if (this.#unchecked.size > 0) {
+          const late = [...this.#unchecked];
+          await this.#check(late);
+          for (const connection of late) this.#unchecked.delete(connection);
         }
+        this.#following = true;
       }
     } finally {
+      this.#following = false;
       clearInterval(watchdog);
     }
   }
 
   async #checkAll(): Promise<void> {
-    const open = [...this.#bySession.values()].flatMap((set) =>
-      [...set].slice(0, 1).map(({ claims: { tenantId, sessionId } }) => ({ tenantId, sessionId })),
-    );
-    for (let i = 0; i < open.length; i += maxSessionsPerCall) {
-      const { invalidSessionIds } = await this.#auth.sessions.checkSessions({
-        sessions: open.slice(i, i + maxSessionsPerCall),
-      });
+    this.#checks++;
+    this.#unchecked.clear();
+    await this.#check([...this.#bySession.values()].flatMap((set) => [...set].slice(0, 1)));
+  }
+
+  async #check(connections: readonly Connection[]): Promise<void> {
+    for (let i = 0; i < connections.length; i += maxSessionsPerCall) {
+      const sessions = connections
+        .slice(i, i + maxSessionsPerCall)
+        .map(({ claims: { tenantId, sessionId } }) => ({ tenantId, sessionId }));
+      const { invalidSessionIds } = await this.#auth.sessions.checkSessions({ sessions });
       for (const sessionId of invalidSessionIds) this.#revoked(sessionId);
     }
   }
@@ -165,9 +200,10 @@ export class Gate {
 
   async #ask(chunk: readonly Waiting[]): Promise<void> {
     this.#calls++;
+    const checks = this.#checks;
     try {
       const { verdicts } = await this.#auth.tokens.verifyTokens({ accessTokens: chunk.map((w) => w.token) });
-      for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict);
+      for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict, checks);
     } catch (thrown) {
       const error = toCaasError(thrown);
       const refusal = error.retryable ? new CaasError('UNAVAILABLE', 'auth does not answer', { cause: error }) : error;
@@ -181,10 +217,17 @@ export class Gate {
   #answer(
     { resolve, reject }: Waiting,
     verdict: { $case: 'verified'; value: VerifiedToken } | { $case: 'refused'; value: number } | undefined,
+    checks: number,
   ): void {
     if (verdict?.$case === 'verified' && verdict.value.claims) {
       const { claims, limits, allowedOrigins } = verdict.value;
-      resolve({ claims, limits, allowedOrigins });
+      if (claims.scopes.includes(entryScope))
+        resolve({ claims, limits: this.#limitsOf(limits), allowedOrigins, checks });
+      // Not PERMISSION_DENIED, which has no close code: what helps is another token, and 4401 says so.
+      else
+        reject(
+          new CaasError('UNAUTHENTICATED', 'the access token is not for this', { details: { scope: entryScope } }),
+        );
     } else {
       const reason = verdict?.$case === 'refused' ? reasonOf(verdict.value) : 'UNAUTHENTICATED';
       reject(new CaasError(reason, 'the access token is not valid'));

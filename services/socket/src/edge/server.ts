@@ -6,7 +6,6 @@ import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
-import { type Limits, limitsOf } from '../limits.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
 import { errorJson, errorProto } from './encode.ts';
@@ -18,14 +17,16 @@ export interface EdgeOptions {
   host: string;
   /** 0: any free one. */
   port: number;
-  defaultLimits: Readonly<Limits>;
-  ceilings: Readonly<Limits>;
   /** False makes `/health/ready` answer 503. */
   ready: () => boolean;
 }
 
 /** How often connections are looked after (pings, expiry, slow readers), ms. */
 const tickMs = 1_000;
+/** Sockets beside those of clients: probes, and those who are told that the node is full. More are cut unheard. */
+const maxPlainSockets = 1_000;
+/** Least time a draining node gives commands in work to be answered, ms. */
+const leastAnswerMs = 100;
 
 /** The WebSocket edge of a node: upgrades, entry, and the life of connections. */
 export class Edge {
@@ -38,6 +39,8 @@ export class Edge {
   /** Sockets that wait for a verdict. */
   readonly #entering = new Set<WebSocket>();
   #draining = false;
+  /** Nothing is taken from clients any more. */
+  #deaf = false;
   #ticker: NodeJS.Timeout | undefined;
 
   constructor(node: NodeServices, turn: Turn, options: EdgeOptions) {
@@ -57,6 +60,7 @@ export class Edge {
     this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
       this.#answer(request, response),
     );
+    this.#http.maxConnections = node.bounds.maxConnections + maxPlainSockets;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
@@ -77,7 +81,10 @@ export class Edge {
     return { port: (this.#http.address() as AddressInfo).port };
   }
 
-  /** No new connections; those open are told to move and kept for `drainMs` or until they have gone. */
+  /**
+   * No new connections; those open are told to move and kept for `drainMs` or until they have gone. Then nothing more is
+   * taken, and what was is answered, within `drainMs` again.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
     const { drainMs } = this.#node.bounds;
@@ -87,9 +94,17 @@ export class Edge {
     const deadline = this.#node.clock.now() + drainMs;
     while (this.#connections.size > 0 && this.#node.clock.now() < deadline)
       await new Promise((resolve) => setTimeout(resolve, 20));
-    await this.#node.messages.writer.idle();
+    this.#deaf = true;
+    const answersEndAtMs = this.#node.clock.now() + Math.max(drainMs, leastAnswerMs);
+    while (this.#commandsInWork() && this.#node.clock.now() < answersEndAtMs)
+      await new Promise((resolve) => setTimeout(resolve, 5));
     this.#turn.flush();
     for (const connection of [...this.#connections]) connection.end('DRAINING', 'the node is going away');
+  }
+
+  #commandsInWork(): boolean {
+    for (const connection of this.#connections) if (connection.inFlight > 0 && !connection.closed) return true;
+    return this.#node.messages.writer.pending > 0;
   }
 
   /** Ends everything at once: after a drain, or in place of one. */
@@ -171,16 +186,16 @@ export class Edge {
     const traceparent = traceparentIn(request);
     try {
       const handshake = readHandshake(request, subprotocol);
-      const { claims, limits, allowedOrigins } = await this.#node.gate.verify(handshake.token);
+      const { claims, limits, allowedOrigins, checks } = await this.#node.gate.verify(handshake.token);
       assertOrigin(handshake.origin, allowedOrigins);
       if (this.#draining) fail('DRAINING', 'the node is going away');
-      const effective = limitsOf(limits, this.#options.defaultLimits, this.#options.ceilings);
-      connection = new Connection(ws, socket, subprotocol, claims, effective, {
+      connection = new Connection(ws, socket, subprotocol, claims, limits, {
+        origin: handshake.origin,
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
       });
-      await this.#open(connection, ws, socket);
+      await this.#open(connection, ws, socket, checks);
     } catch (thrown) {
       const error = toCaasError(thrown);
       if (error.reason === 'INTERNAL')
@@ -190,16 +205,16 @@ export class Edge {
     }
   }
 
-  async #open(connection: Connection, ws: NodeWebSocket, socket: Duplex): Promise<void> {
+  async #open(connection: Connection, ws: NodeWebSocket, socket: Duplex, checks: number): Promise<void> {
     const { claims } = connection;
-    const first = await this.#node.directory.connect(connection);
+    await this.#node.directory.connect(connection);
     if (this.#draining) fail('DRAINING', 'the node is going away');
     if (ws.readyState !== WebSocket.OPEN) {
       this.#left(connection);
       return;
     }
     this.#connections.add(connection);
-    this.#node.gate.opened(connection);
+    this.#node.gate.opened(connection, checks);
     const dispatcher = new Dispatcher(this.#node, connection);
     const binary = connection.subprotocol === 'caas.v1.proto';
     ws.onFault = (code) =>
@@ -208,7 +223,7 @@ export class Edge {
         : connection.end('PROTOCOL_VIOLATION', 'not the WebSocket protocol, or a frame in too many fragments');
     ws.on('message', (data: RawData, isBinary: boolean) => {
       // What was under way when the connection was ended counts no more.
-      if (connection.closed) return;
+      if (connection.closed || this.#deaf) return;
       connection.heard();
       if (isBinary !== binary) {
         connection.end(
@@ -240,7 +255,7 @@ export class Edge {
       maxFrameBytes,
       maxTextBytes: connection.limits.maxTextBytes,
     });
-    if (first) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
+    if (this.#node.directory.becamePresent(connection)) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
     connection.onRelief = () => {
       dispatcher.goOn();
       if (ws.isPaused) this.#resumeIfRelieved(connection);

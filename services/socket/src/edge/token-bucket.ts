@@ -1,11 +1,16 @@
 /** A token bucket in two numbers (GCRA): no timer, no allocation per take. */
 export class TokenBucket {
   #theoreticalArrivalMs = 0;
-  readonly #intervalMs: number;
-  readonly #toleranceMs: number;
+  #intervalMs = 0;
+  #toleranceMs = 0;
 
   /** `ratePerSecond` sustained, `burst` at once. */
   constructor(ratePerSecond: number, burst: number) {
+    this.adjust(ratePerSecond, burst);
+  }
+
+  /** Another rate and burst from now on. */
+  adjust(ratePerSecond: number, burst: number): void {
     this.#intervalMs = 1000 / ratePerSecond;
     this.#toleranceMs = this.#intervalMs * (burst - 1);
   }
