@@ -17,3 +17,9 @@ export const tenantLimitCeilings: Readonly<Record<keyof TenantLimits, number>> =
   framesPerMinute: 60_000,
   maxConnections: 100,
 };
+
+/** Users over all reactions of one message, each kind counted: nodes refuse a further one, persistence drops it. */
+export const maxReactionUsers = 1_000;
+
+/** Pinned messages of one conversation: nodes refuse a further one, persistence drops it. */
+export const maxPins = 100;

@@ -3,7 +3,7 @@ import { type HeadCommit, type MessageStore, maxDocumentsPerCall } from '@caas/m
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import { maxSuccessorsConsidered } from './apply/limits.ts';
 import { type Base, isApplied } from './apply/model.ts';
-import { needsOf, needsSuccessors } from './apply/needs.ts';
+import { needsOf, needsPins, needsSuccessors } from './apply/needs.ts';
 import { emptyConversation } from './apply/new-documents.ts';
 import { inChunks } from './chunks.ts';
 import type { Group, ShardState } from './shard-state.ts';
@@ -65,6 +65,7 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
     conversation: state.head(name),
     messages: new Map(),
     participants: new Map(),
+    pinned: new Set<string>(),
   }));
   const messageKeys: { base: number; tenantId: string; conversationId: string; messageId: string }[] = [];
   const participantKeys: { base: number; tenantId: string; conversationId: string; userId: string }[] = [];
@@ -83,8 +84,21 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
     if (messages[i]) bases[key.base]?.messages.set(key.messageId, messages[i]);
   for (const [i, key] of participantKeys.entries())
     if (participants[i]) bases[key.base]?.participants.set(key.userId, participants[i]);
-  await Promise.all(groups.map((group, i) => loadSuccessors(store, group, bases[i] as Base)));
+  await Promise.all(
+    groups.flatMap((group, i) => {
+      const base = bases[i] as Base;
+      return [loadSuccessors(store, group, base), loadPins(store, group, base)];
+    }),
+  );
   return bases;
+};
+
+/** After the fence, so that nobody else pins meanwhile. */
+const loadPins = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
+  if (!base.conversation || !needsPins(group.records)) return;
+  const pinned = base.pinned as Set<string>;
+  for (const message of await store.messages.pinned(group, base.conversation.lastSeq, maxDocumentsPerCall))
+    pinned.add(message.messageId);
 };
 
 const loadSuccessors = async (store: MessageStore, group: Group, base: Base): Promise<void> => {

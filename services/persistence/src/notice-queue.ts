@@ -3,11 +3,14 @@ import type { News } from './notify.ts';
 /** Batches whose notices may wait for a slow node or key-value store; those of a further batch are dropped. */
 export const maxWaitingNews = 8;
 
+const countOf = ({ notices, rejections }: News): number => notices.length + rejections.length;
+
 /**
  * Sends the news of batches one after the other, outside the way of the batches. When the other side is slow or away, news
  * is dropped and counted: nodes find out by comparing heads.
  */
 export class NoticeQueue {
+  /** Notices of heads and of rejected messages. */
   dropped = 0;
   readonly #send: (news: News) => Promise<void>;
   readonly #onFault: (fault: unknown) => void;
@@ -20,16 +23,16 @@ export class NoticeQueue {
   }
 
   add(news: News): void {
-    if (news.notices.length === 0 && news.rejections.length === 0) return;
+    if (countOf(news) === 0) return;
     if (this.#waiting >= maxWaitingNews) {
-      this.dropped += news.notices.length;
+      this.dropped += countOf(news);
       return;
     }
     this.#waiting += 1;
     this.#last = this.#last
       .then(() => this.#send(news))
       .catch((fault: unknown) => {
-        this.dropped += news.notices.length;
+        this.dropped += countOf(news);
         this.#onFault(fault);
       })
       .finally(() => {

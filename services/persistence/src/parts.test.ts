@@ -1,5 +1,6 @@
 import { maxGenerations, offsetsPerGeneration, positionOf } from '@caas/event-log';
 import { ConfigError } from '@caas/kit';
+import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { NodeEnvelope } from '@caas/proto/caas/events/v1/node_envelope';
 import { expect, test } from '@jest/globals';
 import { emptyConversation, emptyParticipant } from './apply/new-documents.ts';
@@ -19,6 +20,7 @@ const aNotice = (participants: number, userId = 'ann') => ({
   affectedUsers: [],
   nodeIds: new Set<string>(),
 });
+const aRejection = { rejected: MessageRejected.fromPartial({}), traceparent: '', nodeId: 'n1' };
 const entriesOf = (envelope: Uint8Array) => NodeEnvelope.decode(envelope).entries;
 
 test('entries that were encoded one by one are one envelope', () => {
@@ -64,11 +66,11 @@ test('news that nobody takes is dropped and counted, and the rest leaves in orde
     (fault) => faults.push(fault),
   );
   for (let i = 0; i < maxWaitingNews + 2; i += 1)
-    queue.add({ notices: [{ ...aNotice(0), prevHeadRev: i }], rejections: [] });
+    queue.add({ notices: [{ ...aNotice(0), prevHeadRev: i }], rejections: i > maxWaitingNews ? [aRejection] : [] });
   release();
   await queue.settled();
   expect(sent).toEqual([0, 2, 3, 4, 5, 6, 7]);
-  expect([queue.dropped, faults.length]).toEqual([3, 1]);
+  expect([queue.dropped, faults.length]).toEqual([4, 1]);
 });
 
 test('positions sort by offset, later generations after earlier ones, and stay exact', () => {

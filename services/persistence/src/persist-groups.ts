@@ -1,10 +1,11 @@
 import type { EventLog } from '@caas/event-log';
 import type { Clock } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import { type Persisted, tellPersisted, tellRejected } from './acknowledge.ts';
 import { applyEvents } from './apply/apply-events.ts';
 import { type Base, type EventRecord, exists, isApplied, type Outcome } from './apply/model.ts';
+import { inChunks } from './chunks.ts';
 import { fenceHeads, loadBases, loadHeads, superseded } from './load.ts';
 import type { News, NoticeFor } from './notify.ts';
 import type { Group, ShardState } from './shard-state.ts';
@@ -136,7 +137,8 @@ const againTold = async (store: MessageStore, state: ShardState, groups: readonl
     if (again.length === 0) continue;
     const ids = new Set(again.flatMap(({ event }) => (event.kind === 'sent' ? [event.value.messageId] : [])));
     const keys = [...ids].map((messageId) => ({ ...about(head), messageId }));
-    const seqs = (await store.messages.getMany(keys)).flatMap((m) => (m && m.seq <= head.lastSeq ? [m.seq] : []));
+    const messages = await inChunks(keys, maxDocumentsPerCall, (chunk) => store.messages.getMany(chunk));
+    const seqs = messages.flatMap((m) => (m && m.seq <= head.lastSeq ? [m.seq] : []));
     if (seqs.length > 0)
       persisted.push({ ...about(head), firstSeq: Math.min(...seqs), traceparent: lastTraceparent(again) });
     notices.push({

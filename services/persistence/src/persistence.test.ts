@@ -1,4 +1,4 @@
-import { deadLetterTopic, type NewRecord, positionOf, Topic } from '@caas/event-log';
+import { deadLetterTopic, type EventLog, type NewRecord, positionOf, Topic } from '@caas/event-log';
 import { interestKey, userNodesKey } from '@caas/key-value';
 import { CaasError } from '@caas/kit';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
@@ -145,6 +145,29 @@ describe('what was accepted', () => {
       });
     },
   );
+
+  test('is told again and not parked when more of it than one call of the store takes comes again', async () => {
+    const bench = await aBench();
+    const c = aConversation('c');
+    await send(bench, c, c.created(['ann', 'bob']), ...names(1_500).map((name) => c.sent(name)));
+    let failed = 0;
+    const log: EventLog = {
+      append: async (records) => {
+        // After the commit, so that the very same records come again.
+        if (records[0]?.topic === Topic.messageDelivered && failed++ === 0) throw unavailable();
+        return bench.log.append(records);
+      },
+      subscribe: (...args) => bench.log.subscribe(...args),
+      tail: (...args) => bench.log.tail(...args),
+      read: (...args) => bench.log.read(...args),
+      bounds: (...args) => bench.log.bounds(...args),
+      close: async () => undefined,
+    };
+    const worker = bench.start({ log, config: { maxBatchRecords: 3_000 } });
+    await until(async () => (await worker.stats()).lag === 0);
+    expect(await bench.checked('c')).toHaveLength(1_500);
+    expect([failed, (await worker.stats()).parked]).toEqual([2, 0]);
+  });
 
   test('waits in the log while the store is away, and is applied when it is back', async () => {
     const bench = await aBench();

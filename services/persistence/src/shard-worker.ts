@@ -5,7 +5,7 @@ import { retriedHeader } from './dead-letters.ts';
 import { decode } from './decode.ts';
 import type { NoticeQueue } from './notice-queue.ts';
 import { type Persistence, type PersistPorts, persistGroups } from './persist-groups.ts';
-import { type Group, ShardState } from './shard-state.ts';
+import { conversationName, type Group, ShardState } from './shard-state.ts';
 import { type DecodedEvent, groupsOf, slicesOf } from './slices.ts';
 import type { Counters } from './stats.ts';
 
@@ -84,7 +84,7 @@ export class ShardWorker implements ShardHandler {
       } else await this.#keepBack(group);
     }
     for (const event of events)
-      if (!deadLetters.isParked(`${event.tenantId} ${event.conversationId}`)) open.push(event);
+      if (!deadLetters.isParked(conversationName(event.tenantId, event.conversationId))) open.push(event);
     return open;
   }
 

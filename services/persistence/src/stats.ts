@@ -14,7 +14,7 @@ export interface Counters {
 export interface PersistenceStats extends Counters {
   /** Conversations that wait for an operator. */
   parked: number;
-  /** Notices to nodes that were given up. */
+  /** Notices to nodes, of heads and of rejected messages, that were given up. */
   noticesDropped: number;
   /** Records of all shards not yet applied. */
   lag: number;

@@ -10,7 +10,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { aConversation, topicOf } from '../testing/builders.ts';
 import { applyEvents } from './apply-events.ts';
-import { maxEditsKept, maxReactionKinds, maxReactionUsers } from './limits.ts';
+import { maxEditsKept, maxPins, maxReactionKinds, maxReactionUsers } from './limits.ts';
 import type { ConversationEvent, EventRecord, Outcome } from './model.ts';
 import { emptyConversation } from './new-documents.ts';
 
@@ -39,7 +39,8 @@ class Room {
     // What fencing leaves behind in a conversation that is not there yet.
     const fence = records.some((r) => r.event.kind === 'updated' && r.event.value.change?.$case === 'created');
     if (!this.head && fence) this.head = { ...emptyConversation(key.tenantId, key.conversationId), headRev: 1 };
-    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants };
+    const pinned = new Set([...this.messages.values()].flatMap((m) => (m.pinnedAtMs > 0 ? [m.messageId] : [])));
+    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants, pinned };
     return structuredCloneFree(applyEvents(base, records, this.epoch, 1));
   }
 
@@ -217,6 +218,20 @@ describe('changes of messages', () => {
     expect(room.message('b').reactions).toHaveLength(maxReactionKinds);
     takes(room, ...Array.from({ length: maxReactionUsers + 3 }, (_, i) => c.reacted(`u${i}`, 'b', 'k0')));
     expect(room.message('b').reactions.flatMap((r) => r.userIds)).toHaveLength(maxReactionUsers);
+  });
+
+  test('pins past the limit are dropped, over batches and within one; an unpinned or deleted one makes room', () => {
+    const room = aRoom();
+    const ids = Array.from({ length: maxPins + 3 }, (_, i) => `m${i}`);
+    const pins = () => ids.filter((id) => room.message(id).pinnedAtMs > 0);
+    const [last, beyond, far] = ids.slice(-3) as [string, string, string];
+    takes(room, ...ids.map((id) => c.sent(id)), ...ids.slice(0, 40).map((id) => c.pinned('ann', id)));
+    takes(room, ...ids.slice(30).map((id) => c.pinned('ann', id)));
+    expect(pins()).toEqual(ids.slice(0, maxPins));
+    takes(room, c.pinned('ann', beyond), c.pinned('bob', 'm0', false), c.pinned('ann', far), c.pinned('ann', last));
+    expect(pins()).toEqual([...ids.slice(1, maxPins), far]);
+    takes(room, c.deleted('m1'), c.pinned('ann', beyond));
+    expect(pins()).toEqual([...ids.slice(2, maxPins), beyond, far]);
   });
 
   test('several changes of a message in one batch are one document with one change told', () => {

@@ -88,6 +88,14 @@ export class Draft {
     else if (!this.#messages.has(messageId) && !this.#isSettled(document)) this.putMessage(document);
   }
 
+  /** Pinned messages; exact where an event pins one. */
+  pinCount(): number {
+    let count = 0;
+    for (const messageId of this.#base.pinned) if (!this.#messages.has(messageId)) count += 1;
+    for (const message of this.#messages.values()) if (message.pinnedAtMs > 0) count += 1;
+    return count;
+  }
+
   member(userId: string): Member | undefined {
     const known = this.#members.get(userId);
     if (known) return known;

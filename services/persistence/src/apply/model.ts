@@ -44,6 +44,8 @@ export interface Base {
   messages: ReadonlyMap<string, MessageDocument>;
   /** By user id; committed or not. */
   participants: ReadonlyMap<string, ParticipantDocument>;
+  /** Ids of pinned messages, committed or not; empty unless an event pins one. */
+  pinned: ReadonlySet<string>;
 }
 
 /** What the events of a batch make of a conversation: to be written in step 1, committed in step 2, told afterwards. */

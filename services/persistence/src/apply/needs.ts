@@ -50,6 +50,13 @@ export const needsSuccessors = (
   return leavers.size > 0 && (appoints || [...leavers].some((id) => participants.get(id)?.role === Role.ROLE_OWNER));
 };
 
+/** Whether an event pins a message, so that the pinned ones have to be counted. */
+export const needsPins = (records: readonly EventRecord[]): boolean =>
+  records.some(({ event }) => {
+    const act = event.kind === 'action' ? event.value.act : undefined;
+    return act?.$case === 'pinSet' && act.value.pinned;
+  });
+
 /** How many documents a record may need: what the size of a slice of a batch is counted in. */
 export const weightOf = ({ event }: EventRecord): number =>
   event.kind === 'updated' ? 1 + usersIn(event.value.change).length : 1;

@@ -20,7 +20,10 @@ const removed = (reactions: readonly ReactionRecord[], kind: string, userId: str
     .filter((reaction) => reaction.userIds.length > 0);
 };
 
-/** Sets or takes back a user's reaction. Past a limit the act is dropped: nodes refuse it, so only a race gets here. */
+/**
+ * Sets or takes back a user's reaction. Past a limit the act is dropped: nodes refuse it with LIMIT_EXCEEDED, so only acts
+ * of the same moment get here.
+ */
 export const applyReactionSet = (draft: Draft, { messageId, kind, present }: ReactionSet, userId: string): void =>
   draft.changeMessage(messageId, (document) => {
     if (document.deletedAtMs > 0) return undefined;
