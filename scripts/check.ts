@@ -1,5 +1,5 @@
 /** Everything that can be judged without running the product; reports all that is wrong, not the first only. */
-import { readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { lockFaults } from './complete-lock.ts';
 import { contractChanges } from './contract-changes.ts';
 import { generate } from './gen.ts';
@@ -17,6 +17,16 @@ const generatedCode = async (): Promise<Outcome> => {
   }
 };
 
+const promisedContract = async (): Promise<Outcome> => {
+  const image = `.cache/contract-${process.pid}.binpb`;
+  mkdirSync('.cache', { recursive: true });
+  try {
+    return await contractChanges(image);
+  } finally {
+    rmSync(image, { force: true });
+  }
+};
+
 const documents = async (): Promise<Outcome> => {
   const { errorsDocPath, errorsDocument } = await import('./errors-doc.ts');
   const fresh = readFileSync(errorsDocPath, 'utf8') === errorsDocument();
@@ -28,7 +38,7 @@ const steps: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
   lint: () => runTool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--max-diagnostics=100', '.'),
   'unused code and dependencies': () => runTool('knip', '--no-progress'),
   'contract lint': () => runTool('buf', 'lint'),
-  'contract compatibility': contractChanges,
+  'contract compatibility': promisedContract,
   'generated code': generatedCode,
   documents,
   lockfile: () => judge(lockFaults()),

@@ -1,35 +1,27 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { type Outcome, runTool } from './run-step.ts';
 
-/** Output of git, or undefined where it fails: no such commit, no repository. */
-const git = (...args: string[]): string | undefined => {
-  try {
-    return execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  } catch {
-    return undefined;
-  }
-};
+/**
+ * The contract that users and other nodes have been promised, as a descriptor image. It is committed: what is promised
+ * does not depend on which commits are at hand, and a break stays one until somebody accepts it by name.
+ */
+export const baselinePath = 'proto/baseline.binpb';
 
-/** The commit the contract must stay compatible with: where this branch left main; on main, the commit before. */
-const baseCommit = (): string | undefined => {
-  const main =
-    git('rev-parse', '--verify', '--quiet', 'main') ?? git('rev-parse', '--verify', '--quiet', 'origin/main');
-  const head = git('rev-parse', 'HEAD');
-  if (main === undefined || main === head) return git('rev-parse', '--verify', '--quiet', 'HEAD~');
-  return git('merge-base', 'HEAD', main);
-};
+/** Writes the contract of proto/ as an image. */
+export const buildContract = (path: string): Promise<Outcome> =>
+  runTool('buf', 'build', 'proto', '--as-file-descriptor-set', '--exclude-source-info', '-o', path);
 
-/** Compares proto/ with its state at the base commit. A history that has none yet has nothing to break. */
-export const contractChanges = async (): Promise<Outcome> => {
-  const base = baseCommit();
-  if (base === undefined || !git('ls-tree', base, 'proto')) return { ok: true, output: '' };
-  const archive = `.cache/contract-${process.pid}.tar`;
-  mkdirSync('.cache', { recursive: true });
-  try {
-    execFileSync('git', ['archive', '--format=tar', '-o', archive, base, 'proto']);
-    return await runTool('buf', 'breaking', 'proto', '--against', `${archive}#subdir=proto`);
-  } finally {
-    rmSync(archive, { force: true });
-  }
+/** What in proto/ breaks the promise; also no promise at all does. */
+export const contractBreaks = async (): Promise<Outcome> =>
+  existsSync(baselinePath)
+    ? await runTool('buf', 'breaking', 'proto', '--against', baselinePath)
+    : { ok: false, output: `${baselinePath} is missing: run npm run gen -- --accept-contract` };
+
+/** Compares proto/ with the promise, and the promise with an image of proto/: what was added is promised too. */
+export const contractChanges = async (image: string): Promise<Outcome> => {
+  const breaks = await contractBreaks();
+  if (!breaks.ok) return breaks;
+  const built = await buildContract(image);
+  if (!built.ok || readFileSync(baselinePath).equals(readFileSync(image))) return built;
+  return { ok: false, output: `${baselinePath} lacks what proto/ adds: run npm run gen` };
 };

@@ -1,6 +1,10 @@
-/** Regenerates gen/ from proto/: TypeScript, and the descriptor image that rules and gRPC reflection read. */
+/**
+ * Regenerates gen/ from proto/: TypeScript, and the descriptor image that rules and gRPC reflection read; then adds to the
+ * promised contract (proto/baseline.binpb) what is new. What breaks it is refused, unless `--accept-contract` is given.
+ */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { baselinePath, buildContract, contractBreaks } from './contract-changes.ts';
 import { runTool } from './run-step.ts';
 
 const buf = async (...args: string[]): Promise<void> => {
@@ -61,4 +65,10 @@ if (import.meta.main) {
   for (const file of stale) rmSync(join('gen', file));
   rmSync(scratch, { recursive: true, force: true });
   process.stdout.write(`gen/: ${changed.length} changed, ${stale.length} removed\n`);
+  const breaks = process.argv.includes('--accept-contract') ? undefined : await contractBreaks();
+  const promised = breaks?.ok === false ? breaks : await buildContract(baselinePath);
+  if (!promised.ok) {
+    process.stdout.write(`${promised.output}\nThe contract is broken for whoever relies on it: see CONTRIBUTING.md\n`);
+    process.exitCode = 1;
+  }
 }

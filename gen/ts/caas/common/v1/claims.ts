@@ -27,7 +27,10 @@ export interface Claims {
   expiresAtMs: number;
 }
 
-/** Limits of a tenant, each already within its ceiling. Absent means the platform's default. */
+/**
+ * Limits of a tenant, each already within its ceiling. Absent means the platform's default. Rates and connections are
+ * counted by each node for itself: over n nodes a user may have n times as much.
+ */
 export interface TenantLimits {
   /** Text of a message, UTF-8 bytes. */
   maxTextBytes?:
@@ -41,7 +44,7 @@ export interface TenantLimits {
   maxMentions?:
     | number
     | undefined;
-  /** Kinds of reaction on a message. */
+  /** Kinds of reaction on a message; the reactions of a message are at most 1,000 whatever a tenant has. */
   maxReactionKinds?:
     | number
     | undefined;
@@ -53,19 +56,19 @@ export interface TenantLimits {
   maxConversations?:
     | number
     | undefined;
-  /** Sends a user may make per second, sustained. */
+  /** Sends a user may make per second, sustained, on each node. */
   sendsPerSecond?:
     | number
     | undefined;
-  /** Sends a user may make at once before the sustained rate applies. */
+  /** Sends a user may make at once before the sustained rate applies, on each node. */
   sendsBurst?:
     | number
     | undefined;
-  /** Frames other than sends a user may send per minute. */
+  /** Frames other than sends a user may send per minute, on each node. */
   framesPerMinute?:
     | number
     | undefined;
-  /** Open connections of a user. */
+  /** Open connections of a user, on each node. */
   maxConnections?: number | undefined;
 }
 

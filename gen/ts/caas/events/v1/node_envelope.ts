@@ -63,7 +63,10 @@ export interface HeadNotice {
   tenantId: string;
   /** The conversation. */
   conversationId: string;
-  /** Revision before this commit: a reader that is not there has missed something. */
+  /**
+   * Revision before this commit: a reader that is not there has missed something. 0: the conversation's first, or a commit
+   * told again.
+   */
   prevHeadRev: number;
   /** Revision after this commit. */
   headRev: number;
@@ -73,7 +76,7 @@ export interface HeadNotice {
   lastPosition: number;
   /** Digest at last_seq. */
   digest: string;
-  /** Offsets applied by this commit, by "topic-partition". */
+  /** Offsets this commit applied, by "topic-partition"; of a commit told again, all that the conversation has applied. */
   applied: { [key: string]: number };
   /** Documents changed by this commit, other than new messages. */
   changes: DocumentChange[];
@@ -212,13 +215,13 @@ export const NodeEntry: MessageFns<NodeEntry> = {
         HeadNotice.encode(message.entry.value, writer.uint32(18).fork()).join();
         break;
       case "typing":
-        TypingNotice.encode(message.entry.value, writer.uint32(26).fork()).join();
+        TypingNotice.encode(message.entry.value, writer.uint32(34).fork()).join();
         break;
       case "presence":
-        PresenceNotice.encode(message.entry.value, writer.uint32(34).fork()).join();
+        PresenceNotice.encode(message.entry.value, writer.uint32(42).fork()).join();
         break;
       case "rejected":
-        MessageRejected.encode(message.entry.value, writer.uint32(42).fork()).join();
+        MessageRejected.encode(message.entry.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -253,24 +256,24 @@ export const NodeEntry: MessageFns<NodeEntry> = {
             message.entry = { $case: "head", value: HeadNotice.decode(reader, reader.uint32()) };
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
+          case 4: {
+            if (tag !== 34) {
               break;
             }
 
             message.entry = { $case: "typing", value: TypingNotice.decode(reader, reader.uint32()) };
             continue;
           }
-          case 4: {
-            if (tag !== 34) {
+          case 5: {
+            if (tag !== 42) {
               break;
             }
 
             message.entry = { $case: "presence", value: PresenceNotice.decode(reader, reader.uint32()) };
             continue;
           }
-          case 5: {
-            if (tag !== 42) {
+          case 6: {
+            if (tag !== 50) {
               break;
             }
 

@@ -90,7 +90,7 @@ export interface ClientFrame {
     /** Sends the content of a message the user can read to another conversation. Answer: accepted. */
     { $case: "forwardMessage"; value: ForwardMessage }
     | //
-    /** Sets or takes back one's own reaction. Answer: accepted. */
+    /** Sets or takes back one's own reaction; at most 1,000 a message, all kinds together. Answer: accepted. */
     { $case: "setReaction"; value: SetReaction }
     | //
     /** Pins or unpins a message (in channels: admins and owners). Answer: accepted. */
@@ -147,7 +147,7 @@ export interface ClientFrame {
     /** Reads the messages of a thread by seq. Answer: history. */
     { $case: "getThread"; value: GetThread }
     | //
-    /** Reads the pinned messages, latest pin first, at most 100. Answer: history. */
+    /** Reads the pinned messages, latest pin first, at most 100; not those hidden for oneself. Answer: history. */
     { $case: "listPins"; value: ListPins }
     | //
     /** Brings conversations up to date. Answer: sync, with one delta a conversation in the order of the request. */
@@ -235,7 +235,7 @@ export interface ForwardMessage {
   retry: boolean;
 }
 
-/** Sets or takes back one's own reaction. Answer: accepted. */
+/** Sets or takes back one's own reaction; at most 1,000 a message, all kinds together. Answer: accepted. */
 export interface SetReaction {
   /** The conversation. */
   conversationId: string;
@@ -261,11 +261,15 @@ export interface SetPin {
 export interface CreateConversation {
   /** How it works; required. */
   kind: ConversationKind;
-  /** The creator's own id of it, so that a retry creates nothing twice; required but for direct ones. */
+  /**
+   * The creator's own id of it, so that a retry creates nothing twice; required but for direct ones. A used one answers
+   * that conversation as it stands, whatever title, picture, metadata and members are asked for; another kind or
+   * history_for_new_members than it was created with: IDEMPOTENCY_CONFLICT.
+   */
   clientRef: string;
   /** Title; may be empty. */
   title: string;
-  /** Address of a picture; may be empty. */
+  /** Address of a picture, https (or http of a loopback host); may be empty. */
   avatarUrl: string;
   /** The tenant's own small data. */
   metadata: { [key: string]: string };
@@ -288,7 +292,7 @@ export interface UpdateConversation {
   title?:
     | string
     | undefined;
-  /** New picture; absent: stays. */
+  /** New picture, https (or http of a loopback host); empty: none, absent: stays. */
   avatarUrl?:
     | string
     | undefined;
@@ -461,7 +465,7 @@ export interface UpdateProfile {
   displayName?:
     | string
     | undefined;
-  /** Address of a picture. */
+  /** Address of a picture, https (or http of a loopback host); empty: none. */
   avatarUrl?:
     | string
     | undefined;

@@ -81,13 +81,16 @@ export interface Reaction {
 }
 
 /**
- * Where a conversation stands. A client that is at prev_head_rev and has applied the changes sent before this one
- * is at head_rev; any other client has missed something and syncs.
+ * Where a conversation stands. In an event: a client that is at prev_head_rev and has applied the changes sent before
+ * this one is at head_rev; any other client has missed something and syncs.
  */
 export interface Head {
   /** The conversation. */
   conversationId: string;
-  /** Revision before the commit this head tells of. */
+  /**
+   * Revision before the commit this head tells of; 0: not known, or there was none (in answers, in a
+   * conversation's first head, and where the node has missed a notice): a client that is not at head_rev then syncs.
+   */
   prevHeadRev: number;
   /** Revision now. */
   headRev: number;
@@ -173,7 +176,7 @@ export interface ConversationEntry {
     | undefined;
   /** Messages after own read_seq that are neither one's own nor tombstones; exact. */
   unreadCount: number;
-  /** The last message; absent when there is none. */
+  /** The last message; absent when there is none, when the user may not read it or has hidden it. */
   lastMessage: Message | undefined;
 }
 

@@ -100,7 +100,7 @@ export interface Done {
 
 /** A page of conversations. */
 export interface ConversationPage {
-  /** Entries by conversation id. */
+  /** Entries by conversation id; fewer than asked for where they are more than 1 MiB. */
   entries: ConversationEntry[];
   /** Cursor of the next page; empty: this was the last. */
   next: string;
@@ -114,9 +114,9 @@ export interface MemberPage {
   next: string;
 }
 
-/** A page of messages. */
+/** A page of messages: at most what was asked for, and at most 1 MiB unless one message alone is more. */
 export interface HistoryPage {
-  /** Messages ascending by seq. */
+  /** Messages ascending by seq; of ListPins by pin, latest first. Without those the user has hidden. */
   messages: Message[];
   /** The head they were read at. */
   head:
@@ -124,13 +124,13 @@ export interface HistoryPage {
     | undefined;
   /** True when there are more before the first. */
   moreBefore: boolean;
-  /** True when there are more after the last. */
+  /** True when there are more after the last; of ListPins: earlier pins did not fit. */
   moreAfter: boolean;
 }
 
 /** Deltas of conversations. */
 export interface SyncResult {
-  /** One a conversation asked for, in order; fewer when the limit was reached: ask again for the rest. */
+  /** One a conversation asked for, in order; fewer when the limit or 1 MiB was reached: ask again for the rest. */
   deltas: ConversationDelta[];
 }
 
@@ -140,7 +140,10 @@ export interface ConversationDelta {
   conversationId: string;
   /** Why there is no delta: CONVERSATION_NOT_FOUND when the user is not (any more) a member, CURSOR_INVALID, … */
   refused: ErrorReason;
-  /** Changed and new messages, tombstones included, by rev; those already hidden for the user are listed in hidden. */
+  /**
+   * Changed and new messages, tombstones included, by rev. Hidden ones are among them, for the digest is over all: what
+   * hidden_message_ids names is not to be shown.
+   */
   messages: Message[];
   /** Changed participants, by rev. */
   participants: Participant[];
@@ -148,7 +151,7 @@ export interface ConversationDelta {
   conversation:
     | Conversation
     | undefined;
-  /** Messages newly hidden for the user. */
+  /** Messages newly hidden for the user, and those of `messages` that were hidden before. */
   hiddenMessageIds: string[];
   /** Where the conversation stands. */
   head:
@@ -158,7 +161,7 @@ export interface ConversationDelta {
   cursor: string;
   /** True when changes up to the head remain: ask again with the cursor. False: complete up to the head. */
   more: boolean;
-  /** Set when there was more than a sync gives: the messages are the newest ones only; earlier ones are history. */
+  /** Set when there was more than a sync gives (500 changes, 1 MiB): the messages are the newest ones only; earlier ones are history. */
   limited: Limited | undefined;
 }
 
@@ -261,7 +264,7 @@ export interface Typing {
   conversationId: string;
   /** Who. */
   userId: string;
-  /** True: types; false: ceased. Without a repeat it ceases after 6,000 ms. */
+  /** True: types; false: ceased. Nothing is sent when a sign is not repeated: take it for ceased after 6,000 ms. */
   typing: boolean;
 }
 
