@@ -146,7 +146,13 @@ describe('bad input at the edge', () => {
 
     test('in the URL: TOKEN_IN_URL, also with a good one in the header', async () => {
       const { accessToken } = await newUser();
-      for (const query of [`?access_token=${accessToken}`, `//?TOKEN=x`, `/a?b=c&jwt=${accessToken}`]) {
+      for (const query of [
+        `?access_token=${accessToken}`,
+        '?refresh_token=x',
+        '?id_token=x',
+        `//?TOKEN=x`,
+        `/a?b=c&jwt=${accessToken}`,
+      ]) {
         await expectClosedFor(attempt(accessToken, {}, `${node()}/${query}`), 'TOKEN_IN_URL');
       }
     });

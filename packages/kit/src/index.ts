@@ -7,3 +7,4 @@ export type { Logger } from './log.ts';
 export * from './retry.ts';
 export * from './tenant-limits.ts';
 export * from './trace.ts';
+export * from './url-credentials.ts';

@@ -166,6 +166,9 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         expect(await store.messages.hiddenIn(user, 1, 2)).toEqual(['a', 'b']);
         expect(await store.messages.hiddenIn(user, 2, 2)).toEqual(['b']);
         expect(await store.messages.hiddenIn({ ...key, userId: 'bob' }, 1, 2)).toEqual([]);
+        const at = (seq: number, userId = 'ann') => ({ ...key, userId, seq });
+        expect(await store.messages.areHidden([at(2), at(3), at(2, 'bob'), at(1)])).toEqual([true, false, false, true]);
+        expect(await store.messages.areHidden([])).toEqual([]);
         expect(await store.messages.hiddenSince(user, 5, 10)).toEqual([hidden('b', 2, 6), hidden('a', 1, 9)]);
         expect(await store.messages.hiddenSince(user, 5, 1)).toEqual([hidden('b', 2, 6)]);
       });
@@ -251,9 +254,9 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         expect(await ofUser('', 9, false)).toEqual(documents);
         expect(await ofUser('', 9, true)).toEqual([documents[0], documents[2]]);
         expect(await ofUser((rooms[0] as Room).key.conversationId, 1, false)).toEqual([documents[1]]);
-        expect(await store.participants.countActive('t1', userId)).toBe(2);
-        expect(await store.participants.countActive('t2', userId)).toBe(1);
-        expect(await store.participants.countActive('t1', 'nobody')).toBe(0);
+        expect(await store.participants.countActive('t1', ['nobody', userId, userId])).toEqual([0, 2, 2]);
+        expect(await store.participants.countActive('t2', [userId])).toEqual([1]);
+        expect(await store.participants.countActive('t1', [])).toEqual([]);
       });
     });
 

@@ -63,6 +63,8 @@ export interface MessageRole {
   hide(documents: readonly HiddenDocument[]): Promise<void>;
   /** Ids of messages hidden for the user with fromSeq ≤ seq ≤ toSeq. */
   hiddenIn(key: ParticipantKey, fromSeq: number, toSeq: number): Promise<string[]>;
+  /** For each message, by its user and seq: whether it is hidden for the user. */
+  areHidden(keys: readonly HiddenKey[]): Promise<boolean[]>;
   /** Hidden entries of the user with rev > afterRev, ordered by rev, at most `limit`. */
   hiddenSince(key: ParticipantKey, afterRev: number, limit: number): Promise<HiddenDocument[]>;
 }
@@ -73,6 +75,10 @@ export interface SeqRange {
   limit: number;
   /** Which end `limit` counts from; the answer is ascending by seq in either case. */
   from: 'oldest' | 'newest';
+}
+
+export interface HiddenKey extends ParticipantKey {
+  seq: number;
 }
 
 export interface UnreadQuery extends ParticipantKey {
@@ -108,8 +114,8 @@ export interface ParticipantRole {
   ofUser(tenantId: string, userId: string, page: ParticipationPage): Promise<ParticipantDocument[]>;
   /** Participants with rev > afterRev, ordered by rev, at most `limit`. */
   changedSince(key: ConversationKey, afterRev: number, limit: number): Promise<ParticipantDocument[]>;
-  /** Number of conversations the user is active in. */
-  countActive(tenantId: string, userId: string): Promise<number>;
+  /** Number of conversations each user is active in, in the order of the ids. */
+  countActive(tenantId: string, userIds: readonly string[]): Promise<number[]>;
 }
 
 export interface ParticipantPage {

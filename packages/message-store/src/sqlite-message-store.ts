@@ -74,6 +74,10 @@ const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
   },
   hiddenIn: (key, fromSeq, toSeq) =>
     reader.call('hiddenIn', { key: { ...bare(key), userId: key.userId }, fromSeq, toSeq }),
+  areHidden: async (keys) => {
+    bounded(keys.length);
+    return keys.length === 0 ? [] : reader.call('areHidden', keys);
+  },
   hiddenSince: async (key, afterRev, limit) => {
     bounded(limit);
     const rows = await reader.call('hiddenSince', { key: { ...bare(key), userId: key.userId }, afterRev, limit });
@@ -130,7 +134,10 @@ const participantRole = (reader: Reader, writer: Writer): ParticipantRole => ({
     bounded(limit);
     return unpack(ParticipantDocument, await reader.call('participantsChanged', { key: bare(key), afterRev, limit }));
   },
-  countActive: (tenantId, userId) => reader.call('countActive', { tenantId, userId }),
+  countActive: async (tenantId, userIds) => {
+    bounded(userIds.length);
+    return userIds.length === 0 ? [] : reader.call('countActive', { tenantId, userIds });
+  },
 });
 
 export interface SqliteMessageStoreOptions {

@@ -69,6 +69,8 @@ export interface NodeBounds {
   maxMalformedFrames: number;
   /** Rate refusals, less the frames let through since, after which a connection is closed. */
   maxRateRefusals: number;
+  /** Messages or entries of one reply, bytes of JSON; a page ends at it, with one at least. */
+  maxReplyBytes: number;
   /** Silence after which the node pings, ms. */
   pingIntervalMs: number;
   /** How long the answer to a ping may take, ms. */
@@ -79,7 +81,7 @@ export interface NodeBounds {
   maxPendingSends: number;
   /** How long a change of a conversation may take to be committed before its command answers DEADLINE_EXCEEDED, ms. */
   commitTimeoutMs: number;
-  /** How long a draining node keeps its connections, ms. */
+  /** How long a draining node keeps its connections, ms; then at most as long again for the answers under way. */
   drainMs: number;
   /** How often heads of active conversations are compared with the store, ms. */
   headCheckMs: number;
@@ -98,6 +100,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxReadsInFlight: 8,
   maxMalformedFrames: 5,
   maxRateRefusals: 200,
+  maxReplyBytes: 1024 * 1024,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 8_000,
   maxConnections: 50_000,

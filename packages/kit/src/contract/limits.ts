@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
+import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
 import type { FieldLimit } from '@caas/proto/caas/common/v1/options';
 import { fail } from '../errors.ts';
 import { type Fields, fieldValue, limitOf, messageType, nestedType } from './options.ts';
@@ -23,12 +23,22 @@ const range = (path: string, actual: number, min: number, max: number, unit: str
 const byteLength = (value: unknown): number =>
   typeof value === 'string' ? Buffer.byteLength(value) : value instanceof Uint8Array ? value.byteLength : 0;
 
+/** Numbers an enum does not have survive decoding, as proto3 says; what nobody can judge goes no further. */
+const enumCheck = (type: DescEnum): Check => {
+  const known = new Set<unknown>(type.values.map(({ number }) => number));
+  return (value, path) => {
+    if (!known.has(value))
+      fail('INVALID_ARGUMENT', `${path} is no ${type.name}`, { details: { field: path, unit: 'value' } });
+  };
+};
+
 /** Check of one value of the field: an entry of it when the field repeats. */
 const entryCheck = (field: DescField, limit: FieldLimit | undefined): Check | undefined => {
   const nested = nestedType(field);
   if (nested) return checkOf(nested);
+  if (field.enum) return enumCheck(field.enum);
   if (!limit) return undefined;
-  const scalar = field.fieldKind === 'enum' || field.fieldKind === 'message' ? undefined : field.scalar;
+  const scalar = field.fieldKind === 'message' ? undefined : field.scalar;
   if (scalar === ScalarType.STRING || scalar === ScalarType.BYTES) {
     const { minBytes, maxBytes } = limit;
     return minBytes > 0 || maxBytes > 0
@@ -105,8 +115,8 @@ const checkOf = (type: DescMessage): Check | undefined => {
 
 /**
  * A function that throws INVALID_ARGUMENT when a message of the type is outside the limits of its proto, with details
- * `field` (path in proto names), `bound` (min or max), `limit` and `unit` (bytes, items or value). Nested messages,
- * lists, maps and oneofs included.
+ * `field` (path in proto names), `bound` (min or max), `limit` and `unit` (bytes, items or value), and for a number
+ * that its enum does not have. Nested messages, lists, maps and oneofs included.
  */
 export const limitsOf = (typeName: string): ((message: object) => void) => {
   const check = checkOf(messageType(typeName));

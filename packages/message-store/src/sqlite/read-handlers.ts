@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type {
   ConversationKey,
+  HiddenKey,
   MessageKey,
   ParticipantKey,
   ParticipantPage,
@@ -70,6 +71,8 @@ const messageReads = (db: DatabaseSync, refs: ConversationRefs, conv: ConvOf) =>
       queries.map((q) => Number(unread.get(conv(q), q.afterSeq, q.lastSeq, q.userId)?.['n'])),
     hiddenIn: (a: { key: ParticipantKey; fromSeq: number; toSeq: number }): string[] =>
       hiddenIn.all(conv(a.key), a.key.userId, a.fromSeq, a.toSeq).map((row) => row['message_id'] as string),
+    areHidden: (keys: readonly HiddenKey[]): boolean[] =>
+      keys.map((k) => hiddenIn.get(conv(k), k.userId, k.seq, k.seq) !== undefined),
     hiddenSince: (a: { key: ParticipantKey; afterRev: number; limit: number }) =>
       hiddenSince.all(conv(a.key), a.key.userId, a.afterRev, a.limit) as unknown as {
         message_id: string;
@@ -113,6 +116,7 @@ const participantReads = (db: DatabaseSync, refs: ConversationRefs, conv: ConvOf
       packRows(ofUser.all(tenantId, userId, page.afterConversationId, page.activeOnly ? 1 : 0, page.limit)),
     participantsChanged: (a: { key: ConversationKey; afterRev: number; limit: number }) =>
       packRows(changed.all(conv(a.key), a.afterRev, a.limit)),
-    countActive: (a: { tenantId: string; userId: string }): number => Number(count.get(a.tenantId, a.userId)?.['n']),
+    countActive: (a: { tenantId: string; userIds: readonly string[] }): number[] =>
+      a.userIds.map((userId) => Number(count.get(a.tenantId, userId)?.['n'])),
   };
 };

@@ -1,27 +1,11 @@
-import { CaasError, fail, reasonOf } from '@caas/kit';
+import { CaasError, fail, hasCredentialInUrl, reasonOf } from '@caas/kit';
 import type { GrpcClient } from '@caas/kit/grpc';
 import type { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 
-/** Names under which people put credentials into URLs. */
-const inUrl = new Set([
-  'access_token',
-  'refresh_token',
-  'token',
-  'bearer',
-  'authorization',
-  'app_secret',
-  'jwt',
-  'id_token',
-]);
-
 /** Refuses a URL with a credential in its query: logs and proxies on the way have kept it already. */
 export const refuseTokenInUrl = (url: string): void => {
-  const at = url.indexOf('?');
-  if (at < 0) return;
-  for (const name of new URLSearchParams(url.slice(at + 1)).keys()) {
-    if (inUrl.has(name.toLowerCase())) fail('TOKEN_IN_URL', 'a credential in the URL is refused; treat it as leaked');
-  }
+  if (hasCredentialInUrl(url)) fail('TOKEN_IN_URL', 'a credential in the URL is refused; treat it as leaked');
 };
 
 /** The token of an Authorization header; throws UNAUTHENTICATED when there is none. */

@@ -5,16 +5,24 @@ import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_eve
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
 import { UserAction } from '@caas/proto/caas/events/v1/user_action';
-import type { LocalConversation, LocalMember } from '../delivery/local.ts';
+import type { ConversationRules, LocalConversation, LocalMember } from '../delivery/local.ts';
 import { recordOf } from '../model/records.ts';
 import type { CommandContext } from './command.ts';
 
 /** Steps that several verbs share. */
 
+/** Whom a command acts as, where, and the rules it is judged by: never without them. */
 export interface ActingMember {
   conversation: LocalConversation;
   member: LocalMember;
+  rules: ConversationRules;
 }
+
+/** The member a command acts as; CONVERSATION_NOT_FOUND for whoever is none. */
+export const actingMember = async (context: CommandContext, conversationId: string): Promise<ActingMember> => {
+  const found = await context.node.directory.member(context.connection, conversationId);
+  return { ...found, rules: found.conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation') };
+};
 
 /** A committed message the member may act on; MESSAGE_NOT_FOUND for any other, tombstones included. */
 export const committedMessage = async (

@@ -1,20 +1,25 @@
 import { derivedId, fail } from '@caas/kit';
 import { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
+import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { CreateConversation } from '@caas/proto/caas/socket/v1/commands';
-import { assertClientId } from '../model/content.ts';
+import { assertClientId, assertPictureUrl } from '../model/content.ts';
+import { created } from '../model/created.ts';
 import { commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';
+import { assertRoomFor, assertUsersExist } from './users.ts';
 
 /** Creates a conversation, or answers the one the same request created before. */
 export const createConversation: Command<'createConversation'> = async (context, request) => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const others = [...new Set(request.memberIds)].filter((id) => id !== userId);
+  assertPictureUrl(request.avatarUrl);
   const conversationId = idOf(tenantId, userId, request, others);
   const [existing] = await node.store.conversations.getMany([{ tenantId, conversationId }]);
-  // A worker's fence leaves a placeholder without members: that is no conversation yet.
-  if (!existing || existing.membersRev === 0) {
+  if (created(existing)) {
+    assertSameConversation(existing, request);
+  } else {
     await assertMayCreate(context, others);
     const direct = request.kind === ConversationKind.CONVERSATION_KIND_DIRECT;
     const members = [
@@ -56,33 +61,27 @@ const idOf = (tenantId: string, userId: string, request: CreateConversation, oth
 };
 
 const assertMayCreate = async (context: CommandContext, others: readonly string[]): Promise<void> => {
-  const { node, connection } = context;
-  const { tenantId, userId } = connection.claims;
-  const { maxConversations, maxMembers } = connection.limits;
+  const { connection } = context;
+  const { userId } = connection.claims;
+  const { maxMembers } = connection.limits;
   if (others.length + 1 > maxMembers) {
     fail('LIMIT_EXCEEDED', 'too many members', {
       details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
     });
   }
   await assertUsersExist(context, others);
-  if ((await node.store.participants.countActive(tenantId, userId)) >= maxConversations) {
-    fail('LIMIT_EXCEEDED', 'the user is in too many conversations', {
-      details: { limit: 'maxConversations', value: String(maxConversations), unit: 'conversations' },
-    });
-  }
+  await assertRoomFor(context, [userId, ...others]);
 };
 
-const usersPerCall = 500;
-
-/** USER_NOT_FOUND naming the first user that is not of the tenant. */
-export const assertUsersExist = async (
-  { node, connection }: CommandContext,
-  userIds: readonly string[],
-): Promise<void> => {
-  for (let i = 0; i < userIds.length; i += usersPerCall) {
-    const chunk = userIds.slice(i, i + usersPerCall);
-    const found = await node.users.getMany(connection.claims.tenantId, chunk);
-    const missing = chunk.find((_, at) => !found[at]);
-    if (missing !== undefined) fail('USER_NOT_FOUND', 'no such user', { details: { user_id: missing } });
+/**
+ * A used client_ref answers the conversation as it stands: title, picture, metadata and members may have changed since.
+ * What never changes tells another request from a retry.
+ */
+const assertSameConversation = (existing: ConversationDocument, request: CreateConversation): void => {
+  if (request.kind === ConversationKind.CONVERSATION_KIND_DIRECT) return;
+  if (existing.kind !== request.kind || existing.historyForNewMembers !== (request.historyForNewMembers ?? true)) {
+    fail('IDEMPOTENCY_CONFLICT', 'this client_ref was used for another conversation', {
+      details: { field: 'client_ref' },
+    });
   }
 };

@@ -3,8 +3,8 @@ import { fail } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { MessageEdited } from '@caas/proto/caas/events/v1/message_events';
 import { assertContent } from '../model/content.ts';
-import { assertOpen } from '../model/rules.ts';
-import { committedMessage, publishEvent } from './act.ts';
+import { assertMaySend } from '../model/rules.ts';
+import { actingMember, committedMessage, publishEvent } from './act.ts';
 import { accepted, type Command } from './command.ts';
 
 /** Gives one's own message new content. */
@@ -13,8 +13,9 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
   const { tenantId, userId } = connection.claims;
   const { conversationId, messageId } = request;
   const content = assertContent(request.content, connection.limits);
-  const acting = await node.directory.member(connection, conversationId);
-  if (acting.conversation.rules) assertOpen(acting.conversation.rules);
+  const acting = await actingMember(context, conversationId);
+  // New words are said as a send says them: who may not send any more may not say them by an edit either.
+  assertMaySend(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
   const acceptedAtMs = node.clock.now();

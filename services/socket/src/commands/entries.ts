@@ -1,6 +1,7 @@
 import { fail } from '@caas/kit';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { ConversationEntry } from '@caas/proto/caas/socket/v1/resources';
+import { created } from '../model/created.ts';
 import { conversationView, isActive, messageView, participantView } from '../model/views.ts';
 import type { CommandContext, Result } from './command.ts';
 
@@ -10,18 +11,20 @@ export const entriesOf = async (
   pairs: readonly { own: ParticipantDocument; doc: ConversationDocument }[],
 ): Promise<ConversationEntry[]> => {
   const { tenantId, userId } = connection.claims;
-  const unread = await node.store.messages.countUnread(
-    pairs.map(({ own, doc }) => ({
-      tenantId,
-      conversationId: doc.conversationId,
-      userId,
-      afterSeq: Math.max(own.readSeq, own.visibleFromSeq - 1),
-      lastSeq: isActive(own) ? doc.lastSeq : 0,
-    })),
-  );
+  const keyOf = (doc: ConversationDocument) => ({ tenantId, conversationId: doc.conversationId, userId });
+  const [unread, hidden] = await Promise.all([
+    node.store.messages.countUnread(
+      pairs.map(({ own, doc }) => ({
+        ...keyOf(doc),
+        afterSeq: Math.max(own.readSeq, own.visibleFromSeq - 1),
+        lastSeq: isActive(own) ? doc.lastSeq : 0,
+      })),
+    ),
+    node.store.messages.areHidden(pairs.map(({ doc }) => ({ ...keyOf(doc), seq: doc.lastMessage?.seq ?? 0 }))),
+  ]);
   return pairs.map(({ own, doc }, i) => {
     const readable = isActive(own);
-    const last = doc.lastMessage;
+    const last = hidden[i] ? undefined : doc.lastMessage;
     return {
       conversation: readable ? conversationView(doc) : leftView(doc),
       own: participantView(own, doc.headRev, userId),
@@ -55,7 +58,7 @@ export const conversationResult = async (context: CommandContext, conversationId
     store.conversations.getMany([{ tenantId, conversationId }]),
     store.participants.getMany([{ tenantId, conversationId, userId }]),
   ]);
-  if (!doc || !own) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+  if (!created(doc) || !own) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
   const [entry] = await entriesOf(context, [{ own, doc }]);
   return { $case: 'conversation', value: entry as ConversationEntry };
 };

@@ -1,26 +1,24 @@
 import { fail } from '@caas/kit';
 import { assertClientId } from '../model/content.ts';
+import { nothing } from '../model/message-id.ts';
 import { messageView } from '../model/views.ts';
-import { committedMessage } from './act.ts';
-import type { Command } from './command.ts';
-import { send } from './send-message.ts';
+import { actingMember, committedMessage } from './act.ts';
+import type { Command, CommandContext, RequestOf } from './command.ts';
+import { send, type Words } from './send-message.ts';
 
 /** Sends what a readable message says to another conversation. */
 export const forwardMessage: Command<'forwardMessage'> = async (context, request) => {
-  const { node, connection } = context;
   assertClientId(request.clientMsgId, 'client_msg_id');
-  const from = await node.directory.member(connection, request.fromConversationId);
+  const said = { content: nothing, replyToMessageId: '', threadRootId: '', forwardedMessageId: request.messageId };
+  const { toConversationId: conversationId, clientMsgId, retry } = request;
+  return send(context, { conversationId, clientMsgId, retry, said }, () => originalOf(context, request));
+};
+
+/** What the original says now, to who may read it. */
+const originalOf = async (context: CommandContext, request: RequestOf<'forwardMessage'>): Promise<Words> => {
+  const from = await actingMember(context, request.fromConversationId);
   const original = await committedMessage(context, from, request.messageId);
+  const { conversationId, messageId, senderId } = original;
   const content = messageView(original, original.rev).content ?? fail('MESSAGE_NOT_FOUND', 'no such committed message');
-  return send(context, {
-    conversationId: request.toConversationId,
-    clientMsgId: request.clientMsgId,
-    retry: request.retry,
-    forwardedFrom: {
-      conversationId: original.conversationId,
-      messageId: original.messageId,
-      senderId: original.senderId,
-    },
-    send: { content, replyToMessageId: '', threadRootId: '', forwardedMessageId: original.messageId },
-  });
+  return { content, forwardedFrom: { conversationId, messageId, senderId } };
 };

@@ -3,20 +3,23 @@ import type { SeqRange } from '@caas/message-store';
 import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { GetHistory } from '@caas/proto/caas/socket/v1/commands';
 import type { HistoryPage } from '@caas/proto/caas/socket/v1/server_frames';
+import { created } from '../model/created.ts';
+import { fitting } from '../model/reply-bytes.ts';
 import { headView, messageView } from '../model/views.ts';
-import type { ActingMember } from './act.ts';
+import { type ActingMember, actingMember } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 
 const defaultLimit = 50;
 
 /** Reads messages by seq: before, after or around one, or the newest. */
 export const getHistory: Command<'getHistory'> = async (context, request) => {
-  const acting = await context.node.directory.member(context.connection, request.conversationId);
+  const acting = await actingMember(context, request.conversationId);
   const head = await headOf(context, acting);
   const range = rangeOf(request, acting.member.visibleFromSeq, head.lastSeq);
   const messages =
     range.toSeq >= range.fromSeq ? await context.node.store.messages.page(acting.conversation, range) : [];
-  return { $case: 'history', value: await pageOf(context, acting, head, messages) };
+  const fit = fittingMessages(context, head, messages, anchorOf(request, range, messages));
+  return { $case: 'history', value: await pageOf(context, acting, head, fit) };
 };
 
 export const headOf = async (
@@ -24,8 +27,23 @@ export const headOf = async (
   { conversation }: ActingMember,
 ): Promise<ConversationDocument> => {
   const [head] = await context.node.store.conversations.getMany([conversation]);
-  return head ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+  return created(head) ? head : fail('CONVERSATION_NOT_FOUND', 'no such conversation');
 };
+
+/** Index of the message a page must not lose: the one asked for, else the one at the end `limit` counts from. */
+const anchorOf = ({ aroundSeq }: GetHistory, { from }: SeqRange, messages: readonly MessageDocument[]): number => {
+  const around = aroundSeq === 0 ? -1 : messages.findIndex((m) => m.seq >= aroundSeq);
+  return around >= 0 ? around : from === 'oldest' && aroundSeq === 0 ? 0 : messages.length - 1;
+};
+
+/** What of a page fits in a reply, around the message at `anchor`. */
+export const fittingMessages = (
+  { node }: CommandContext,
+  head: ConversationDocument,
+  messages: readonly MessageDocument[],
+  anchor: number,
+): readonly MessageDocument[] =>
+  fitting(messages, anchor, node.bounds.maxReplyBytes, (m) => messageView(m, head.headRev)).kept;
 
 /** Pure: the seqs a request asks for, within what the member may read. */
 export const rangeOf = (request: GetHistory, visibleFromSeq: number, lastSeq: number): SeqRange => {

@@ -1,12 +1,12 @@
 import { fail } from '@caas/kit';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
-import { commitChange } from './act.ts';
+import { actingMember, commitChange } from './act.ts';
 import { type Command, done } from './command.ts';
 
 /** Leaves a conversation. */
 export const leaveConversation: Command<'leaveConversation'> = async (context, { conversationId }) => {
-  const { conversation } = await context.node.directory.member(context.connection, conversationId);
-  if (conversation.rules?.kind === ConversationKind.CONVERSATION_KIND_DIRECT)
+  const { rules } = await actingMember(context, conversationId);
+  if (rules.kind === ConversationKind.CONVERSATION_KIND_DIRECT)
     fail('FAILED_PRECONDITION', 'a direct conversation is not left');
   await commitChange(context, conversationId, {
     $case: 'membersRemoved',

@@ -1,4 +1,6 @@
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import { created } from '../model/created.ts';
+import { fitting } from '../model/reply-bytes.ts';
 import type { Command } from './command.ts';
 import { entriesOf } from './entries.ts';
 
@@ -18,9 +20,12 @@ export const listConversations: Command<'listConversations'> = async (context, r
   const documents = await node.store.conversations.getMany(participations);
   const pairs = participations.flatMap((own: ParticipantDocument, i) => {
     const doc: ConversationDocument | undefined = documents[i];
-    return doc ? [{ own, doc }] : [];
+    return created(doc) ? [{ own, doc }] : [];
   });
-  const entries = await entriesOf(context, pairs);
-  const next = found.length > limit ? (participations.at(-1) as ParticipantDocument).conversationId : '';
+  const all = await entriesOf(context, pairs);
+  const { kept: entries } = fitting(all, 0, node.bounds.maxReplyBytes, (entry) => entry);
+  const whole = entries.length === all.length;
+  const last = whole ? participations.at(-1) : pairs[entries.length - 1]?.own;
+  const next = last && (!whole || found.length > limit) ? last.conversationId : '';
   return { $case: 'conversations', value: { entries, next } };
 };

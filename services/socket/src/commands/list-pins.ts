@@ -1,13 +1,22 @@
+import { maxPins } from '@caas/kit';
 import { headView, messageView } from '../model/views.ts';
+import { actingMember } from './act.ts';
 import type { Command } from './command.ts';
-import { headOf } from './get-history.ts';
-import { maxPins } from './set-pin.ts';
+import { fittingMessages, headOf } from './get-history.ts';
 
 /** Reads the pinned messages, latest pin first. */
 export const listPins: Command<'listPins'> = async (context, request) => {
-  const acting = await context.node.directory.member(context.connection, request.conversationId);
+  const acting = await actingMember(context, request.conversationId);
   const head = await headOf(context, acting);
   const pins = await context.node.store.messages.pinned(acting.conversation, head.lastSeq, maxPins);
-  const messages = pins.filter((m) => m.seq >= acting.member.visibleFromSeq).map((m) => messageView(m, head.headRev));
-  return { $case: 'history', value: { messages, head: headView(head), moreBefore: false, moreAfter: false } };
+  const { tenantId, userId } = context.connection.claims;
+  const { conversationId } = acting.conversation;
+  const hidden = await context.node.store.messages.areHidden(
+    pins.map(({ seq }) => ({ tenantId, conversationId, userId, seq })),
+  );
+  const readable = pins.filter((m, i) => m.seq >= acting.member.visibleFromSeq && !hidden[i]);
+  const fit = fittingMessages(context, head, readable, 0);
+  const messages = fit.map((m) => messageView(m, head.headRev));
+  const moreAfter = fit.length < readable.length;
+  return { $case: 'history', value: { messages, head: headView(head), moreBefore: false, moreAfter } };
 };

@@ -2,7 +2,7 @@ import { fail } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen, manages } from '../model/rules.ts';
 import { isActive } from '../model/views.ts';
-import { commitChange } from './act.ts';
+import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
 import { conversationResult } from './entries.ts';
 
@@ -11,8 +11,7 @@ export const removeMembers: Command<'removeMembers'> = async (context, request) 
   const { node, connection } = context;
   const { tenantId, userId: ownId } = connection.claims;
   const { conversationId } = request;
-  const { conversation, member } = await node.directory.member(connection, conversationId);
-  const rules = conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+  const { rules, member } = await actingMember(context, conversationId);
   assertManages(rules, member.role);
   assertOpen(rules);
   const userIds = [...new Set(request.userIds)];

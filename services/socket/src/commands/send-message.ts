@@ -1,10 +1,10 @@
-import { type CaasError, fail } from '@caas/kit';
-import type { ForwardedFrom } from '@caas/proto/caas/events/v1/content';
-import type { LocalConversation, LocalMember } from '../delivery/local.ts';
+import { CaasError, fail } from '@caas/kit';
+import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
 import { assertClientId, assertContent } from '../model/content.ts';
 import { contentHash, messageIdOf, type SendContent } from '../model/message-id.ts';
 import { assertMaySend } from '../model/rules.ts';
+import { type ActingMember, actingMember } from './act.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
 
 /** Sends a message: answered once the log holds it. */
@@ -12,64 +12,122 @@ export const sendMessage: Command<'sendMessage'> = (context, request) => {
   const { connection } = context;
   assertClientId(request.clientMsgId, 'client_msg_id');
   const content = assertContent(request.content, connection.limits);
-  return send(context, {
-    conversationId: request.conversationId,
-    clientMsgId: request.clientMsgId,
-    retry: request.retry,
-    forwardedFrom: undefined,
-    send: {
-      content,
-      replyToMessageId: request.replyToMessageId,
-      threadRootId: request.threadRootId,
-      forwardedMessageId: '',
-    },
-  });
+  const said = {
+    content,
+    replyToMessageId: request.replyToMessageId,
+    threadRootId: request.threadRootId,
+    forwardedMessageId: '',
+  };
+  return send(context, { ...request, said }, { content, forwardedFrom: undefined });
 };
 
+/** What makes a send the one it is: the same again is a retry of it. */
 export interface Outgoing {
   conversationId: string;
   clientMsgId: string;
+  /** True: the client did not see an answer to an earlier one. */
   retry: boolean;
-  forwardedFrom: ForwardedFrom | undefined;
-  send: SendContent;
+  said: SendContent;
 }
 
-/** The common way of sends and forwards. Takes its place in the log before it returns where membership is known here. */
-export const send = (context: CommandContext, outgoing: Outgoing): Promise<Result> => {
-  const { node, connection } = context;
-  const known = node.directory.knownMember(connection, outgoing.conversationId);
-  if (known && !outgoing.retry) return publish(context, outgoing, known);
-  return publishLater(context, outgoing);
-};
+/** What is written where there was no earlier send. */
+export interface Words {
+  content: PlainContent;
+  forwardedFrom: ForwardedFrom | undefined;
+}
 
-const publishLater = async (context: CommandContext, outgoing: Outgoing): Promise<Result> => {
+interface Identified extends Outgoing {
+  messageId: string;
+  hash: Buffer;
+}
+
+/**
+ * The common way of sends and forwards. An earlier send is looked for before anything is judged: what was kept stays
+ * kept, whatever has become since of the conversation, the membership or a forward's original. Takes its place in the
+ * log before it returns where membership is known here and the words need no looking up.
+ */
+export const send = (
+  context: CommandContext,
+  outgoing: Outgoing,
+  words: Words | (() => Promise<Words>),
+): Promise<Result> => {
   const { node, connection } = context;
-  const known = await node.directory.member(connection, outgoing.conversationId);
-  if (outgoing.retry) {
-    const { tenantId, userId } = connection.claims;
-    const messageId = messageIdOf(tenantId, outgoing.conversationId, userId, outgoing.clientMsgId);
-    const stored = await storedOutcome(context, outgoing, messageId);
-    if (stored) return accepted(context, messageId, stored.position, stored.acceptedAtMs);
+  const { tenantId, userId } = connection.claims;
+  const messageId = messageIdOf(tenantId, outgoing.conversationId, userId, outgoing.clientMsgId);
+  const hash = contentHash(node.hashKey, messageId, outgoing.said);
+  const earlier = earlierAnswer(context, { messageId, hash });
+  if (earlier !== undefined) return earlier;
+  const identified = { ...outgoing, messageId, hash };
+  if (typeof words === 'object' && !outgoing.retry) {
+    const known = node.directory.knownMember(connection, outgoing.conversationId);
+    const rules = known?.conversation.rules;
+    if (known && rules) {
+      assertMaySend(rules, known.member.role);
+      return publish(context, identified, known, words);
+    }
   }
-  return publish(context, outgoing, known);
+  return publishLater(context, identified, words);
 };
 
-/** A retry may be of a message another node accepted; if the store can't tell, the worker will. */
+const publishLater = async (
+  context: CommandContext,
+  outgoing: Identified,
+  words: Words | (() => Promise<Words>),
+): Promise<Result> => {
+  const stored = outgoing.retry ? await storedOutcome(context, outgoing) : undefined;
+  if (stored && !(stored instanceof CaasError)) {
+    return accepted(context, outgoing.messageId, stored.position, stored.acceptedAtMs);
+  }
+  const judged = await judge(context, outgoing.conversationId, words).catch((error: unknown) => {
+    // A final refusal of what may have been kept would be a lie: the store is asked again.
+    if (stored && error instanceof CaasError && !error.retryable)
+      return fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause: error });
+    throw error;
+  });
+  // Another connection of the user may have sent it meanwhile.
+  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said);
+};
+
+const judge = async (
+  context: CommandContext,
+  conversationId: string,
+  words: Words | (() => Promise<Words>),
+): Promise<{ said: Words; acting: ActingMember }> => {
+  const said = typeof words === 'function' ? await words() : words;
+  const acting = await actingMember(context, conversationId);
+  assertMaySend(acting.rules, acting.member.role);
+  return { said, acting };
+};
+
+/** The answer of an earlier send of this node; throws IDEMPOTENCY_CONFLICT when that had other content. */
+const earlierAnswer = (
+  context: CommandContext,
+  { messageId, hash }: Pick<Identified, 'messageId' | 'hash'>,
+): Promise<Result> | undefined => {
+  const earlier = context.node.recentSends.find(messageId, hash);
+  if (earlier === undefined) return undefined;
+  context.admitted();
+  return earlier.then(({ position, acceptedAtMs }) => accepted(context, messageId, position, acceptedAtMs));
+};
+
+/**
+ * A retry may be of a message another node accepted. Only of one's own: the id is derived from who asks. A CaasError
+ * when the store can't tell.
+ */
 const storedOutcome = async (
   { node, connection }: CommandContext,
-  outgoing: Outgoing,
-  messageId: string,
-): Promise<SendOutcome | undefined> => {
-  const hash = contentHash(node.hashKey, messageId, outgoing.send);
-  if (node.recentSends.find(messageId, hash) !== undefined) return undefined;
-  const { tenantId } = connection.claims;
-  const key = { tenantId, conversationId: outgoing.conversationId };
+  { conversationId, messageId, hash }: Identified,
+): Promise<SendOutcome | CaasError | undefined> => {
+  const key = { tenantId: connection.claims.tenantId, conversationId };
   const found = await Promise.all([
     node.store.messages.getMany([{ ...key, messageId }]),
     node.store.conversations.getMany([key]),
-  ]).catch(() => undefined);
-  const message = found?.[0][0];
-  const conversation = found?.[1][0];
+  ]).catch((error: unknown) => {
+    if (error instanceof CaasError) return error;
+    throw error;
+  });
+  if (found instanceof CaasError) return found;
+  const [[message], [conversation]] = found;
   if (!message || !conversation || message.seq > conversation.lastSeq) return undefined;
   assertSameContent(message.contentHash, hash);
   return { position: message.position, acceptedAtMs: message.acceptedAtMs };
@@ -77,21 +135,12 @@ const storedOutcome = async (
 
 const publish = async (
   context: CommandContext,
-  outgoing: Outgoing,
-  { conversation, member }: { conversation: LocalConversation; member: LocalMember },
+  { conversationId, clientMsgId, messageId, hash, said }: Identified,
+  { conversation }: Pick<ActingMember, 'conversation'>,
+  { content, forwardedFrom }: Words,
 ): Promise<Result> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
-  const { conversationId, clientMsgId, forwardedFrom } = outgoing;
-  assertMaySend(conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation'), member.role);
-  const messageId = messageIdOf(tenantId, conversationId, userId, clientMsgId);
-  const hash = contentHash(node.hashKey, messageId, outgoing.send);
-  const earlier = node.recentSends.find(messageId, hash);
-  if (earlier !== undefined) {
-    context.admitted();
-    const { position, acceptedAtMs } = await earlier;
-    return accepted(context, messageId, position, acceptedAtMs);
-  }
   const acceptedAtMs = node.clock.now();
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
@@ -102,10 +151,10 @@ const publish = async (
         messageId,
         clientMsgId,
         senderId: userId,
-        content: { body: { $case: 'plain', value: outgoing.send.content } },
+        content: { body: { $case: 'plain', value: content } },
         contentHash: hash,
-        replyToMessageId: outgoing.send.replyToMessageId,
-        threadRootId: outgoing.send.threadRootId,
+        replyToMessageId: said.replyToMessageId,
+        threadRootId: said.threadRootId,
         forwardedFrom,
         acceptedAtMs,
         nodeId: node.nodeId,

@@ -2,7 +2,7 @@ import { fail } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertOpen, assertOwner } from '../model/rules.ts';
 import { isActive } from '../model/views.ts';
-import { commitChange } from './act.ts';
+import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
 import { conversationResult } from './entries.ts';
 
@@ -11,15 +11,26 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   const { node, connection } = context;
   const { tenantId, userId: ownId } = connection.claims;
   const { conversationId, userId, role } = request;
-  if (role === Role.ROLE_UNSPECIFIED) fail('INVALID_ARGUMENT', 'role is required', { details: { field: 'role' } });
+  assertRole(role);
   if (userId === ownId)
     fail('INVALID_ARGUMENT', "one's own role is changed by another owner", { details: { field: 'user_id' } });
-  const { conversation, member } = await node.directory.member(connection, conversationId);
-  const rules = conversation.rules ?? fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+  const { rules, member } = await actingMember(context, conversationId);
   assertOwner(rules, member.role);
   assertOpen(rules);
   const [target] = await node.store.participants.getMany([{ tenantId, conversationId, userId }]);
   if (!isActive(target)) fail('USER_NOT_FOUND', 'not a member', { details: { user_id: userId } });
   await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
   return conversationResult(context, conversationId);
+};
+
+/** Only the roles there are: another number, kept, would be a role nobody can judge. */
+const assertRole = (role: Role): void => {
+  switch (role) {
+    case Role.ROLE_MEMBER:
+    case Role.ROLE_ADMIN:
+    case Role.ROLE_OWNER:
+      return;
+    default:
+      fail('INVALID_ARGUMENT', 'role is required', { details: { field: 'role' } });
+  }
 };

@@ -1,17 +1,14 @@
-import { fail } from '@caas/kit';
+import { fail, maxPins } from '@caas/kit';
 import { assertMayPin } from '../model/rules.ts';
-import { committedMessage, publishUserAction } from './act.ts';
+import { actingMember, committedMessage, publishUserAction } from './act.ts';
 import { accepted, type Command } from './command.ts';
-
-/** Pinned messages a conversation may have. */
-export const maxPins = 100;
 
 /** Pins or unpins a message. */
 export const setPin: Command<'setPin'> = async (context, request) => {
-  const { node, connection } = context;
+  const { node } = context;
   const { conversationId, messageId, pinned } = request;
-  const acting = await node.directory.member(connection, conversationId);
-  if (acting.conversation.rules) assertMayPin(acting.conversation.rules, acting.member.role);
+  const acting = await actingMember(context, conversationId);
+  assertMayPin(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (pinned && message.pinnedAtMs === 0) {
     const pins = await node.store.messages.pinned(acting.conversation, Number.MAX_SAFE_INTEGER, maxPins);

@@ -10,8 +10,9 @@ import type {
 import type { SyncCursor } from '@caas/proto/caas/socket/v1/commands';
 import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
 import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
+import { fitting, replyBytes } from '../model/reply-bytes.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
-import type { ActingMember } from './act.ts';
+import { type ActingMember, actingMember } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { headOf } from './get-history.ts';
 
@@ -19,25 +20,33 @@ const defaultLimit = 500;
 
 /** Brings conversations up to date: every change since each cursor, or an explicit word that it is not all. */
 export const sync: Command<'sync'> = async (context, request) => {
-  let room = request.limit || defaultLimit;
+  const { maxReplyBytes } = context.node.bounds;
+  const room: Room = { changes: request.limit || defaultLimit, bytes: maxReplyBytes };
   const deltas: ConversationDelta[] = [];
   for (const asked of request.conversations) {
     // Conversations that no longer fit are left out: the client asks for them again.
-    if (room <= 0) break;
+    if (room.changes <= 0 || room.bytes <= 0) break;
     const delta = await deltaOf(context, asked, room);
     deltas.push(delta);
-    room -= Math.max(1, delta.messages.length + delta.participants.length + delta.hiddenMessageIds.length);
+    room.bytes -= replyBytes({ ...delta, messages: [] });
+    room.changes -= Math.max(1, delta.messages.length + delta.participants.length + delta.hiddenMessageIds.length);
   }
   return { $case: 'sync', value: { deltas } };
 };
 
+/** What is left of the reply; who gives messages takes their bytes, `sync` the rest. */
+interface Room {
+  changes: number;
+  bytes: number;
+}
+
 const deltaOf = async (
   context: CommandContext,
   { conversationId, cursor, rev }: SyncCursor,
-  room: number,
+  room: Room,
 ): Promise<ConversationDelta> => {
   try {
-    const acting = await context.node.directory.member(context.connection, conversationId);
+    const acting = await actingMember(context, conversationId);
     const head = await headOf(context, acting);
     if (cursor === '') return await snapshot(context, acting, head, room);
     const since = decodeCursor(cursor, conversationId);
@@ -61,24 +70,33 @@ const snapshot = async (
   context: CommandContext,
   acting: ActingMember,
   head: ConversationDocument,
-  room: number,
+  room: Room,
 ): Promise<ConversationDelta> => {
   const { node, connection } = context;
   const { conversation, member } = acting;
   const { tenantId, userId } = connection.claims;
   const { conversationId } = conversation;
   const key = { tenantId, conversationId, userId };
-  const fromSeq = Math.max(1, member.visibleFromSeq, head.lastSeq - room + 1);
+  const wantedSeq = Math.max(1, member.visibleFromSeq, head.lastSeq - room.changes + 1);
   const found =
-    head.lastSeq >= fromSeq
-      ? await node.store.messages.page(conversation, { fromSeq, toSeq: head.lastSeq, limit: room, from: 'newest' })
+    head.lastSeq >= wantedSeq
+      ? await node.store.messages.page(conversation, {
+          fromSeq: wantedSeq,
+          toSeq: head.lastSeq,
+          limit: room.changes,
+          from: 'newest',
+        })
       : [];
-  assertContiguous(found, fromSeq, head.lastSeq);
+  assertContiguous(found, wantedSeq, head.lastSeq);
+  const view = (m: MessageDocument) => messageView(m, head.headRev);
+  const { kept, bytes } = fitting(found, found.length - 1, room.bytes, view);
+  room.bytes -= bytes;
+  const fromSeq = kept[0]?.seq ?? wantedSeq;
   const [own] = await node.store.participants.getMany([key]);
-  const hidden = found.length > 0 ? await node.store.messages.hiddenIn(key, fromSeq, head.lastSeq) : [];
+  const hidden = kept.length > 0 ? await node.store.messages.hiddenIn(key, fromSeq, head.lastSeq) : [];
   return {
     ...emptyDelta(conversationId),
-    messages: found.map((m) => messageView(m, head.headRev)),
+    messages: kept.map(view),
     participants: own ? [participantView(own, head.headRev, userId)] : [],
     conversation: conversationView(head),
     hiddenMessageIds: hidden,
@@ -114,8 +132,12 @@ const digestBefore = async (
   return before?.digest ?? fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
 };
 
+interface MessageChange {
+  rev: number;
+  message: MessageDocument;
+}
 type Change =
-  | { rev: number; message: MessageDocument }
+  | MessageChange
   | { rev: number; participant: ParticipantDocument }
   | { rev: number; hidden: HiddenDocument };
 
@@ -125,7 +147,7 @@ const changes = async (
   acting: ActingMember,
   head: ConversationDocument,
   since: Cursor,
-  room: number,
+  room: Room,
 ): Promise<ConversationDelta> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
@@ -138,17 +160,22 @@ const changes = async (
   if (afterRev === head.headRev) return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq) };
   // The head was read first: whatever these reads find beyond it is told again by the next sync.
   const [messages, participants, hidden] = await Promise.all([
-    node.store.messages.changedSince(conversation, afterRev, head.lastSeq, room + 1),
-    node.store.participants.changedSince(conversation, afterRev, room + 1),
-    node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room + 1),
+    node.store.messages.changedSince(conversation, afterRev, head.lastSeq, room.changes + 1),
+    node.store.participants.changedSince(conversation, afterRev, room.changes + 1),
+    node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room.changes + 1),
   ]);
   const all: Change[] = [
     ...messages.map((message) => ({ rev: message.rev, message })),
     ...participants.map((participant) => ({ rev: participant.rev, participant })),
     ...hidden.map((entry) => ({ rev: entry.rev, hidden: entry })),
   ].sort((a, b) => a.rev - b.rev);
-  const given = all.slice(0, room);
-  const more = all.length > room;
+  const readable = (change: Change): change is MessageChange =>
+    'message' in change && change.message.seq >= member.visibleFromSeq;
+  const { kept: given, bytes } = fitting(all.slice(0, room.changes), 0, room.bytes, (change) =>
+    readable(change) ? messageView(change.message, head.headRev) : {},
+  );
+  room.bytes -= bytes;
+  const more = all.length > given.length;
   // A document may carry a change beyond the head; the cursor never does, so that the change is told when committed.
   const reached = given.reduce(
     (rev, change) => (change.rev <= head.headRev ? Math.max(rev, change.rev) : rev),
@@ -164,15 +191,22 @@ const changes = async (
     cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq),
     more,
   };
+  // What was hidden before the cursor and changed after it comes again, and is told to be hidden again.
+  const changed = given.filter(readable).map((change) => change.message);
+  const stillHidden = await node.store.messages.areHidden(
+    changed.map(({ seq }) => ({ tenantId, conversationId, userId, seq })),
+  );
+  const hiddenIds = new Set(changed.flatMap(({ messageId }, i) => (stillHidden[i] ? [messageId] : [])));
   for (const change of given) {
     if ('message' in change) {
-      if (change.message.seq >= member.visibleFromSeq) delta.messages.push(messageView(change.message, head.headRev));
+      if (readable(change)) delta.messages.push(messageView(change.message, head.headRev));
     } else if ('participant' in change) {
       delta.participants.push(participantView(change.participant, head.headRev, userId));
     } else {
-      delta.hiddenMessageIds.push(change.hidden.messageId);
+      hiddenIds.add(change.hidden.messageId);
     }
   }
+  delta.hiddenMessageIds.push(...hiddenIds);
   if (head.metaRev > afterRev) delta.conversation = conversationView(head);
   return delta;
 };

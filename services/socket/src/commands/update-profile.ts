@@ -1,4 +1,5 @@
 import { fail } from '@caas/kit';
+import { assertPictureUrl } from '../model/content.ts';
 import { userView } from '../model/views.ts';
 import type { Command } from './command.ts';
 
@@ -6,6 +7,7 @@ import type { Command } from './command.ts';
 export const updateProfile: Command<'updateProfile'> = async ({ node, connection }, request) => {
   const { tenantId, userId } = connection.claims;
   const { displayName, avatarUrl, replaceMetadata, metadata } = request;
+  if (avatarUrl !== undefined) assertPictureUrl(avatarUrl);
   const change = { displayName, avatarUrl, ...(replaceMetadata && { metadata }) };
   const user =
     (await node.users.updateProfile(tenantId, userId, change, node.clock.now())) ??

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { CaasError } from '@caas/kit';
+import { CaasError, hasCredentialInUrl } from '@caas/kit';
 import { type Subprotocol, subprotocols } from './frames.ts';
 
 /** What an upgrade request asks for. */
@@ -13,8 +13,6 @@ export interface Handshake {
 const bearerPrefix = 'bearer.';
 /** Greatest token in bytes: auth refuses a call that carries a longer one, and with it the tokens of others. */
 const maxTokenBytes = 4096;
-/** Parameters that carry credentials elsewhere; in a URL they end up in logs. */
-const credentialParameters = ['token', 'access_token', 'authorization', 'jwt', 'bearer', 'app_secret'];
 
 const header = (request: IncomingMessage, name: string): string | undefined => {
   const value = request.headers[name];
@@ -30,18 +28,10 @@ export const chooseSubprotocol = (request: IncomingMessage): Subprotocol | undef
   return subprotocols.find((name) => protocols.includes(name));
 };
 
-/** Names in the query; a target that is no URL (`//`) may still have them. */
-const parametersOf = (target: string): Iterable<string> => {
-  const at = target.indexOf('?');
-  return at < 0 ? [] : new URLSearchParams(target.slice(at + 1).split('#', 1)[0]).keys();
-};
-
 /** Reads the credential; throws TOKEN_IN_URL or UNAUTHENTICATED. */
 export const readHandshake = (request: IncomingMessage, subprotocol: Subprotocol): Handshake => {
-  for (const name of parametersOf(request.url ?? '/')) {
-    if (credentialParameters.includes(name.toLowerCase()))
-      throw new CaasError('TOKEN_IN_URL', 'a credential came in the URL; treat it as leaked');
-  }
+  if (hasCredentialInUrl(request.url ?? '/'))
+    throw new CaasError('TOKEN_IN_URL', 'a credential came in the URL; treat it as leaked');
   const authorization = header(request, 'authorization');
   const token =
     authorization !== undefined

@@ -10,6 +10,20 @@ export const assertClientId = (value: string, field: string): void => {
     fail('INVALID_ARGUMENT', `${field} must be printable ASCII without blanks`, { details: { field } });
 };
 
+/** Hosts that are this very machine, where development serves pictures without TLS. */
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
+
+/** Address of a picture: https, or http of this machine; empty: none. Whoever shows it must not run or leak anything. */
+export const assertPictureUrl = (value: string): void => {
+  if (value === '') return;
+  const url = URL.parse(value);
+  const fit = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
+  if (!fit || url.username !== '' || url.password !== '')
+    fail('INVALID_ARGUMENT', 'avatar_url must be an https URL without credentials', {
+      details: { field: 'avatar_url' },
+    });
+};
+
 const over = (field: string, limit: string, value: number, max: number, unit: string): never =>
   fail('INVALID_ARGUMENT', `${field} is ${value} ${unit}, at most ${max} allowed`, {
     details: { field, limit, max: String(max), unit },

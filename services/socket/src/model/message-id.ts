@@ -15,7 +15,8 @@ export interface SendContent {
   forwardedMessageId: string;
 }
 
-const nothing: PlainContent = { text: '', attachments: [], mentions: [], metadata: {} };
+/** What a forward says before its original has been looked up: its hash is that of the original's id. */
+export const nothing: PlainContent = { text: '', attachments: [], mentions: [], metadata: {} };
 
 /**
  * 128 bits that tell two contents of one message id apart. Keyed, so that who reads the log without the key can't try
