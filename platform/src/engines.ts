@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
 import { type EventLog, openSqliteEventLog } from '@caas/event-log';
-import { CaasError } from '@caas/kit';
+import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 
@@ -29,13 +29,16 @@ const plainly = (error: unknown, dataDir: string, name: string): unknown => {
 export const openEngines = async (
   dataDir: string,
   { storeTimeoutMs }: { storeTimeoutMs: number },
+  logger: Logger,
 ): Promise<EmbeddedEngines> => {
   const open = <T>(name: string, opened: (file: string) => Promise<T>): Promise<T> =>
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
   const [log, store, accounts] = await Promise.all([
-    open('log.db', (file) => openSqliteEventLog({ file })),
+    open('log.db', (file) =>
+      openSqliteEventLog({ file, onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault') }),
+    ),
     open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
   ]);

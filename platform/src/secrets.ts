@@ -1,20 +1,29 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { newSecret } from '@caas/kit';
+import { ConfigError } from '@caas/kit/config';
+import { createWhole, replaceWhole } from '@caas/kit/files';
 
-/** Reads a secret file, or makes it with mode 0600; concurrent first starts agree on one. */
-const keptSecret = async (file: string, make: () => string): Promise<string> => {
+/** Least length of a key of content hashes, in bytes. */
+const minHashKeyBytes = 16;
+
+const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
+
+/**
+ * Key of content hashes, made at the first start; concurrent first starts agree on one. It must outlive restarts, or retries
+ * over a restart would look like conflicts; so one that is there and too short is not replaced: a ConfigError.
+ */
+export const hashKeyOf = async (dataDir: string): Promise<string> => {
+  const file = join(dataDir, 'keys', 'hash.key');
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(file, make(), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  return (await readFile(file, 'utf8')).trim();
+  if (!(await exists(file))) await createWhole(file, newSecret());
+  const key = (await readFile(file, 'utf8')).trim();
+  if (Buffer.byteLength(key) < minHashKeyBytes)
+    throw new ConfigError(
+      `${file} does not hold a key of ${minHashKeyBytes} bytes: restore it, or remove it and a new one is made; with that, sends from before that are tried again look like conflicts.`,
+    );
+  return key;
 };
-
-/** Key of content hashes: must outlive restarts, or retries over a restart would look like conflicts. */
-export const hashKeyOf = (dataDir: string): Promise<string> => keptSecret(join(dataDir, 'keys', 'hash.key'), newSecret);
 
 export interface DevelopmentEnv {
   appId: string;
@@ -33,5 +42,5 @@ export const readDevelopmentSecret = async (dataDir: string): Promise<string | u
 export const writeDevelopmentEnv = async (dataDir: string, env: DevelopmentEnv, gatewayUrl: string): Promise<void> => {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const text = `CAAS_APP_ID=${env.appId}\nCAAS_APP_SECRET=${env.appSecret}\nCAAS_GATEWAY_URL=${gatewayUrl}\n`;
-  await writeFile(devEnvFile(dataDir), text, { mode: 0o600 });
+  await replaceWhole(devEnvFile(dataDir), text);
 };

@@ -63,15 +63,17 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const { dataDir, host, logLevel, crashable = false, services = defaultServices() } = options;
   await prepareDataFolder(dataDir);
   const loggerOf = (service: string) => createLogger({ service, level: logLevel });
+  const logger = loggerOf('platform');
   const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
-    openEngines(dataDir, services.persistence),
+    openEngines(dataDir, services.persistence, logger),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (engines: Engines) => engines, operatorToken } = options;
   const { log, store } = between({ log: ownLog, store: ownStore });
-  const [keyValue, inbox, rateLimits] = [memoryKeyValue(), memoryNodeInbox(), memoryRateLimits()];
+  const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
+  const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
 
@@ -105,6 +107,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
+  const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
   for (const [i, wantedPort] of options.socketPorts.entries()) {
@@ -128,7 +131,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           port,
           grpcAddress,
           hashKey,
-          bounds: { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds },
+          bounds,
           limits: { ...services.socket.limits, ...options.limits },
         },
         loggerOf(nodeId),
@@ -149,6 +152,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       ...services.gateway,
       // Named ones are a proxy's: then the nodes' own are nobody's to know.
       socketUrls: services.gateway.socketUrls.length > 0 ? services.gateway.socketUrls : socketUrls,
+      pingIntervalMs: bounds.pingIntervalMs ?? services.gateway.pingIntervalMs,
+      pongTimeoutMs: bounds.pongTimeoutMs ?? services.gateway.pongTimeoutMs,
       host,
       port: options.gatewayPort,
       grpcAddress: grpcAddressOf(options.socketPorts.length + 2),

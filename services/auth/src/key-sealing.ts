@@ -1,8 +1,9 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CaasError, newId } from '@caas/kit';
+import { CaasError } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
+import { createWhole } from '@caas/kit/files';
 
 const keyBytes = 32;
 const nonceBytes = 12;
@@ -53,25 +54,6 @@ export const rootKeyFrom = (secret: Uint8Array): RootKey => {
 };
 
 const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
-
-/** Creates a file that is never seen half-written; when two try, the first one's stays. */
-const createWhole = async (file: string, content: string): Promise<void> => {
-  const draft = `${file}.${newId()}`;
-  const handle = await open(draft, 'wx', 0o600);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
-    await link(draft, file);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code !== 'EEXIST') throw thrown;
-  } finally {
-    await unlink(draft);
-  }
-};
 
 /**
  * The root key of an installation without a key service: a file of 32 random bytes, base64url, made at first use, readable

@@ -42,9 +42,9 @@ export interface Gateway extends Runnable {
 /** Waits between attempts of calls that may be repeated, in milliseconds: short, because somebody waits for the answer. */
 const retry = { maxAttempts: 3, baseMs: 50, capMs: 200 };
 
-const routesOf = (clients: AuthClients, { socketUrls }: GatewayConfig): Route[] => {
+const routesOf = (clients: AuthClients, config: GatewayConfig): Route[] => {
   const routes: Route[] = [
-    issueToken(clients, socketUrls),
+    issueToken(clients, config),
     refreshToken(clients),
     logout(clients),
     listSessions(clients),

@@ -3,6 +3,7 @@ import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
 
 const minute = 60_000;
+const day = 24 * 60 * minute;
 
 const schemaOf = (minSocketUrls: number) =>
   z
@@ -14,10 +15,13 @@ const schemaOf = (minSocketUrls: number) =>
       GATEWAY_TRUST_PROXY: settings.count({ max: 10 }).default(0),
       GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_TOKENS_PER_APP: settings.count({ min: 1 }).default(30_000),
+      GATEWAY_TOKEN_FAILURES: settings.count({ min: 1 }).default(60),
       GATEWAY_REFRESHES_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_REQUESTS_PER_ADDRESS: settings.count({ min: 1 }).default(12_000),
       GATEWAY_RATE_WINDOW: settings.milliseconds({ min: 1000, max: 60 * minute }).default(minute),
       GATEWAY_DRAIN: settings.milliseconds({ max: 5 * minute }).default(5_000),
+      SOCKET_PING_INTERVAL: settings.milliseconds({ min: 1_000, max: day }).default(25_000),
+      SOCKET_PONG_TIMEOUT: settings.milliseconds({ min: 500, max: day }).default(8_000),
       CAAS_SERVICE_TOKEN: settings.token().optional(),
       LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
       socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
@@ -37,8 +41,10 @@ const schemaOf = (minSocketUrls: number) =>
       rates: {
         /** Token issues of one address: a tenant's backend asks for all of its users. */
         tokensPerAddress: env.GATEWAY_TOKENS_PER_ADDRESS,
-        /** Token issues of one app. */
+        /** Token issues of one app, those with its secret: an app id alone, which is no secret, uses up nothing of it. */
         tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
+        /** Token issues of one app and one address that failed for the secret. */
+        tokenFailures: env.GATEWAY_TOKEN_FAILURES,
         /** Refreshes of one address. */
         refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,
         /** Other API requests of one address. */
@@ -51,6 +57,10 @@ const schemaOf = (minSocketUrls: number) =>
       /** Shared by the services of one machine. */
       serviceToken: env.CAAS_SERVICE_TOKEN,
       logLevel: env.LOG_LEVEL,
+      /** Silence after which the socket nodes ping, in milliseconds; told to clients. */
+      pingIntervalMs: env.SOCKET_PING_INTERVAL,
+      /** How long they wait for the answer, in milliseconds; told to clients. */
+      pongTimeoutMs: env.SOCKET_PONG_TIMEOUT,
       /** Where users connect, in the order of SOCKET_SERVICE_1_URL, SOCKET_SERVICE_2_URL, … */
       socketUrls: env.socketUrls,
     }));

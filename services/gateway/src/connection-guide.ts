@@ -14,8 +14,11 @@ export const socketUrlsFor = (urls: readonly string[], userId: string): string[]
 const frame = (id: string, command: NonNullable<ClientFrame['command']>): Record<string, unknown> =>
   ClientFrame.toJSON({ id, traceparent: '', command }) as Record<string, unknown>;
 
-/** What a client has to know to hold a socket; the same for everybody. */
-export const socketConnectionGuide: z.infer<typeof connectionGuide> = {
+/** What a client has to know to hold a socket; the same for everybody. Times in milliseconds. */
+export const socketConnectionGuide = (times: {
+  pingIntervalMs: number;
+  pongTimeoutMs: number;
+}): z.infer<typeof connectionGuide> => ({
   subprotocols: ['caas.v1.json', 'caas.v1.proto'],
   authorization: {
     header: 'Authorization: Bearer <access_token>',
@@ -48,8 +51,8 @@ export const socketConnectionGuide: z.infer<typeof connectionGuide> = {
       },
     }),
   ],
-  ping_interval_ms: 25_000,
-  pong_timeout_ms: 8_000,
+  ping_interval_ms: times.pingIntervalMs,
+  pong_timeout_ms: times.pongTimeoutMs,
   close_codes: [...reasonTable]
     .filter(([, rule]) => rule.close !== 0)
     .map(([reason, rule]) => ({
@@ -59,4 +62,4 @@ export const socketConnectionGuide: z.infer<typeof connectionGuide> = {
       retry_after_ms: rule.retryAfterMs,
       meaning: rule.meaning,
     })),
-};
+});

@@ -444,6 +444,30 @@ describe('the gateway by its settings', () => {
     await g.stop();
   });
 
+  test('an app id without its secret uses up nothing of the app; failures are counted for their address', async () => {
+    const rates = { ...gatewayConfig(env).rates, tokensPerApp: 2, tokenFailures: 3 };
+    const g = await start({ config: { rates } });
+    const wrong = () =>
+      g.call('POST', '/api/v1/auth/sdk/token', { json: { ...g.credentials, app_secret: newSecret() } });
+    for (let i = 0; i < 3; i += 1) expectProblem(await wrong(), 'UNAUTHENTICATED');
+    const fourth = await wrong();
+    expectProblem(fourth, 'RATE_LIMITED');
+    expect(fourth.body.details).toMatchObject({ limit: 'gateway.tokenFailures', value: '3' });
+    await g.issue();
+    await g.issue();
+    await g.stop();
+  });
+
+  test('tells clients the ping and pong of its settings', async () => {
+    const settings = gatewayConfig({ ...env, SOCKET_PING_INTERVAL: '5000', SOCKET_PONG_TIMEOUT: '900' });
+    const g = await start({
+      config: { pingIntervalMs: settings.pingIntervalMs, pongTimeoutMs: settings.pongTimeoutMs },
+    });
+    const { socket_connection_guide } = await g.issue();
+    expect(socket_connection_guide).toMatchObject({ ping_interval_ms: 5_000, pong_timeout_ms: 900 });
+    await g.stop();
+  });
+
   test('counts in this process while the shared counters fail, and believes forwarded addresses only when told to', async () => {
     const broken: RateLimits = {
       take: () => Promise.reject(new CaasError('UNAVAILABLE', 'gone')),

@@ -14,13 +14,16 @@ await runMain(async (signal) => {
   if (token === undefined) throw new ConfigError('persistence cannot start: CAAS_SERVICE_TOKEN is not set');
   const serviceAuth = sharedTokenAuth({ token });
   const logger = createLogger({ service: 'persistence', level: config.logLevel });
-  const log = await openSqliteEventLog({ file: config.logFile });
+  const log = await openSqliteEventLog({
+    file: config.logFile,
+    onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
+  });
   const store = await openSqliteMessageStore({
     file: config.messagesFile,
     commandTimeoutMs: config.storeTimeoutMs,
   });
   const keyValue = memoryKeyValue();
-  const inbox = memoryNodeInbox();
+  const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   const parts = { log, store, keyValue, inbox, config, logger, grpcAddress, serviceAuth };
   const persistence = await servePersistence(parts);
   await persistence.run(signal);

@@ -18,7 +18,10 @@ await runMain(async (signal) => {
   const serviceAuth = sharedTokenAuth({ token });
   const auth = authClients(config.authAddress, serviceAuth, logger);
   const [log, store, accounts] = await Promise.all([
-    openSqliteEventLog({ file: config.logFile }),
+    openSqliteEventLog({
+      file: config.logFile,
+      onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
+    }),
     openSqliteMessageStore({ file: config.messagesFile }),
     openSqliteAccountStore({ file: config.accountsFile }),
   ]);
@@ -27,7 +30,7 @@ await runMain(async (signal) => {
     store,
     users: accounts.users,
     keyValue: memoryKeyValue(),
-    inbox: memoryNodeInbox(),
+    inbox: memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') }),
     auth,
     serviceAuth,
   };

@@ -3,7 +3,7 @@ import { CaasError } from '@caas/kit';
 import type { Logger } from '@caas/kit/log';
 import type { GatewayConfig } from '../config.ts';
 
-export type RateName = 'tokensPerAddress' | 'tokensPerApp' | 'refreshesPerAddress' | 'requestsPerAddress';
+export type RateName = Exclude<keyof GatewayConfig['rates'], 'windowMs'>;
 
 /** How the client stands with the tightest limit a request was counted against. */
 export interface RateStanding {
@@ -36,15 +36,15 @@ export class GatewayRates {
     this.#rates = rates;
   }
 
-  /** Counts one use. */
-  async take(name: RateName, key: string): Promise<RateStanding> {
+  /** Counts one use; with 0 points none, only to know the standing. */
+  async take(name: RateName, key: string, points = 1): Promise<RateStanding> {
     const rule = { name: `gateway.${name}`, points: this.#rates[name], windowMs: this.#rates.windowMs };
-    return { rule, verdict: await this.#take(rule, key) };
+    return { rule, verdict: await this.#take(rule, key, points) };
   }
 
-  async #take(rule: RateRule, key: string): Promise<RateVerdict> {
+  async #take(rule: RateRule, key: string, points: number): Promise<RateVerdict> {
     try {
-      const verdict = await this.#shared.take(rule, key);
+      const verdict = await this.#shared.take(rule, key, points);
       if (this.#sharedFails) this.#logger.info('shared rate limits work again');
       this.#sharedFails = false;
       return verdict;
@@ -52,7 +52,7 @@ export class GatewayRates {
       if (!(thrown instanceof CaasError) || !thrown.retryable) throw thrown;
       if (!this.#sharedFails) this.#logger.warn({ err: thrown }, 'shared rate limits fail, counting locally');
       this.#sharedFails = true;
-      return this.#local.take(rule, key);
+      return this.#local.take(rule, key, points);
     }
   }
 }

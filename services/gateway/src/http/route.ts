@@ -16,8 +16,8 @@ export interface RouteRequest<Body, Params> {
   signal: AbortSignal;
   /** Verified claims, with `bearer: true`. */
   claims: Claims;
-  /** Counts one more use against a limit; throws RATE_LIMITED past it. */
-  count(rule: 'tokensPerApp', key: string): Promise<void>;
+  /** Counts one more use against a limit; throws RATE_LIMITED past it. With 0 points it only throws, past the limit. */
+  count(rule: 'tokensPerApp' | 'tokenFailures', key: string, points?: number): Promise<void>;
 }
 
 export interface RouteAnswer<Response> {

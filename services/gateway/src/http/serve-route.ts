@@ -84,10 +84,13 @@ export const serveRoute = (route: Route, { rates, tokens }: RouteDeps): RequestH
     const remoteAddress = request.ip ?? '';
 
     let standing: RateStanding | undefined;
-    const count = async (name: RateName, key: string): Promise<void> => {
-      const next = await rates.take(name, key);
-      standing = tighter(standing, next);
-      response.set(rateHeaders(standing));
+    const count = async (name: RateName, key: string, points = 1): Promise<void> => {
+      const next = await rates.take(name, key, points);
+      // Who has not used a limit is told nothing of how others stand with it.
+      if (points > 0 || !next.verdict.allowed) {
+        standing = tighter(standing, next);
+        response.set(rateHeaders(standing));
+      }
       orRateLimited(next);
     };
     const addressLimit = addressLimits[route.rate];

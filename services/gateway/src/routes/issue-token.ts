@@ -1,12 +1,18 @@
+import { CaasError } from '@caas/kit';
+import type { GatewayConfig } from '../config.ts';
 import { socketConnectionGuide, socketUrlsFor } from '../connection-guide.ts';
 import { type Route, route } from '../http/route.ts';
 import { issueTokenRequest, issueTokenResponse } from '../schemas/auth.ts';
 import type { AuthClients } from './clients.ts';
 import { tokenAnswer } from './token-answer.ts';
 
-/** A tenant's backend trades its app's secret for the tokens of one of its users. */
-export const issueToken = ({ tokens }: AuthClients, socketUrls: readonly string[]): Route =>
-  route({
+/**
+ * A tenant's backend trades its app's secret for the tokens of one of its users. An app's limit counts what came with its
+ * secret: app ids are no secret, and who knows one must not be able to use its limit up. Failures are their address's.
+ */
+export const issueToken = ({ tokens }: AuthClients, config: GatewayConfig): Route => {
+  const guide = socketConnectionGuide(config);
+  return route({
     method: 'post',
     path: '/api/v1/auth/sdk/token',
     summary: 'Trade an app secret for the tokens of a user',
@@ -16,26 +22,30 @@ export const issueToken = ({ tokens }: AuthClients, socketUrls: readonly string[
     response: issueTokenResponse,
     reasons: ['UNAUTHENTICATED', 'USER_DEACTIVATED'],
     async handle({ body, count, remoteAddress, traceparent, signal }) {
+      await count('tokensPerApp', body.app_id, 0);
+      const request = {
+        appId: body.app_id,
+        appSecret: body.app_secret,
+        userExternalId: body.user_external_id,
+        displayName: body.display_name ?? '',
+        device: body.device ?? '',
+        remoteAddress,
+      };
+      const issued = await tokens.issueUserToken(request, { traceparent, signal }).catch(async (thrown: unknown) => {
+        if (thrown instanceof CaasError && thrown.reason === 'UNAUTHENTICATED')
+          await count('tokenFailures', `${body.app_id} ${remoteAddress}`);
+        throw thrown;
+      });
       await count('tokensPerApp', body.app_id);
-      const issued = await tokens.issueUserToken(
-        {
-          appId: body.app_id,
-          appSecret: body.app_secret,
-          userExternalId: body.user_external_id,
-          displayName: body.display_name ?? '',
-          device: body.device ?? '',
-          remoteAddress,
-        },
-        { traceparent, signal },
-      );
       const answer = tokenAnswer(issued);
       return {
         status: 200,
         body: {
           ...answer,
-          socket_urls: socketUrlsFor(socketUrls, answer.user_id),
-          socket_connection_guide: socketConnectionGuide,
+          socket_urls: socketUrlsFor(config.socketUrls, answer.user_id),
+          socket_connection_guide: guide,
         },
       };
     },
   });
+};
