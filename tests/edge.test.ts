@@ -2,6 +2,7 @@ import { descriptors } from '@caas/proto/descriptor';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { WebSocket } from 'ws';
+import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { ProtoClient } from './support/proto-client.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
@@ -303,6 +304,40 @@ describe('the life of a connection', () => {
     for (const client of clients) expect(await client.waitClosed()).toEqual({ code: 4404, reason: 'SESSION_REVOKED' });
   });
 });
+
+test('a node says it is not ready while the store does not answer, nor after the log refused, and is again', async () => {
+  const faults = new Faults();
+  const platform = await testPlatform({ between: faults.between });
+  try {
+    const node = (platform.socketUrls[0] as string).replace('ws:', 'http:');
+    const answers = async (path: string): Promise<number> => (await fetch(new URL(path, node))).status;
+    const turns = (status: number): Promise<number> =>
+      until(
+        `ready says ${status}`,
+        () => answers('/health/ready'),
+        (got) => got === status,
+        8_000,
+      );
+    await turns(200);
+    const alice = await signIn(platform, 'alice');
+    const client = await RawClient.open(platform.socketUrls[0] as string, alice.accessToken);
+    const conversationId = await groupOf(client, 'ready', []);
+    const storeAgain = faults.away('store.conversations.getMany');
+    await turns(503);
+    expect(await answers('/health/live')).toBe(200);
+    storeAgain();
+    await turns(200);
+    const logAgain = faults.away('log.append');
+    expectRefusal((await say(client, conversationId, 'refused')).error, 'UNAVAILABLE');
+    expect(await answers('/health/ready')).toBe(503);
+    logAgain();
+    expect((await say(client, conversationId, 'taken')).accepted).toBeDefined();
+    expect(await answers('/health/ready')).toBe(200);
+    await client.close();
+  } finally {
+    await platform.stop();
+  }
+}, 30_000);
 
 describe('a reader that stops reading', () => {
   let platform: TestPlatform;
