@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { App, Session } from '@caas/account-store';
-import { newId } from '@caas/kit';
+import { newId, newSecret } from '@caas/kit';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { type AccessClaims, audience, signAccessToken, verifyAccessToken } from './access-token.ts';
@@ -12,6 +15,7 @@ import { authConfig } from './config.ts';
 import { rootKeyFrom, rootKeyFromFile } from './key-sealing.ts';
 import { Recent } from './recent.ts';
 import { judgeRefresh, RefreshTokens } from './refresh-token.ts';
+import { startAuth } from './testing.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'auth-parts-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -231,4 +235,32 @@ test('settings that are wrong are told all at once', () => {
   expect(authConfig({ AUTH_ACCESS_TOKEN_LIFETIME: '5m' }).accessTokenMs).toBe(300_000);
   const wrong = () => authConfig({ AUTH_GRPC_ADDRESS: 'nowhere', AUTH_MAX_LIVE_SESSIONS: '0' });
   expect(wrong).toThrow(/AUTH_GRPC_ADDRESS.*AUTH_MAX_LIVE_SESSIONS/s);
+});
+
+test('auth started alone makes the development app of a platform worthless', async () => {
+  const own = join(folder, 'alone');
+  const platforms = await startAuth({ folder: own });
+  const { appId, appSecret } = await platforms.bootstrapDevelopment({ appSecret: newSecret() });
+  const request = { appId, appSecret, userExternalId: 'eve', displayName: '', device: '', remoteAddress: '' };
+  await platforms.tokens.issueUserToken(request);
+  await platforms.stop();
+
+  const main = spawn(process.execPath, ['-C', '@caas/source', join(import.meta.dirname, 'main.ts')], {
+    env: {
+      ...process.env,
+      AUTH_GRPC_ADDRESS: '127.0.0.1:0',
+      AUTH_DATABASE_FILE: join(own, 'accounts.db'),
+      AUTH_ROOT_KEY_FILE: join(own, 'keys', 'root.key'),
+      CAAS_SERVICE_TOKEN: newSecret(),
+      LOG_LEVEL: 'info',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(main, 'exit');
+  for await (const line of createInterface({ input: main.stdout })) if (line.includes('auth listens')) main.kill();
+  expect(await exited).toEqual([0, null]);
+
+  const after = await startAuth({ folder: own });
+  await expect(after.tokens.issueUserToken(request)).rejects.toMatchObject({ reason: 'UNAUTHENTICATED' });
+  await after.stop();
 });

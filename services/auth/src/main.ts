@@ -21,6 +21,8 @@ await runMain(async (signal) => {
       config,
       logger,
     });
+    // Only the platform has a development app, and then listens on loopback; of a gateway elsewhere nobody knows.
+    await auth.closeDevelopment();
     logger.info({ address: auth.address }, 'auth listens');
     await auth.run(signal);
   } finally {
