@@ -4,6 +4,7 @@ import { ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
+import { until } from './support/until.ts';
 
 const maxConversations = 12;
 const maxReplyBytes = 1024 * 1024;
@@ -139,10 +140,14 @@ describe('what commands may and may not, over two nodes', () => {
     const total = 80;
     const texts = Array.from({ length: total }, (_, i) => `${i}`.padEnd(16_384, '.'));
     const empty = (await client.ask({ sync: { conversations: [{ conversationId }] } })).sync.deltas[0].cursor;
-    await Promise.all(
-      texts.map((text, i) => client.ask({ sendMessage: { conversationId, clientMsgId: `b${i}`, content: { text } } })),
+    // One by one: all at once is more than a connection's queue holds, and its events would be dropped.
+    for (const [i, text] of texts.entries())
+      await client.ask({ sendMessage: { conversationId, clientMsgId: `b${i}`, content: { text } } });
+    await until(
+      'all committed',
+      () => client.ask({ getConversation: { conversationId } }),
+      ({ conversation }) => conversation.conversation.head.lastSeq === total,
     );
-    await client.waitFor(({ event }) => event?.head?.lastSeq === total);
     const seqs = (messages: { seq: number }[]) => messages.map(({ seq }) => seq);
     const history = async (anchor: object) =>
       (await client.ask({ getHistory: { conversationId, limit: 200, ...anchor } })).history;
