@@ -268,3 +268,16 @@ test('a user is told to be online by the connection that gets in, though it was 
   directory.disconnect(first);
   expect(directory.becamePresent(second)).toBe(true);
 });
+
+test('a user who comes back at once goes on with the rates they left with', async () => {
+  const { directory, connection } = await setUp();
+  directory.disconnect(connection);
+  const rates = { sends: 1, frames: 2 };
+  const leaving = { ...connection, rates, shareRates: () => undefined } as unknown as Connection;
+  await directory.connect(leaving);
+  directory.disconnect(leaving);
+  const shared: unknown[] = [];
+  const shareRates = (given: unknown): unknown => shared.push(given);
+  await directory.connect({ ...connection, shareRates } as unknown as Connection);
+  expect(shared).toEqual([rates]);
+});
