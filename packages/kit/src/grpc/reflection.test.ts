@@ -1,71 +1,12 @@
-import { createFileRegistry, type FileRegistry, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
-import {
-  type ServerReflectionRequest,
-  type ServerReflectionResponse,
-  ServerReflectionService,
-} from '@caas/proto/grpc/reflection/v1/reflection';
-import { Client, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { fail } from '../errors.ts';
 import { createLogger } from '../log.ts';
+import { ReflectionClient } from '../testing/reflection-client.ts';
 import { createGrpcServer, type GrpcServer, service, sharedTokenAuth } from './index.ts';
 
 const auth = sharedTokenAuth({ token: 'shared' });
 const never = async (): Promise<never> => fail('UNIMPLEMENTED', 'not in this test');
-type Question = NonNullable<ServerReflectionRequest['messageRequest']>;
-
-/** What grpcurl does: knows the reflection protocol and nothing else. */
-class ReflectionClient {
-  readonly #client: Client;
-  constructor(address: string) {
-    this.#client = new Client(address, auth.channelCredentials);
-  }
-  close(): void {
-    this.#client.close();
-  }
-
-  async ask(messageRequest: Question): Promise<NonNullable<ServerReflectionResponse['messageResponse']>> {
-    const { path, requestSerialize, responseDeserialize } = ServerReflectionService.serverReflectionInfo;
-    const call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    call.write({ host: '', messageRequest });
-    call.end();
-    for await (const response of call) return (response as ServerReflectionResponse).messageResponse ?? never();
-    return never();
-  }
-
-  async services(): Promise<string[]> {
-    const response = await this.ask({ $case: 'listServices', value: '' });
-    return response.$case === 'listServicesResponse' ? response.value.service.map(({ name }) => name) : [];
-  }
-
-  async describe(symbol: string): Promise<FileRegistry> {
-    const response = await this.ask({ $case: 'fileContainingSymbol', value: symbol });
-    if (response.$case !== 'fileDescriptorResponse') throw new Error(`no file for ${symbol}`);
-    // The asked file comes first, what it imports in any order after it.
-    const [asked, ...imports] = response.value.fileDescriptorProto.map((b) => fromBinary(FileDescriptorProtoSchema, b));
-    const byName = new Map(imports.map((file) => [file.name, file]));
-    return createFileRegistry(asked ?? (await never()), (name) => byName.get(name));
-  }
-
-  async call(method: string, json: object): Promise<unknown> {
-    const [serviceName = '', name = ''] = method.split('/');
-    const registry = await this.describe(serviceName);
-    const found = registry.getService(serviceName)?.methods.find((each) => each.name === name);
-    if (!found) throw new Error(`no method ${method}`);
-    const request = Buffer.from(toBinary(found.input, fromJson(found.input, json as never)));
-    const metadata = new Metadata();
-    auth.sign(metadata, 'gateway');
-    const same = (bytes: Buffer): Buffer => bytes;
-    const answer = await new Promise<Buffer>((resolve, reject) => {
-      this.#client.makeUnaryRequest(`/${method}`, same, same, request, metadata, (error, bytes) =>
-        bytes ? resolve(bytes) : reject(error),
-      );
-    });
-    return toJson(found.output, fromBinary(found.output, answer));
-  }
-}
 
 describe('reflection, with no proto files', () => {
   let server: GrpcServer;
@@ -88,7 +29,7 @@ describe('reflection, with no proto files', () => {
       auth,
       logger: createLogger({ service: 'test', level: 'silent' }),
     });
-    client = new ReflectionClient(server.address);
+    client = new ReflectionClient(server.address, auth, 'gateway');
   });
   afterAll(async () => {
     client.close();
