@@ -7,6 +7,7 @@ const connect = async (name: string): Promise<CaasClient> => {
   const body = JSON.stringify({ app_id: CAAS_APP_ID, app_secret: CAAS_APP_SECRET, user_external_id: name });
   const headers = { 'content-type': 'application/json' };
   const response = await fetch(`${CAAS_GATEWAY_URL}/api/v1/auth/sdk/token`, { method: 'POST', headers, body });
+  if (!response.ok) throw new Error(await response.text());
   const { access_token, socket_urls } = (await response.json()) as { access_token: string; socket_urls: string[] };
   const client = new CaasClient({ urls: socket_urls, getToken: async () => access_token });
   await client.connect();

@@ -5,6 +5,7 @@ const frames = process.argv.slice(2);
 const body = JSON.stringify({ app_id: CAAS_APP_ID, app_secret: CAAS_APP_SECRET, user_external_id: CAAS_USER });
 const headers = { 'content-type': 'application/json' };
 const response = await fetch(`${CAAS_GATEWAY_URL}/api/v1/auth/sdk/token`, { method: 'POST', headers, body });
+if (!response.ok) throw new Error(await response.text());
 const { access_token, socket_urls } = (await response.json()) as { access_token: string; socket_urls: [string] };
 
 const socket = new WebSocket(socket_urls[0], ['caas.v1.json', `bearer.${access_token}`]);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
-import { signIn, type TestUser } from './support/platform.ts';
+import { signIn, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { until } from './support/until.ts';
 
@@ -209,4 +209,34 @@ describe.each(['an orderly stop', 'SIGKILL'])('after %s and a start on the same 
     expect(history.messages.map((m: Frame) => m.messageId)).toEqual([accepted.get('d1')?.accepted.messageId, ...ids]);
     expect(history.head.lastSeq).toBe(1 + count);
   });
+});
+
+test('after a restart, what was kept decides a retry, whatever the node has taken since', async () => {
+  const first = await testPlatform();
+  const alice = await signIn(first, 'alice');
+  const bob = await signIn(first, 'bob');
+  const before = await RawClient.open(first.socketUrls[0] as string, alice.accessToken);
+  const created = await before.ask({
+    createConversation: { kind: 'CONVERSATION_KIND_DIRECT', memberIds: [bob.userId] },
+  });
+  const { conversationId } = created.conversation.conversation;
+  const say = (client: RawClient, text: string, retry: boolean) =>
+    client.ask({ sendMessage: { conversationId, clientMsgId: 'm1', content: { text }, ...(retry && { retry }) } });
+  const kept = (await say(before, 'kept', false)).accepted;
+  await before.waitFor((f) => f.event?.head?.lastSeq === 1);
+  await before.close();
+  await first.stop({ remove: false });
+
+  const second = await testPlatform({ dataDir: first.dataDir });
+  const after = await RawClient.open(second.socketUrls[0] as string, alice.accessToken);
+  // The node does not know of it yet: it takes other words under the same id, and tells that they were rejected.
+  expect((await say(after, 'other', false)).accepted.messageId).toBe(kept.messageId);
+  await after.waitFor((f) => f.event?.rejected?.messageId === kept.messageId);
+  expect((await say(after, 'other', true)).error.reason).toBe('ERROR_REASON_IDEMPOTENCY_CONFLICT');
+  expect((await say(after, 'kept', true)).accepted).toMatchObject({
+    messageId: kept.messageId,
+    position: kept.position,
+  });
+  await after.close();
+  await second.stop();
 });

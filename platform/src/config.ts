@@ -9,7 +9,8 @@ const variables = z.object({
   GATEWAY_PORT: settings.port().default(3000),
   SOCKET_1_PORT: settings.port().default(3001),
   SOCKET_2_PORT: settings.port().default(3002),
-  AUTH_GRPC_PORT: settings.port().default(50051),
+  // The other services' ports follow it.
+  AUTH_GRPC_PORT: settings.count({ max: 65_531 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
   CAAS_OPERATOR_TOKEN: settings.token().optional(),
   CAAS_DRAIN: settings.milliseconds({ max: 300_000 }).default(1_000),

@@ -98,7 +98,8 @@ export const createSocketNode = async (
     maxPending: bounds.maxPendingSends,
   });
   const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
-  const tail = new LogTail(log, store, directory, commits, logger);
+  const recentSends = new RecentSends(bounds.maxRecentSends);
+  const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
   /** Whether clients who come here now would be served. */
@@ -111,7 +112,7 @@ export const createSocketNode = async (
     messages,
     commits,
     ephemeral,
-    recentSends: new RecentSends(bounds.maxRecentSends),
+    recentSends,
     gate,
     bounds,
     clock,
@@ -178,7 +179,7 @@ export const createSocketNode = async (
       connections: edge.connectionCount,
       conversations: directory.conversationCount,
       pendingSends: messages.writer.pending,
-      recentSends: services.recentSends.size,
+      recentSends: recentSends.size,
       repairs: heads.repairs,
       lostEnvelopes: link.lost,
     }),

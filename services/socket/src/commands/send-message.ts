@@ -55,10 +55,12 @@ export const send = (
   const { tenantId, userId } = connection.claims;
   const messageId = messageIdOf(tenantId, outgoing.conversationId, userId, outgoing.clientMsgId);
   const hash = contentHash(node.hashKey, messageId, outgoing.said);
-  const earlier = earlierAnswer(context, { messageId, hash });
-  if (earlier !== undefined) return earlier;
   const identified = { ...outgoing, messageId, hash };
-  if (typeof words === 'object' && !outgoing.retry) {
+  // A retry asks the store first: what was kept decides, not what this node took last and may yet hear is rejected.
+  if (outgoing.retry) return publishLater(context, identified, words);
+  const earlier = earlierAnswer(context, identified);
+  if (earlier !== undefined) return earlier;
+  if (typeof words === 'object') {
     const known = node.directory.knownMember(connection, outgoing.conversationId);
     const rules = known?.conversation.rules;
     if (known && rules) {
@@ -78,6 +80,8 @@ const publishLater = async (
   if (stored && !(stored instanceof CaasError)) {
     return accepted(context, outgoing.messageId, stored.position, stored.acceptedAtMs);
   }
+  const earlier = earlierAnswer(context, outgoing);
+  if (earlier !== undefined) return earlier;
   const judged = await judge(context, outgoing.conversationId, words).catch((error: unknown) => {
     // A final refusal of what may have been kept would be a lie: the store is asked again.
     if (stored && error instanceof CaasError && !error.retryable)

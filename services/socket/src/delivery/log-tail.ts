@@ -6,6 +6,7 @@ import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { created } from '../model/created.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalDirectory } from './local-directory.ts';
+import type { RecentSends } from './recent-sends.ts';
 
 /** How long a membership seen in the log is awaited in the store, ms; the worker may be away that long. */
 const membershipWaitMs = 300_000;
@@ -22,10 +23,19 @@ export class LogTail {
   readonly #directory: LocalDirectory;
   readonly #commits: CommitWatch;
   readonly #logger: Logger;
+  readonly #recentSends: RecentSends;
   readonly #told = new Set<string>();
   #subscription: Subscription | undefined;
 
-  constructor(log: EventLog, store: MessageStore, directory: LocalDirectory, commits: CommitWatch, logger: Logger) {
+  constructor(
+    log: EventLog,
+    store: MessageStore,
+    directory: LocalDirectory,
+    commits: CommitWatch,
+    recentSends: RecentSends,
+    logger: Logger,
+  ) {
+    this.#recentSends = recentSends;
     this.#log = log;
     this.#store = store;
     this.#directory = directory;
@@ -44,6 +54,7 @@ export class LogTail {
   }
 
   rejected(event: MessageRejected): void {
+    this.#recentSends.forget(event.messageId);
     const name = `${event.messageId}:${event.position}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);

@@ -37,6 +37,12 @@ export class RecentSends {
     return entry.outcome;
   }
 
+  /** A record of this id was rejected: what was answered for it holds no more, and the store knows what was kept. */
+  forget(messageId: string): void {
+    this.#entries.delete(messageId);
+    this.#older.delete(messageId);
+  }
+
   /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
   add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
     const entry = { hash: textOf(contentHash), outcome };
