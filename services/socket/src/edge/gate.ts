@@ -87,7 +87,8 @@ export class Gate {
         );
         return;
       }
-      if (this.#waiting.push({ token, resolve, reject }) === 1) setImmediate(() => this.#flush());
+      const waiting = this.#waiting.push({ token, resolve, reject });
+      if (waiting === 1 || waiting === secondCallTokens) setImmediate(() => this.#flush());
     });
   }
 
