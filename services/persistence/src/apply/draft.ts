@@ -1,11 +1,11 @@
-import { positionOf, Topic } from '@caas/event-log';
-import { ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
+import { Role } from '@caas/proto/caas/events/v1/content';
 import type {
   ConversationDocument,
   HiddenDocument,
   MessageDocument,
   ParticipantDocument,
 } from '@caas/proto/caas/events/v1/documents';
+import { isActive, isOwner, membershipPositionOf, rewound } from './membership-documents.ts';
 import { type Base, type EventRecord, exists, type Outcome, offsetKey, type Rejection } from './model.ts';
 import { emptyConversation } from './new-documents.ts';
 
@@ -15,9 +15,6 @@ export interface Member {
   /** Whether member_count counts the user. */
   counted: boolean;
 }
-
-const isActive = (document: ParticipantDocument): boolean =>
-  document.state === ParticipantState.PARTICIPANT_STATE_ACTIVE;
 
 /**
  * One conversation while a batch is applied to it. Documents that are changed get a revision of their own.
@@ -45,7 +42,7 @@ export class Draft {
     this.epoch = epoch;
     this.#base = base;
     const head = base.conversation ?? emptyConversation(base.tenantId, base.conversationId);
-    this.conversation = { ...head, offsets: { ...head.offsets } };
+    this.conversation = { ...head, offsets: { ...head.offsets }, ownerCount: head.ownerCount ?? base.ownerCount };
     this.#baseHeadRev = head.headRev;
     this.#baseLastSeq = head.lastSeq;
     this.#membershipPosition = membershipPositionOf(head);
@@ -128,7 +125,14 @@ export class Draft {
       this.#stamp(member, member.document);
   }
 
-  /** Sets who is in and in which role, as of the record at `position`, and keeps member_count exact. */
+  /** Members who are owners. */
+  get ownerCount(): number {
+    const { ownerCount } = this.conversation;
+    if (ownerCount === undefined) throw new TypeError('the owners were not counted');
+    return ownerCount;
+  }
+
+  /** Sets who is in and in which role, as of the record at `position`, and keeps member_count and owner_count exact. */
   setMembership(document: ParticipantDocument, position: number): void {
     const { userId } = document;
     const member = this.member(userId) ?? { document, counted: false };
@@ -138,6 +142,7 @@ export class Draft {
     const before = stored && this.#rewound(stored);
     const wasActive = before !== undefined && isActive(before);
     const wasRole = before?.role ?? Role.ROLE_MEMBER;
+    const owned = member.counted && isOwner(member.document);
     this.#stamp(member, { ...document, wasActive, wasRole, membershipPosition: position });
     const active = isActive(document);
     if (active !== member.counted) {
@@ -145,6 +150,7 @@ export class Draft {
       member.counted = active;
       this.affectedUsers.add(userId);
     }
+    this.conversation.ownerCount = this.ownerCount + Number(active && isOwner(document)) - Number(owned);
     this.conversation.membersRev = member.document.rev;
   }
 
@@ -156,8 +162,12 @@ export class Draft {
     const { conversation } = this;
     const messages = [...this.#messages.values()];
     const fresh = messages.filter((m) => m.seq > this.#baseLastSeq);
-    if (conversation.lastSeq - this.#baseLastSeq !== fresh.length || conversation.memberCount < 0)
-      throw new TypeError('a batch broke the count of messages or members');
+    if (
+      conversation.lastSeq - this.#baseLastSeq !== fresh.length ||
+      conversation.memberCount < 0 ||
+      (conversation.ownerCount ?? 0) < 0
+    )
+      throw new TypeError('a batch broke the count of messages, members or owners');
     const last = messages.find((m) => m.seq === conversation.lastSeq);
     // Without the history of edits, which belongs to the message itself: a head is written with every batch.
     if (last) conversation.lastMessage = last.edits.length === 0 ? last : { ...last, edits: [] };
@@ -205,23 +215,7 @@ export class Draft {
     return document.epoch === this.epoch && document.rev <= this.#baseHeadRev;
   }
 
-  /** The document with the membership that is committed. The changes it loses here are in the log and come again. */
   #rewound(document: ParticipantDocument): ParticipantDocument {
-    if (document.membershipPosition <= this.#membershipPosition) return document;
-    const { wasActive, wasRole: role } = document;
-    const membershipPosition = this.#membershipPosition;
-    if (wasActive === isActive(document)) return { ...document, role, membershipPosition };
-    const state = wasActive ? ParticipantState.PARTICIPANT_STATE_ACTIVE : ParticipantState.PARTICIPANT_STATE_LEFT;
-    return { ...document, role, state, membershipPosition };
+    return rewound(document, this.#membershipPosition);
   }
 }
-
-const membershipPrefix = `${Topic.conversationUpdated}-`;
-
-/** Position up to which changes of membership are committed; 0: none. */
-const membershipPositionOf = ({ offsets }: ConversationDocument): number => {
-  let position = 0;
-  for (const key in offsets)
-    if (key.startsWith(membershipPrefix)) position = Math.max(position, positionOf(offsets[key] as number));
-  return position;
-};

@@ -46,6 +46,8 @@ export interface Base {
   participants: ReadonlyMap<string, ParticipantDocument>;
   /** Ids of pinned messages, committed or not; empty unless an event pins one. */
   pinned: ReadonlySet<string>;
+  /** Committed owners, counted where the conversation's document does not say and an event may change their number. */
+  ownerCount?: number;
 }
 
 /** What the events of a batch make of a conversation: to be written in step 1, committed in step 2, told afterwards. */

@@ -86,12 +86,12 @@ export const publishReceipt = (
   );
 };
 
-/** Publishes a change of a conversation and resolves when it is committed. */
+/** Publishes a change of a conversation and resolves with its place in the log when it is committed. */
 export const commitChange = async (
   context: CommandContext,
   conversationId: string,
   change: NonNullable<ConversationUpdated['change']>,
-): Promise<void> => {
+): Promise<LogPosition> => {
   const { tenantId, userId } = context.connection.claims;
   const event: ConversationUpdated = {
     tenantId,
@@ -108,4 +108,5 @@ export const commitChange = async (
     position,
     context.node.bounds.commitTimeoutMs,
   );
+  return position;
 };

@@ -152,6 +152,11 @@ export interface ConversationDocument {
     | undefined;
   /** When the head last moved, UTC milliseconds since 1970. */
   committedAtMs: number;
+  /**
+   * Number of active members who are owners. Absent in a document of before it was counted: then the next change of
+   * members or roles counts them.
+   */
+  ownerCount?: number | undefined;
 }
 
 export interface ConversationDocument_MetadataEntry {
@@ -998,6 +1003,7 @@ function createBaseConversationDocument(): ConversationDocument {
     membersRev: 0,
     lastMessage: undefined,
     committedAtMs: 0,
+    ownerCount: undefined,
   };
 }
 
@@ -1065,6 +1071,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     }
     if (message.committedAtMs !== 0) {
       writer.uint32(168).int64(message.committedAtMs);
+    }
+    if (message.ownerCount !== undefined) {
+      writer.uint32(176).int32(message.ownerCount);
     }
     return writer;
   },
@@ -1256,6 +1265,14 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
             message.committedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.ownerCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1377,6 +1394,11 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
         : isSet(object.committed_at_ms)
         ? globalThis.Number(object.committed_at_ms)
         : 0,
+      ownerCount: isSet(object.ownerCount)
+        ? globalThis.Number(object.ownerCount)
+        : isSet(object.owner_count)
+        ? globalThis.Number(object.owner_count)
+        : undefined,
     };
   },
 
@@ -1457,6 +1479,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     if (message.committedAtMs !== 0) {
       obj.committedAtMs = Math.round(message.committedAtMs);
     }
+    if (message.ownerCount !== undefined) {
+      obj.ownerCount = Math.round(message.ownerCount);
+    }
     return obj;
   },
 
@@ -1504,6 +1529,7 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
       ? MessageDocument.fromPartial(object.lastMessage)
       : undefined;
     message.committedAtMs = object.committedAtMs ?? 0;
+    message.ownerCount = object.ownerCount ?? undefined;
     return message;
   },
 };
