@@ -233,6 +233,18 @@ describe('participants', () => {
     expect(room.head?.memberCount).toBe(0);
   });
 
+  test('who come have all unread that is said from then on, also where another interleaving was written before', () => {
+    const room = aRoom([c.created(['ann'], false), c.sent('a')]);
+    const sends = room.records([c.sent('b'), c.sent('c')]);
+    const join = room.records([c.added(['bob'])]);
+    room.crash([...sends, ...join]);
+    room.take([...join, ...sends]);
+    expect(room.head?.lastSeq).toBe(3);
+    expect(of(room, 'bob')).toMatchObject({ visibleFromSeq: 2, readSeq: 1, deliveredSeq: 1 });
+    takes(room, c.received('bob', 3, 3), c.removed(['bob']), c.sent('d'), c.added(['bob']), c.sent('e'));
+    expect(of(room, 'bob')).toMatchObject({ visibleFromSeq: 5, readSeq: 4, deliveredSeq: 4 });
+  });
+
   test('are counted right when a change of theirs commits before the membership it was written with', () => {
     const room = aRoom();
     const [removal] = room.records([c.removed(['bob'])]);
