@@ -72,7 +72,9 @@ const seen = ({ head, messages, participants }: Awaited<ReturnType<typeof state>
     messages: messages
       .filter((m) => m.seq <= rest.lastSeq)
       .map(({ rev, epoch: _, traceId, ...m }: MessageDocument) => m),
-    participants: participants.map(({ rev, epoch: _, wasActive, wasRole, ...p }: ParticipantDocument) => p),
+    participants: participants.map(
+      ({ rev, epoch: _, wasActive, wasRole, wasJoinedAtMs, ...p }: ParticipantDocument) => p,
+    ),
   };
 };
 

@@ -142,8 +142,9 @@ export class Draft {
     const before = stored && this.#rewound(stored);
     const wasActive = before !== undefined && isActive(before);
     const wasRole = before?.role ?? Role.ROLE_MEMBER;
+    const wasJoinedAtMs = before?.joinedAtMs ?? 0;
     const owned = member.counted && isOwner(member.document);
-    this.#stamp(member, { ...document, wasActive, wasRole, membershipPosition: position });
+    this.#stamp(member, { ...document, wasActive, wasRole, wasJoinedAtMs, membershipPosition: position });
     const active = isActive(document);
     if (active !== member.counted) {
       this.conversation.memberCount += active ? 1 : -1;

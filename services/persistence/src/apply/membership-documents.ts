@@ -26,7 +26,9 @@ export const membershipPositionOf = ({ offsets }: ConversationDocument): number 
 export const rewound = (document: ParticipantDocument, membershipPosition: number): ParticipantDocument => {
   if (document.membershipPosition <= membershipPosition) return document;
   const { wasActive, wasRole: role } = document;
-  if (wasActive === isActive(document)) return { ...document, role, membershipPosition };
+  // Who comes next after the last owner is decided by it. Absent in what an earlier version wrote.
+  const joinedAtMs = document.wasJoinedAtMs || document.joinedAtMs;
+  if (wasActive === isActive(document)) return { ...document, role, joinedAtMs, membershipPosition };
   const state = wasActive ? ParticipantState.PARTICIPANT_STATE_ACTIVE : ParticipantState.PARTICIPANT_STATE_LEFT;
-  return { ...document, role, state, membershipPosition };
+  return { ...document, role, state, joinedAtMs, membershipPosition };
 };

@@ -34,6 +34,16 @@ describe('the owners of a conversation', () => {
     expect([room.head?.ownerCount, room.owners()]).toEqual([1, ['bob']]);
   });
 
+  test('are followed by who had joined first, whatever an attempt that never committed wrote of it', () => {
+    const room = aRoom();
+    const records = room.records([
+      ...[c.removed(['ann'], 'ann'), c.promoted('cyd', Role.ROLE_OWNER), c.removed(['bob'], 'bob'), c.added(['bob'])],
+    ]);
+    room.crash(records);
+    room.take(records.slice(0, 1));
+    expect(room.participants.get('bob')).toMatchObject({ role: Role.ROLE_OWNER });
+  });
+
   describe('in a store', () => {
     const open: Bench[] = [];
     afterEach(async () => {

@@ -206,6 +206,8 @@ export interface ParticipantDocument {
   membershipPosition: number;
   /** Role before the uncommitted changes of membership, if there are such. */
   wasRole: Role;
+  /** When the user joined last before the uncommitted changes of membership, if there are such; UTC milliseconds since 1970. */
+  wasJoinedAtMs: number;
 }
 
 /** A message hidden for one user. */
@@ -1722,6 +1724,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     epoch: 0,
     membershipPosition: 0,
     wasRole: 0,
+    wasJoinedAtMs: 0,
   };
 }
 
@@ -1774,6 +1777,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.wasRole !== 0) {
       writer.uint32(128).int32(message.wasRole);
+    }
+    if (message.wasJoinedAtMs !== 0) {
+      writer.uint32(144).int64(message.wasJoinedAtMs);
     }
     return writer;
   },
@@ -1919,6 +1925,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.wasRole = reader.int32() as any;
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.wasJoinedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1997,6 +2011,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.was_role)
         ? roleFromJSON(object.was_role)
         : 0,
+      wasJoinedAtMs: isSet(object.wasJoinedAtMs)
+        ? globalThis.Number(object.wasJoinedAtMs)
+        : isSet(object.was_joined_at_ms)
+        ? globalThis.Number(object.was_joined_at_ms)
+        : 0,
     };
   },
 
@@ -2050,6 +2069,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.wasRole !== 0) {
       obj.wasRole = roleToJSON(message.wasRole);
     }
+    if (message.wasJoinedAtMs !== 0) {
+      obj.wasJoinedAtMs = Math.round(message.wasJoinedAtMs);
+    }
     return obj;
   },
 
@@ -2074,6 +2096,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.epoch = object.epoch ?? 0;
     message.membershipPosition = object.membershipPosition ?? 0;
     message.wasRole = object.wasRole ?? 0;
+    message.wasJoinedAtMs = object.wasJoinedAtMs ?? 0;
     return message;
   },
 };
