@@ -36,6 +36,9 @@ export const conversationTopics: readonly Topic[] = [
   Topic.userAction,
 ];
 
+/** Name of a partition, as `ConversationDocument.offsets` and shard positions have it. */
+export const partitionName = (topic: string, partition: number): string => `${topic}-${partition}`;
+
 /** Dead-letter topic of a topic: same key, one partition, 30 days. */
 export const deadLetterTopic = (topic: string): string => `${topic}.dlq`;
 
