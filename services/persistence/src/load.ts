@@ -28,7 +28,7 @@ export const superseded = (): never => fail('UNAVAILABLE', 'another worker owns 
 
 /**
  * Fences the conversations off from writers of earlier epochs, before any of their documents is read or written: a commit
- * that changes the epoch only. From then on nobody but this epoch can commit; and whatever an earlier worker still writes
+ * that changes the epoch only (and leaves out revisions, where a store is rebuilt). From then on nobody but this epoch can commit; and whatever an earlier worker still writes
  * past the head belongs to events that this worker applies itself. Done once per conversation and epoch.
  */
 export const fenceHeads = async (store: MessageStore, state: ShardState, groups: readonly Group[]): Promise<void> => {
@@ -55,7 +55,8 @@ const needsFence = (state: ShardState, { name, records }: Group): boolean => {
 const fenceOf = (state: ShardState, { name, tenantId, conversationId }: Group): HeadCommit => {
   const head = state.head(name);
   const document: ConversationDocument = head ?? { ...emptyConversation(tenantId, conversationId), headRev: 1 };
-  return { expectedHeadRev: head?.headRev ?? 0, document: { ...document, epoch: state.epoch } };
+  const headRev = document.headRev + state.revGap;
+  return { expectedHeadRev: head?.headRev ?? 0, document: { ...document, headRev, epoch: state.epoch } };
 };
 
 /** The documents the groups' events are applied to: one bulk call for messages, one for participants. */

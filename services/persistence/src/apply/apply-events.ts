@@ -35,15 +35,17 @@ export const applyEvents = (base: Base, records: readonly EventRecord[], epoch: 
 
 /**
  * Partitions are interleaved by chance. Where a conversation is about to be created, that comes first, so that nothing
- * that follows from its creation is lost to the chance; the order within a partition stays.
+ * that follows from its creation is lost to the chance; the order within a partition stays, and so does that of the rest,
+ * which is no chance where a store is rebuilt.
  */
-const inOrder = (base: Base, records: readonly EventRecord[]): readonly EventRecord[] =>
-  exists(base.conversation)
-    ? records
-    : [
-        ...records.filter((record) => record.event.kind === 'updated'),
-        ...records.filter((record) => record.event.kind !== 'updated'),
-      ];
+const inOrder = (base: Base, records: readonly EventRecord[]): readonly EventRecord[] => {
+  if (exists(base.conversation)) return records;
+  const creation = records.findIndex(
+    ({ event }) => event.kind === 'updated' && event.value.change?.$case === 'created',
+  );
+  const isFirst = (record: EventRecord, i: number): boolean => i <= creation && record.event.kind === 'updated';
+  return [...records.filter(isFirst), ...records.filter((record, i) => !isFirst(record, i))];
+};
 
 const applyOne = (draft: Draft, record: EventRecord): void => {
   const { event } = record;
