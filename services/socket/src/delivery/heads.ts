@@ -17,6 +17,11 @@ import type { Turn } from './turn.ts';
 const activeMs = 60_000;
 const conversationsPerCall = 500;
 const participantsPerCall = 500;
+/**
+ * Members on this node up to which others are told how far each has read. Past it every message would cost as many receipts
+ * as there are members, each told to all of them.
+ */
+export const maxMembersToldReceipts = 1_000;
 /** Topic whose records change who is in and in which role, as `applied` names its partitions. */
 const membershipTopic = `${Topic.conversationUpdated}-`;
 
@@ -241,11 +246,12 @@ export class Heads {
 }
 
 /**
- * In channels comings, goings and roles are told to all; how far each of many readers has read is not. A commit without
- * a change of the conversation has receipts and mutes alone.
+ * In channels and among many, comings, goings and roles are told to all; how far each of many readers has read is not. A
+ * commit without a change of the conversation has receipts and mutes alone.
  */
 const concernsOthers = (conversation: LocalConversation, applied: Readonly<Record<string, number>>): boolean =>
-  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL ||
+  (conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL &&
+    conversation.members.size <= maxMembersToldReceipts) ||
   Object.keys(applied).some((partition) => partition.startsWith(membershipTopic));
 
 /** Members here who joined without the history the message is in; undefined when all may read it. */
