@@ -1,12 +1,11 @@
-import { fail } from '@caas/kit';
-import { type HeadCommit, type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
+import { fail, inChunks } from '@caas/kit';
+import { created, type HeadCommit, isActive, type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { maxSuccessorsConsidered } from './apply/limits.ts';
-import { isActive, isOwner, membershipPositionOf, rewound } from './apply/membership-documents.ts';
-import { type Base, exists, isApplied } from './apply/model.ts';
+import { isOwner, membershipPositionOf, rewound } from './apply/membership-documents.ts';
+import { type Base, isApplied } from './apply/model.ts';
 import { leaversIn, needsOf, needsOwners, needsPins, needsSuccessors } from './apply/needs.ts';
 import { emptyConversation } from './apply/new-documents.ts';
-import { inChunks } from './chunks.ts';
 import type { Group, ShardState } from './shard-state.ts';
 
 /** How often a head may move under a worker that is about to fence it, before the batch is given back. */
@@ -118,7 +117,7 @@ const loadSuccessors = async (store: MessageStore, group: Group, base: Base): Pr
 /** Counts the owners of a conversation whose document is from before they were counted; once, the next commit says. */
 const loadOwnerCount = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
   const { conversation } = base;
-  if (!conversation || !exists(conversation) || conversation.ownerCount !== undefined) return;
+  if (!conversation || !created(conversation) || conversation.ownerCount !== undefined) return;
   if (!needsOwners(group.records)) return;
   let ownerCount = 0;
   for await (const page of committedPages(store, conversation, maxDocumentsPerCall))

@@ -1,4 +1,5 @@
 import { positionOf } from '@caas/event-log';
+import { created } from '@caas/message-store';
 import type { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import type { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import { applyArchived, applyMetaChanged } from './conversation-changed.ts';
@@ -10,7 +11,7 @@ import { applyDeleted } from './message-deleted.ts';
 import { applyEdited } from './message-edited.ts';
 import { applyMessageHidden } from './message-hidden.ts';
 import { applySent } from './message-sent.ts';
-import { type Base, type EventRecord, exists, isApplied, type Outcome } from './model.ts';
+import { type Base, type EventRecord, isApplied, type Outcome } from './model.ts';
 import { applyMuteSet } from './mute-set.ts';
 import { applyPinSet } from './pin-set.ts';
 import { applyReactionSet } from './reaction-set.ts';
@@ -39,7 +40,7 @@ export const applyEvents = (base: Base, records: readonly EventRecord[], epoch: 
  * which is no chance where a store is rebuilt.
  */
 const inOrder = (base: Base, records: readonly EventRecord[]): readonly EventRecord[] => {
-  if (exists(base.conversation)) return records;
+  if (created(base.conversation)) return records;
   const creation = records.findIndex(
     ({ event }) => event.kind === 'updated' && event.value.change?.$case === 'created',
   );

@@ -1,3 +1,5 @@
+import { partitionName } from '@caas/event-log';
+import { created, isActive } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import type {
   ConversationDocument,
@@ -5,8 +7,8 @@ import type {
   MessageDocument,
   ParticipantDocument,
 } from '@caas/proto/caas/events/v1/documents';
-import { isActive, isOwner, membershipPositionOf, rewound } from './membership-documents.ts';
-import { type Base, type EventRecord, exists, type Outcome, offsetKey, type Rejection } from './model.ts';
+import { isOwner, membershipPositionOf, rewound } from './membership-documents.ts';
+import type { Base, EventRecord, Outcome, Rejection } from './model.ts';
 import { emptyConversation } from './new-documents.ts';
 
 /** A participant while a batch is applied; as committed, without what an attempt wrote that never committed. */
@@ -49,7 +51,7 @@ export class Draft {
   }
 
   get exists(): boolean {
-    return exists(this.conversation);
+    return created(this.conversation);
   }
 
   nextRev(): number {
@@ -59,7 +61,7 @@ export class Draft {
 
   /** A record was seen; its effect, if any, is in the draft. */
   advance(record: EventRecord): void {
-    const key = offsetKey(record.topic, record.partition);
+    const key = partitionName(record.topic, record.partition);
     this.conversation.offsets[key] = record.offset;
     this.#applied[key] = record.offset;
   }

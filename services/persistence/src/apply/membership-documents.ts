@@ -1,21 +1,18 @@
-import { positionOf, Topic } from '@caas/event-log';
+import { isPartitionOf, positionOf, Topic } from '@caas/event-log';
+import { isActive } from '@caas/message-store';
 import { ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 
 /** What documents say of a membership, committed and not. */
 
-export const isActive = (document: ParticipantDocument): boolean =>
-  document.state === ParticipantState.PARTICIPANT_STATE_ACTIVE;
-
 export const isOwner = (document: ParticipantDocument): boolean => document.role === Role.ROLE_OWNER;
-
-const membershipPrefix = `${Topic.conversationUpdated}-`;
 
 /** Position up to which changes of membership are committed; 0: none. */
 export const membershipPositionOf = ({ offsets }: ConversationDocument): number => {
   let position = 0;
   for (const key in offsets)
-    if (key.startsWith(membershipPrefix)) position = Math.max(position, positionOf(offsets[key] as number));
+    if (isPartitionOf(Topic.conversationUpdated, key))
+      position = Math.max(position, positionOf(offsets[key] as number));
   return position;
 };
 

@@ -1,3 +1,4 @@
+import { usersNamedIn } from '@caas/event-log';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import type { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { EventRecord } from './model.ts';
@@ -19,22 +20,14 @@ export const needsOf = (records: readonly EventRecord[]): Needs => {
       const { act, userId } = event.value;
       if (act?.$case === 'muteSet') userIds.add(userId);
       else if (act) messageIds.add(act.value.messageId);
-    } else for (const userId of usersIn(event.value.change)) userIds.add(userId);
+    } else for (const userId of usersNamedIn(event.value)) userIds.add(userId);
   }
   return { messageIds, userIds };
 };
 
-type Change = Extract<EventRecord['event'], { kind: 'updated' }>['value']['change'];
-
-const usersIn = (change: Change): readonly string[] => {
-  if (change?.$case === 'created' || change?.$case === 'membersAdded') return change.value.members.map((m) => m.userId);
-  if (change?.$case === 'membersRemoved') return change.value.userIds;
-  return change?.$case === 'roleChanged' ? [change.value.userId] : [];
-};
-
 /** Whether an event may change the number of owners, so that it has to be known. */
 export const needsOwners = (records: readonly EventRecord[]): boolean =>
-  records.some(({ event }) => event.kind === 'updated' && usersIn(event.value.change).length > 0);
+  records.some(({ event }) => event.kind === 'updated' && usersNamedIn(event.value).length > 0);
 
 /** Who leaves or is removed. */
 export const leaversIn = (records: readonly EventRecord[]): ReadonlySet<string> =>
@@ -76,4 +69,4 @@ export const needsPins = (records: readonly EventRecord[]): boolean =>
 
 /** How many documents a record may need: what the size of a slice of a batch is counted in. */
 export const weightOf = ({ event }: EventRecord): number =>
-  event.kind === 'updated' ? 1 + usersIn(event.value.change).length : 1;
+  event.kind === 'updated' ? 1 + usersNamedIn(event.value).length : 1;

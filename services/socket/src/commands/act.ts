@@ -1,4 +1,4 @@
-import { type LogPosition, Topic } from '@caas/event-log';
+import { type LogPosition, recordOf, Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
@@ -6,7 +6,6 @@ import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
 import { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import type { ConversationRules, LocalConversation, LocalMember } from '../delivery/local.ts';
-import { recordOf } from '../model/records.ts';
 import type { CommandContext } from './command.ts';
 
 /** Steps that several verbs share. */

@@ -1,8 +1,8 @@
 import { type LogPosition, positionOf } from '@caas/event-log';
 import { fail } from '@caas/kit';
+import { isActive } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertOpen, assertOwner } from '../model/rules.ts';
-import { isActive } from '../model/views.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';

@@ -1,11 +1,10 @@
-import { Topic } from '@caas/event-log';
+import { isPartitionOf, Topic } from '@caas/event-log';
 import type { Clock, Logger } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, type MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeBounds } from '../limits.ts';
-import { created } from '../model/created.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
 import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
@@ -22,8 +21,6 @@ const participantsPerCall = 500;
  * as there are members, each told to all of them.
  */
 export const maxMembersToldReceipts = 1_000;
-/** Topic whose records change who is in and in which role, as `applied` names its partitions. */
-const membershipTopic = `${Topic.conversationUpdated}-`;
 
 /**
  * The sure path: tells members where their conversations stand. Notices of the persistence workers do it at once; what
@@ -252,7 +249,7 @@ export class Heads {
 const concernsOthers = (conversation: LocalConversation, applied: Readonly<Record<string, number>>): boolean =>
   (conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL &&
     conversation.members.size <= maxMembersToldReceipts) ||
-  Object.keys(applied).some((partition) => partition.startsWith(membershipTopic));
+  Object.keys(applied).some((partition) => isPartitionOf(Topic.conversationUpdated, partition));
 
 /** Members here who joined without the history the message is in; undefined when all may read it. */
 const notReading = (conversation: LocalConversation, seq: number): ReadonlySet<string> | undefined => {
