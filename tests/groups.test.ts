@@ -454,6 +454,15 @@ describe('groups over two nodes with several devices each', () => {
       for (const device of people.bob.devices) expect(device.events('rejected')).toEqual([]);
     });
 
+    test('gets the same answer again, also after other content under it was rejected', async () => {
+      const id = await conversationOf('GROUP', 'alice', ['bob']);
+      const [here, there] = people.alice.devices;
+      const first = (await send(here, id, 'one')).accepted;
+      await send(there, id, 'two');
+      await everyDevice(['alice'], (f) => f.event?.rejected?.conversationId === id);
+      expect((await send(here, id, 'one')).accepted).toMatchObject({ position: first.position });
+    });
+
     test('of a forward is safe to repeat after its original was edited', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       const { messageId } = (await say('alice', id, 'draft')).accepted;

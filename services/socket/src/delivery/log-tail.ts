@@ -54,7 +54,7 @@ export class LogTail {
   }
 
   rejected(event: MessageRejected): void {
-    this.#recentSends.forget(event.messageId);
+    this.#recentSends.forget(event.messageId, event.position);
     const name = `${event.messageId}:${event.position}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);
