@@ -68,7 +68,7 @@ export class Messages {
     this.#logger = logger;
     this.#nodeId = options.nodeId;
     this.#living = new LivingNodes(keyValue, clock, logger);
-    this.writer = new LogWriter(log, {
+    this.writer = new LogWriter(log, logger, {
       maxPending: options.maxPending,
       onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
       onAppended: (entries) => {
