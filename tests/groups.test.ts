@@ -248,6 +248,7 @@ describe('groups over two nodes with several devices each', () => {
     expectRefusal((await say('bob', id, 'me too')).error, 'PERMISSION_DENIED');
     expectRefusal((await say('bob', id, 'me too', 1)).error, 'PERMISSION_DENIED');
     const act = { conversationId: id, messageId };
+    const { cursor } = await syncOf('carol', id);
     expectRefusal(
       (await people.bob.main.ask({ setTyping: { conversationId: id, typing: true } })).error,
       'PERMISSION_DENIED',
@@ -262,6 +263,9 @@ describe('groups over two nodes with several devices each', () => {
     await everyDevice(['alice', 'carol'], (f) => f.event?.messageChanged?.messageId === messageId);
     for (const device of [...people.alice.devices, ...people.carol.devices])
       expect(device.events('participantChanged').filter((p) => p.conversationId === id && p.readSeq)).toEqual([]);
+    const { participants = [], messages } = await syncOf('carol', id, cursor);
+    expect(messages).toMatchObject([{ reactions: [{ kind: '🎉' }] }]);
+    expect(participants.filter((p: Frame) => p.userId === userIdOf('bob'))).toEqual([]);
   });
 
   test('typing is told to the others, not to oneself', async () => {
@@ -278,7 +282,9 @@ describe('groups over two nodes with several devices each', () => {
   test('who joins without history sees none of it: not in pages, sync, pins, threads, acts, nor by edits of it', async () => {
     const id = await conversationOf('GROUP', 'alice', ['bob'], { historyForNewMembers: false });
     const old = (await say('alice', id, 'old secret')).accepted.messageId;
-    await say('bob', id, 'old reply');
+    await people.bob.main.ask({
+      sendMessage: { conversationId: id, clientMsgId: 'r', threadRootId: old, content: { text: 'old reply' } },
+    });
     await committed('alice', id, 2);
     await people.alice.main.ask({ setPin: { conversationId: id, messageId: old, pinned: true } });
     await people.alice.main.ask({ addMembers: { conversationId: id, userIds: [userIdOf('carol')] } });
@@ -287,10 +293,13 @@ describe('groups over two nodes with several devices each', () => {
       editMessage: { conversationId: id, messageId: old, content: { text: 'old secret, edited' } },
     });
     await everyDevice(['bob'], (f) => f.event?.messageChanged?.content?.text === 'old secret, edited');
-    await say('alice', id, 'new');
-    await committed('carol', id, 3);
     const { main } = people.carol;
     const ask = async (command: Frame): Promise<string> => JSON.stringify(await main.ask(command));
+    // While the last message is one of those.
+    for (const command of [{ listConversations: { limit: 200 } }, { getConversation: { conversationId: id } }])
+      expect(await ask(command)).not.toContain('old ');
+    await say('alice', id, 'new');
+    await committed('carol', id, 3);
     const texts = (await main.ask({ getHistory: { conversationId: id, aroundSeq: 1 } })).history.messages;
     expect(texts.map((m: Frame) => m.content.text)).toEqual(['new']);
     expect((await main.ask({ getHistory: { conversationId: id, beforeSeq: 3 } })).history.messages).toBeUndefined();

@@ -146,9 +146,9 @@ describe('a message’s identity', () => {
 });
 
 describe('a cursor', () => {
-  const cursor = { conversationId: 'c', rev: 7, seq: -1, visibleFromSeq: 3 };
+  const cursor = { conversationId: 'c', rev: 7, seq: -1, visibleFromSeq: 3, pastRev: 0 };
   test('comes back as it was given', () => {
-    expect(decodeCursor(encodeCursor(cursor), 'c')).toEqual(cursor);
+    for (const some of [cursor, { ...cursor, pastRev: 9 }]) expect(decodeCursor(encodeCursor(some), 'c')).toEqual(some);
     expect(encodeCursor({ ...cursor, conversationId: 'c'.repeat(64), rev: 2 ** 53 - 1 }).length).toBeLessThan(256);
   });
 
