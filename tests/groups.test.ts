@@ -107,7 +107,8 @@ describe('groups over two nodes with several devices each', () => {
   });
 
   test('a removed member is told, then receives and reads nothing more, on any device', async () => {
-    const id = await conversationOf('GROUP', 'alice', ['bob', 'carol']);
+    const about = { title: 'three', avatarUrl: 'https://a.example/b', metadata: { place: 'here' } };
+    const id = await conversationOf('GROUP', 'alice', ['bob', 'carol'], about);
     await everyDevice(['carol'], (f) => f.event?.conversationChanged?.conversationId === id);
     await say('alice', id, 'all three');
     await committed('carol', id, 1);
@@ -119,6 +120,7 @@ describe('groups over two nodes with several devices each', () => {
     );
     const secret = (await say('alice', id, 'the two of us')).accepted.messageId;
     await everyDevice(['alice', 'bob'], (f) => f.event?.message?.messageId === secret);
+    await committed('alice', id, 2);
     for (const device of people.carol.devices) {
       expectRefusal((await device.ask({ getHistory: { conversationId: id } })).error, 'CONVERSATION_NOT_FOUND');
       expect(JSON.stringify(device.frames)).not.toContain('the two of us');
@@ -129,9 +131,11 @@ describe('groups over two nodes with several devices each', () => {
     });
     const { conversations } = await people.carol.main.ask({ listConversations: { includeLeft: true, limit: 200 } });
     const left = conversations.entries.find((e: Frame) => e.conversation.conversationId === id);
-    expect(left.own.state).not.toBe('PARTICIPANT_STATE_ACTIVE');
-    expect(left.lastMessage).toBeUndefined();
-    expect(left.conversation.title).toBeUndefined();
+    // That it was, and one's own part in it: neither name, nor head, nor what is said there, nor how much.
+    expect(left).toEqual({
+      conversation: { conversationId: id, kind: 'CONVERSATION_KIND_GROUP' },
+      own: expect.objectContaining({ userId: userIdOf('carol'), state: 'PARTICIPANT_STATE_REMOVED' }),
+    });
   });
 
   test('who leaves has left on all devices; sync tells the others; coming back works', async () => {
