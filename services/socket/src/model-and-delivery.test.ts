@@ -54,12 +54,12 @@ describe('who may do what', () => {
     [channel, owner, 'ok', 'ok', 'ok', 'ok'],
     [group, Role.ROLE_UNSPECIFIED, 'ok', 'ok', denied, denied],
   ])('kind %i, role %i', (kind, role, send, pin, manage, own) => {
-    const rules = { kind, archived: false };
+    const rules = { kind, archived: false, hidesHistory: false };
     const verdicts = [assertMaySend, assertMayPin, assertManages, assertOwner].map((rule) =>
       outcome(() => rule(rules, role)),
     );
     expect([names[kind], roles[role], ...verdicts]).toEqual([names[kind], roles[role], send, pin, manage, own]);
-    const archived = { kind, archived: true };
+    const archived = { kind, archived: true, hidesHistory: false };
     expect(outcome(() => assertOpen(archived))).toBe('CONVERSATION_ARCHIVED');
     expect(outcome(() => assertMaySend(archived, owner))).toBe('CONVERSATION_ARCHIVED');
     expect(outcome(() => assertMayPin(archived, owner))).toBe('CONVERSATION_ARCHIVED');
@@ -342,7 +342,13 @@ describe('a turn', () => {
       const user = new LocalUser('t', userId);
       const listener = new Listener(userId);
       user.connections.add(listener as unknown as Connection);
-      conversation.members.set(userId, { user, role: Role.ROLE_MEMBER, visibleFromSeq: 0, rev: 0 });
+      conversation.members.set(userId, {
+        user,
+        role: Role.ROLE_MEMBER,
+        visibleFromSeq: 0,
+        visibleFromPosition: 0,
+        rev: 0,
+      });
       return listener;
     });
     conversation.connectionsChanged();

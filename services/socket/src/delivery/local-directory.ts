@@ -3,6 +3,7 @@ import type { MessageStore } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
 import { created } from '../model/created.ts';
+import { decidedPositionOf } from '../model/decided.ts';
 import { conversationView, isActive, participantView } from '../model/views.ts';
 import { KeptRates } from './kept-rates.ts';
 import { LocalConversation, type LocalMember, LocalUser } from './local.ts';
@@ -151,10 +152,8 @@ export class LocalDirectory implements RegistrationSource {
       connection.event({ event: { $case: 'participantChanged', value: participantView(doc, headRev, doc.userId) } });
     }
     if (active) {
-      if (member) {
-        member.role = doc.role;
-        member.visibleFromSeq = doc.visibleFromSeq;
-        member.rev = Math.min(doc.rev, headRev);
+      if (conversation && member) {
+        takeOver(conversation, member, doc, Math.min(doc.rev, headRev));
       } else {
         this.#attachNow(user, doc, headRev).then(
           (attached) => this.#tellJoined(user, attached),
@@ -182,10 +181,12 @@ export class LocalDirectory implements RegistrationSource {
     if (!conversation) return;
     if (doc.metaRev >= conversation.metaRev) {
       conversation.metaRev = doc.metaRev;
-      conversation.rules = { kind: doc.kind, archived: doc.archivedAtMs !== 0 };
+      const { kind, archivedAtMs, historyForNewMembers } = doc;
+      conversation.rules = { kind, archived: archivedAtMs !== 0, hidesHistory: !historyForNewMembers };
     }
     if (conversation.headRev === 0) {
       conversation.headRev = doc.headRev;
+      conversation.decidedPosition = decidedPositionOf(doc.lastPosition, doc.offsets);
       conversation.membersRev = doc.membersRev;
     }
   }
@@ -238,15 +239,13 @@ export class LocalDirectory implements RegistrationSource {
     }
     const member = conversation.members.get(user.userId);
     if (member) {
-      if (rev > member.rev) {
-        member.role = doc.role;
-        member.visibleFromSeq = doc.visibleFromSeq;
-        member.rev = rev;
-      }
+      if (rev > member.rev) takeOver(conversation, member, doc, rev);
       return conversation;
     }
     this.#turn.settle(conversation);
-    conversation.members.set(user.userId, { user, role: doc.role, visibleFromSeq: doc.visibleFromSeq, rev });
+    const joined = { user, role: doc.role, visibleFromSeq: 0, visibleFromPosition: 0, rev };
+    takeOver(conversation, joined, doc, rev);
+    conversation.members.set(user.userId, joined);
     user.conversations.add(conversation);
     for (const connection of user.connections) conversation.connectionAdded(connection);
     return conversation;
@@ -271,5 +270,15 @@ export class LocalDirectory implements RegistrationSource {
     }
   }
 }
+
+const takeOver = (
+  conversation: LocalConversation,
+  member: LocalMember,
+  { role, visibleFromSeq, visibleFromPosition }: ParticipantDocument,
+  rev: number,
+): void => {
+  Object.assign(member, { role, visibleFromSeq, visibleFromPosition, rev });
+  conversation.latestJoinPosition = Math.max(conversation.latestJoinPosition, visibleFromPosition);
+};
 
 const nameOf = (tenantId: string, id: string): string => `${tenantId}\0${id}`;

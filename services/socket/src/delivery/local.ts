@@ -9,6 +9,8 @@ export interface LocalMember {
   role: Role;
   /** Least seq the member may read. */
   visibleFromSeq: number;
+  /** Least position of a send that is delivered to the member; 0: any. */
+  visibleFromPosition: number;
   /** Revision of the participation this was taken from, as far as it is known to be committed. */
   rev: number;
 }
@@ -51,6 +53,8 @@ export class LocalUser {
 export interface ConversationRules {
   kind: ConversationKind;
   archived: boolean;
+  /** Who joins does not read what was said before. */
+  hidesHistory: boolean;
 }
 
 /** A conversation that has members on this node. Owned by LocalDirectory; `events` by Turn. */
@@ -69,6 +73,10 @@ export class LocalConversation {
   metaRev = 0;
   /** Revision up to which this node has told its members; 0: not known yet. */
   headRev = 0;
+  /** Position up to which this node has told its members that sends are decided. */
+  decidedPosition = 0;
+  /** Greatest `visibleFromPosition` a member here ever had: what is past it is for all. */
+  latestJoinPosition = 0;
   /** Revision of the membership this node knows. */
   membersRev = 0;
   /** Notices that may have told of members and were missed since they were last read anew; 0: all are known. */
