@@ -102,8 +102,9 @@ export const createSocketNode = async (
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
-  /** Whether clients who come here now would be served. */
-  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts;
+  /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
+  const ready = (): boolean => gate.following && messages.logAccepts;
+  const degraded = (): string[] => (heads.storeAnswers ? [] : ['messageStore']);
   const services: NodeServices = {
     nodeId,
     store,
@@ -122,7 +123,7 @@ export const createSocketNode = async (
   const edge = new Edge(services, turn, {
     host: config.host,
     port: config.port,
-    ready,
+    health: { ready, degraded },
   });
   const grpc = await createGrpcServer({
     name: nodeId,

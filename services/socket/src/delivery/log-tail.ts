@@ -85,7 +85,9 @@ export class LogTail {
 
   #membership(event: ConversationUpdated, record: LogRecord): void {
     const { tenantId, conversationId } = event;
-    const local = affectedUsers(event).filter((userId) => this.#directory.user(tenantId, userId));
+    const affected = affectedUsers(event);
+    for (const userId of affected) this.#directory.membershipChanges(tenantId, userId, conversationId);
+    const local = affected.filter((userId) => this.#directory.user(tenantId, userId));
     if (local.length === 0) return;
     this.#commits
       .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)

@@ -201,7 +201,11 @@ describe('commands in work', () => {
         moved: () => undefined,
       },
     } as unknown as NodeServices;
-    const edge = new Edge(node, new Turn(), { host: '127.0.0.1', port: 0, ready: () => true });
+    const edge = new Edge(node, new Turn(), {
+      host: '127.0.0.1',
+      port: 0,
+      health: { ready: () => true, degraded: () => [] },
+    });
     const { port } = await edge.listen();
     const client = new WebSocket(`ws://127.0.0.1:${port}`, 'caas.v1.json', {
       headers: { authorization: 'Bearer entry' },
