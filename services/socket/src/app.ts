@@ -16,6 +16,7 @@ import { Ephemeral } from './delivery/presence.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
+import { UserConnections } from './delivery/user-connections.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
@@ -92,6 +93,7 @@ export const createSocketNode = async (
   const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
+  directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
   const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
     nodeId,

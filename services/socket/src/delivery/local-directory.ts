@@ -11,6 +11,7 @@ import { LocalConversation, type LocalMember, LocalUser, type Membership } from 
 import { type LoadTarget, MembershipLoader } from './membership-loader.ts';
 import type { RegistrationSource, Registrations } from './registrations.ts';
 import type { Turn } from './turn.ts';
+import { tooManyConnections, type UserConnections } from './user-connections.ts';
 
 const conversationsPerCall = 500;
 
@@ -28,6 +29,7 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
   readonly #keptMemberships: KeptMemberships;
   readonly #loader: MembershipLoader;
   registrations: Registrations | undefined;
+  userConnections: UserConnections | undefined;
 
   constructor(store: MessageStore, turn: Turn, clock: Clock, logger: Logger) {
     this.#keptRates = new KeptRates(clock);
@@ -64,9 +66,7 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
     const name = nameOf(tenantId, userId);
     let user = this.#users.get(name);
     if (user && user.connections.size >= connection.limits.maxConnections) {
-      fail('TOO_MANY_CONNECTIONS', 'the user has too many open connections', {
-        details: { limit: 'maxConnections', value: String(connection.limits.maxConnections), unit: 'connections' },
-      });
+      throw tooManyConnections(connection.limits.maxConnections);
     }
     if (!user) {
       user = new LocalUser(tenantId, userId);
@@ -78,12 +78,11 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
     user.connections.add(connection);
     for (const conversation of user.conversations) conversation.connectionAdded(connection);
     user.ready ??= this.#loader.enter(user);
-    try {
-      await user.ready;
-    } catch (error) {
+    const ready = user.ready.catch((error: unknown) => {
       user.ready = undefined;
       throw error;
-    }
+    });
+    await Promise.all([ready, this.userConnections?.admit(user, connection)]);
   }
 
   /** The connection has had its welcome. True: its user was not present here before. */
@@ -98,6 +97,7 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
   disconnect(connection: Connection): boolean {
     const user = this.user(connection.claims.tenantId, connection.claims.userId);
     if (!user?.connections.delete(connection)) return false;
+    this.registrations?.removeConnection(connection);
     for (const conversation of user.conversations) conversation.connectionsChanged();
     if (user.connections.size > 0) return false;
     const name = nameOf(user.tenantId, user.userId);
