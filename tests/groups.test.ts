@@ -474,6 +474,12 @@ describe('groups over two nodes with several devices each', () => {
       await send(there, id, 'two');
       await everyDevice(['alice'], (f) => f.event?.rejected?.conversationId === id);
       expect((await send(here, id, 'one')).accepted).toMatchObject({ position: first.position });
+      // The node that took the other content does not hold it against what was kept.
+      expect((await send(there, id, 'one')).accepted).toMatchObject({ messageId: first.messageId });
+      await say('alice', id, 'after');
+      await committed('alice', id, 2);
+      const { history } = await people.bob.main.ask({ getHistory: { conversationId: id } });
+      expect(history.messages.map((m: Frame) => m.content.text)).toEqual(['one', 'after']);
     });
 
     test('of a forward is safe to repeat after its original was edited', async () => {
@@ -492,6 +498,11 @@ describe('groups over two nodes with several devices each', () => {
   });
 
   describe('what nodes share may be lost', () => {
+    /** What every inbox does, to be changed for a while. */
+    const inboxes = Object.getPrototypeOf(memoryNodeInbox()) as {
+      send(node: string, bytes: Uint8Array): Promise<void>;
+    };
+
     test('FLUSHALL in the middle: messages go on, reach the other node again within seconds, none is lost', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
@@ -529,25 +540,35 @@ describe('groups over two nodes with several devices each', () => {
       const visit = async (): Promise<void> => (await RawClient.open(there, away.accessToken)).close();
       await visit();
       await until('came and went', told, (events) => events.at(0)?.online && events.length === 2 && !events[1].online);
+      const flushed = told().length;
       platform.flushSharedState();
       await until(
         'told again',
         async () => {
-          const before = told().length;
           await visit();
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          return told().length > before;
+          const toldNow = until('told', told, (events) => events.length > flushed, 200);
+          return toldNow.then(Boolean, () => false);
         },
         Boolean,
         5_000,
       );
       await until('gone again', told, (events) => !events.at(-1)?.online);
+      // Another who watches is told of both, the going last; by then so would be who watched before.
       await watch([userIdOf('bob')]);
       const before = told().length;
+      const other = people.carol.main;
+      await other.ask({ watchPresence: { userIds: [away.userId] } });
+      const toldOther = () => other.events('presence').filter((p) => p.userId === away.userId);
       await visit();
-      await say('alice', await conversationOf('GROUP', 'alice', []), 'x');
+      await until(
+        'the other is told',
+        toldOther,
+        (events) =>
+          events.findIndex((e) => e.online) < events.findLastIndex((e) => !e.online) && events.some((e) => e.online),
+      );
+      expect((await watch([])).presence).toBeDefined();
       expect(told()).toHaveLength(before);
-      await watch([]);
+      await other.ask({ watchPresence: { userIds: [] } });
     });
 
     test('lost envelopes: within seconds a head without prev_head_rev says so, and sync has all', async () => {
@@ -555,19 +576,16 @@ describe('groups over two nodes with several devices each', () => {
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
       const bob = people.bob.devices[1];
       const { cursor } = (await bob.ask({ sync: { conversations: [{ conversationId: id }] } })).sync.deltas[0];
-      const inbox = Object.getPrototypeOf(memoryNodeInbox()) as {
-        send(node: string, bytes: Uint8Array): Promise<void>;
-      };
-      const { send } = inbox;
+      const { send } = inboxes;
       const sent: string[] = [];
-      inbox.send = async () => undefined;
+      inboxes.send = async () => undefined;
       try {
         for (let i = 0; i < 5; i++) sent.push((await say('alice', id, `lost ${i}`)).accepted.messageId);
         const repaired = (f: Frame) => f.event?.head?.conversationId === id && f.event.head.lastSeq === 5;
         const { head } = (await bob.waitFor(repaired, 6_000)).event;
         expect(head.prevHeadRev).toBeUndefined();
       } finally {
-        inbox.send = send;
+        inboxes.send = send;
       }
       expect(bob.events('message').filter((m) => m.conversationId === id)).toEqual([]);
       const delta = (await bob.ask({ sync: { conversations: [{ conversationId: id, cursor }] } })).sync.deltas[0];
@@ -577,14 +595,31 @@ describe('groups over two nodes with several devices each', () => {
       await bob.waitFor((f) => f.event?.message?.messageId === after);
     });
 
+    test('who is added to a conversation their node has not heard of is told, though the notices are lost', async () => {
+      const [one, two] = platform.socketUrls as [string, string];
+      const [owner, added] = [await signIn(platform, 'henry'), await signIn(platform, 'ivy')];
+      const henry = await RawClient.open(one, owner.accessToken);
+      const ivy = await RawClient.open(two, added.accessToken);
+      const { send } = inboxes;
+      inboxes.send = async () => undefined;
+      let id = '';
+      try {
+        const create = { kind: 'CONVERSATION_KIND_GROUP', memberIds: [added.userId], clientRef: 'lost-join' };
+        id = (await henry.ask({ createConversation: create })).conversation.conversation.conversationId;
+        await ivy.waitFor((f) => f.event?.conversationChanged?.conversationId === id);
+      } finally {
+        inboxes.send = send;
+      }
+      await henry.ask({ sendMessage: { conversationId: id, clientMsgId: 'm', content: { text: 'welcome' } } });
+      await ivy.waitFor((f) => f.event?.message?.content?.text === 'welcome');
+      await Promise.all([henry.close(), ivy.close()]);
+    });
+
     test('a removal whose notices are lost still ends delivery within seconds', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
-      const inbox = Object.getPrototypeOf(memoryNodeInbox()) as {
-        send(node: string, bytes: Uint8Array): Promise<void>;
-      };
-      const { send } = inbox;
-      inbox.send = async () => undefined;
+      const { send } = inboxes;
+      inboxes.send = async () => undefined;
       try {
         await people.alice.main.ask({ removeMembers: { conversationId: id, userIds: [userIdOf('bob')] } });
         await everyDevice(
@@ -592,7 +627,7 @@ describe('groups over two nodes with several devices each', () => {
           changed(id, 'bob', (p) => p.state === 'PARTICIPANT_STATE_REMOVED'),
         );
       } finally {
-        inbox.send = send;
+        inboxes.send = send;
       }
       const { messageId } = (await say('alice', id, 'alone')).accepted;
       await committed('alice', id, 1);
