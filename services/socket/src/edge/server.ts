@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf } from '@caas/kit';
+import { CaasError, fail, type Reason, ruleOf, toCaasError, toWireError, traceIdOf } from '@caas/kit';
 import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
@@ -36,6 +36,7 @@ export class Edge {
   readonly #http: Server;
   readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
+  readonly #ended = new Map<Reason, number>();
   /** Sockets that wait for a verdict. */
   readonly #entering = new Set<WebSocket>();
   #draining = false;
@@ -73,9 +74,17 @@ export class Edge {
     return this.#connections.size;
   }
 
-  get connections(): Iterable<Connection> {
-    return this.#connections;
+  /** Bytes that wait for the clients of all connections. */
+  get backlogBytes(): number {
+    return [...this.#connections].reduce((bytes, connection) => bytes + connection.backlogBytes, 0);
   }
+
+  /** Connections this node has ended, by reason. */
+  get ended(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#ended);
+  }
+
+  readonly #countEnd = (reason: Reason): unknown => this.#ended.set(reason, (this.#ended.get(reason) ?? 0) + 1);
 
   async listen(): Promise<{ port: number }> {
     await new Promise<void>((resolve, reject) => {
@@ -185,6 +194,7 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
+        ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
     } catch (thrown) {
