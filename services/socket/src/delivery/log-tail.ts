@@ -53,7 +53,7 @@ export class LogTail {
   }
 
   rejected(event: MessageRejected): void {
-    this.#recentSends.forget(event.messageId);
+    this.#recentSends.forget(event.messageId, event.position);
     const name = `${event.messageId}:${event.position}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);
@@ -84,7 +84,9 @@ export class LogTail {
 
   #membership(event: ConversationUpdated, record: LogRecord): void {
     const { tenantId, conversationId } = event;
-    const local = usersNamedIn(event).filter((userId) => this.#directory.user(tenantId, userId));
+    const affected = usersNamedIn(event);
+    for (const userId of affected) this.#directory.membershipChanges(tenantId, userId, conversationId);
+    const local = affected.filter((userId) => this.#directory.user(tenantId, userId));
     if (local.length === 0) return;
     this.#commits
       .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)

@@ -206,6 +206,8 @@ export interface ParticipantDocument {
   membershipPosition: number;
   /** Role before the uncommitted changes of membership, if there are such. */
   wasRole: Role;
+  /** Least log position of a send that is delivered to the user; 0: any. What visible_from_seq is to committed messages. */
+  visibleFromPosition: number;
   /** When the user joined last before the uncommitted changes of membership, if there are such; UTC milliseconds since 1970. */
   wasJoinedAtMs: number;
 }
@@ -1724,6 +1726,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     epoch: 0,
     membershipPosition: 0,
     wasRole: 0,
+    visibleFromPosition: 0,
     wasJoinedAtMs: 0,
   };
 }
@@ -1777,6 +1780,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.wasRole !== 0) {
       writer.uint32(128).int32(message.wasRole);
+    }
+    if (message.visibleFromPosition !== 0) {
+      writer.uint32(136).int64(message.visibleFromPosition);
     }
     if (message.wasJoinedAtMs !== 0) {
       writer.uint32(144).int64(message.wasJoinedAtMs);
@@ -1925,6 +1931,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.wasRole = reader.int32() as any;
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.visibleFromPosition = longToNumber(reader.int64());
+            continue;
+          }
           case 18: {
             if (tag !== 144) {
               break;
@@ -2011,6 +2025,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.was_role)
         ? roleFromJSON(object.was_role)
         : 0,
+      visibleFromPosition: isSet(object.visibleFromPosition)
+        ? globalThis.Number(object.visibleFromPosition)
+        : isSet(object.visible_from_position)
+        ? globalThis.Number(object.visible_from_position)
+        : 0,
       wasJoinedAtMs: isSet(object.wasJoinedAtMs)
         ? globalThis.Number(object.wasJoinedAtMs)
         : isSet(object.was_joined_at_ms)
@@ -2069,6 +2088,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.wasRole !== 0) {
       obj.wasRole = roleToJSON(message.wasRole);
     }
+    if (message.visibleFromPosition !== 0) {
+      obj.visibleFromPosition = Math.round(message.visibleFromPosition);
+    }
     if (message.wasJoinedAtMs !== 0) {
       obj.wasJoinedAtMs = Math.round(message.wasJoinedAtMs);
     }
@@ -2096,6 +2118,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.epoch = object.epoch ?? 0;
     message.membershipPosition = object.membershipPosition ?? 0;
     message.wasRole = object.wasRole ?? 0;
+    message.visibleFromPosition = object.visibleFromPosition ?? 0;
     message.wasJoinedAtMs = object.wasJoinedAtMs ?? 0;
     return message;
   },
