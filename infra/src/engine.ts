@@ -1,0 +1,53 @@
+/** What one engine has to say of itself; everything else (processes, logs, ports, signals) is the same for all. */
+export interface Engine {
+  readonly name: string;
+  /** Its ports on 127.0.0.1 by name, with the usual numbers. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** What the machine must have for it. */
+  readonly tools: readonly Tool[];
+  /** True when the pinned versions are in the cache. */
+  isInstalled(cacheDir: string): Promise<boolean>;
+  /** Brings the pinned versions into the cache. */
+  install(cacheDir: string): Promise<void>;
+  /** Makes the data folder ready to start on and says which processes run on it. */
+  plan(site: Site): Promise<ProcessPlan[]>;
+  /** Variables that lead a service to this engine as its user; without a service, as the administrator. */
+  env(site: Site, service?: string): Promise<Record<string, string>>;
+}
+
+/** A program the machine brings along. */
+export interface Tool {
+  readonly what: string;
+  /** Debian's package that has it. */
+  readonly debian: string;
+  /** True when it is needed only to install the engine, not to run it. */
+  readonly onlyToInstall?: boolean;
+  isThere(): Promise<boolean>;
+}
+
+/** Where an engine runs. Folders are absolute. */
+export interface Site {
+  readonly cacheDir: string;
+  /** The engine's own folder; kept between runs. */
+  readonly dataDir: string;
+  /** Port of each name of `ports`. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** `<ENGINE>_PASSWORD_<USER>` to the password. */
+  readonly passwords: Readonly<Record<string, string>>;
+}
+
+export interface ProcessPlan {
+  readonly name: string;
+  /** For the table: what it is and what it is for. */
+  readonly about: string;
+  readonly port: number;
+  readonly command: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Polled until true; `log` is what it has printed since its start. */
+  isReady(log: string): boolean | Promise<boolean>;
+  /** After the process has ended in good order. */
+  stopped?(): Promise<void>;
+}
+
+/** A user of the engines whose password is made at the first start. */
+export const engineUsers = ['admin', 'gateway', 'auth', 'socket', 'persistence', 'compliance', 'crypto'] as const;

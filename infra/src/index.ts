@@ -1,0 +1,2 @@
+export type { EngineProcess } from './engine-process.ts';
+export { type EngineName, type EngineOptions, type Engines, engineNames, startEngines } from './start-engines.ts';
