@@ -47,12 +47,11 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
           limits: { maxTextBytes: 5 },
           allowedOrigins: ['https://a.test'],
         };
-        const made = await Promise.all([
-          store.tenants.create(tenant),
-          store.tenants.create({ ...tenant, name: 'Other' }),
-        ]);
-        expect(made).toEqual([true, false]);
-        expect(await store.tenants.get(tenant.tenantId)).toEqual(tenant);
+        const rivals = [tenant, { ...tenant, name: 'Other' }];
+        const made = await Promise.all(rivals.map((rival) => store.tenants.create(rival)));
+        expect(made.toSorted()).toEqual([false, true]);
+        expect(await store.tenants.create(tenant)).toBe(false);
+        expect(await store.tenants.get(tenant.tenantId)).toEqual(rivals[made.indexOf(true)]);
         expect(await store.tenants.get(fresh('t'))).toBeUndefined();
       });
 

@@ -1,2 +1,5 @@
+export { userIdOf } from './limits.ts';
+export { mongoAccountIndexes } from './mongo/schema.ts';
+export { openMongoAccountStore } from './mongo-account-store.ts';
 export * from './port.ts';
-export { openSqliteAccountStore, userIdOf } from './sqlite-account-store.ts';
+export { openSqliteAccountStore } from './sqlite-account-store.ts';
