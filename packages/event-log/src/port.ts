@@ -97,6 +97,11 @@ export interface Subscription {
   close(): Promise<void>;
   /** Records not yet committed by the group (0 for a tail that is up to date). */
   lag(): Promise<number>;
+  /**
+   * Whether records wait and none was done for the log's `stallMs`, so that who depends on it is not ready. An engine's
+   * consumer has then begun anew by itself, and does so each `stallMs`; false again with the first batch done.
+   */
+  stalled(): boolean;
 }
 
 /** Topic as declared in the one table. */

@@ -1,0 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { eventLogContract } from './contract.ts';
+import { kafkaConnection, openPrefixed } from './testing/kafka.ts';
+
+eventLogContract('the Kafka adapter', () => openPrefixed(kafkaConnection(), `t-${randomUUID().slice(0, 8)}-`));
