@@ -1,6 +1,8 @@
+import { descriptors } from '@caas/proto/descriptor';
 import { describe, expect, test } from '@jest/globals';
+import { isSensitive } from './contract/options.ts';
 import { CaasError } from './errors.ts';
-import { createLogger, loggable } from './log.ts';
+import { createLogger } from './log.ts';
 
 const capture = () => {
   const written: string[] = [];
@@ -71,34 +73,26 @@ describe('the logger', () => {
   });
 });
 
-describe('loggable', () => {
-  test('drops what the proto marks as personal or secret, in nested messages too', () => {
-    const request = {
-      appId: 'app-1',
-      appSecret: 'hunter2',
-      userExternalId: 'jane@example.com',
-      displayName: 'Jane',
-      device: 'phone',
-      remoteAddress: '10.0.0.1',
-    };
-    expect(loggable('caas.auth.v1.IssueUserTokenRequest', request)).toEqual({ app_id: 'app-1' });
-    const response = {
-      tokens: { accessToken: 'hunter2', refreshToken: 'hunter3', expiresAtMs: 5, refreshExpiresAtMs: 6 },
-      claims: { tenantId: 't', appId: 'a', userId: 'u', sessionId: 's', scopes: ['chat'], expiresAtMs: 5 },
-    };
-    expect(loggable('caas.auth.v1.IssueUserTokenResponse', response)).toEqual({
-      tokens: { expires_at_ms: 5, refresh_expires_at_ms: 6 },
-      claims: { tenant_id: 't', app_id: 'a', user_id: 'u', session_id: 's', scopes: ['chat'], expires_at_ms: 5 },
-    });
-    expect(response.tokens.accessToken).toBe('hunter2');
+describe('what the contract marks as sensitive', () => {
+  const sensitive = [...descriptors()].flatMap((entry) =>
+    entry.kind === 'message' ? entry.fields.filter(isSensitive) : [],
+  );
+
+  test('covers credentials, texts and what tells who a user is', () => {
+    const names = new Set(sensitive.map((field) => field.name));
+    for (const name of ['access_token', 'refresh_token', 'app_secret', 'text', 'external_id', 'remote_address'])
+      expect(names).toContain(name);
   });
 
-  test('follows oneofs', () => {
-    const refused = { verdicts: [{ verdict: { $case: 'refused', value: 7 } }, { verdict: undefined }] };
-    expect(loggable('caas.auth.v1.VerifyTokensResponse', refused)).toEqual({ verdicts: [{ refused: 7 }, {}] });
-  });
-
-  test('says nothing of a type the contract does not know', () => {
-    expect(loggable('caas.nowhere.v1.Thing', { secret: 'hunter2' })).toEqual({});
+  test('is written under none of its names, at any depth', () => {
+    const { logger, written } = capture();
+    for (const { name, jsonName } of sensitive) {
+      logger.info({ [name]: 'canary', request: { [jsonName]: ['canary'], of: [{ [name]: { deep: 'canary' } }] } }, 'a');
+      logger
+        .child({ [jsonName]: 'canary' })
+        .error({ err: new CaasError('INTERNAL', 'b', { details: { [name]: 'canary' } }) });
+    }
+    expect(written).toHaveLength(2 * sensitive.length);
+    expect(written.join('')).not.toContain('canary');
   });
 });

@@ -1,8 +1,8 @@
 /** The one logger; `@caas/kit/log`. */
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { plainKey, sensitiveNames } from './contract/sensitive-names.ts';
 
 export type { Logger } from 'pino';
-export { loggable } from './contract/loggable.ts';
 
 export interface LoggerOptions {
   /** Name of the service, on every line. */
@@ -17,10 +17,14 @@ const censored = '[redacted]';
 /** Depth below which values are not looked at, and so not written. */
 const maxDepth = 6;
 
-/** Keys that hold credentials, or what users wrote; compared in lower case without `_` and `-`. */
+/** Keys that hold credentials or what users wrote, and that no field of the contract has. */
 const secretKey =
-  /(secret|password|passphrase|token|authorization|cookie|credential|privatekey|apikey|datakey)s?$|^(text|plain|plaintext|body|displayname)$/;
-const isSecret = (key: string): boolean => secretKey.test(key.toLowerCase().replaceAll(/[_-]/g, ''));
+  /(secret|password|passphrase|token|authorization|cookie|credential|privatekey|apikey|datakey)s?$|^(plain|plaintext|body)$/;
+/** What the contract marks as sensitive is, wherever it stands in what is logged. */
+const isSecret = (key: string): boolean => {
+  const plain = plainKey(key);
+  return sensitiveNames().has(plain) || secretKey.test(plain);
+};
 
 /** Credentials inside a URL, and bearer tokens, wherever they stand in a text. */
 const withoutCredentials = (text: string): string =>

@@ -1,4 +1,4 @@
 /** What the options of proto/ say, ready to be applied; `@caas/kit/contract`. */
 export { limitsOf } from './limits.ts';
-export { loggable } from './loggable.ts';
 export { type MethodPolicy, policyOf } from './rules.ts';
+export { plainKey, sensitiveNames } from './sensitive-names.ts';

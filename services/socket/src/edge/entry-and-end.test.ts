@@ -35,24 +35,26 @@ describe('the gate', () => {
     allowedOrigins: string[] = [];
     invalid: string[] = [];
     readonly checked: string[][] = [];
+    /** Tokens of each call, in the order of the calls. */
+    readonly asked: number[] = [];
+    /** Calls are answered once this resolves. */
+    answers: Promise<void> = Promise.resolve();
     #beat: () => void = () => undefined;
     beat(): void {
       this.#beat();
     }
     readonly clients = {
       tokens: {
-        verifyTokens: async ({ accessTokens }: { accessTokens: string[] }) => ({
-          verdicts: accessTokens.map((token) => ({
-            verdict: {
-              $case: 'verified',
-              value: {
-                claims: aClaim(token, this.scopes),
-                limits: this.limits,
-                allowedOrigins: this.allowedOrigins,
-              },
-            },
-          })),
-        }),
+        verifyTokens: async ({ accessTokens }: { accessTokens: string[] }) => {
+          this.asked.push(accessTokens.length);
+          await this.answers;
+          const { limits, allowedOrigins } = this;
+          return {
+            verdicts: accessTokens.map((token) => ({
+              verdict: { $case: 'verified', value: { claims: aClaim(token, this.scopes), limits, allowedOrigins } },
+            })),
+          };
+        },
       },
       sessions: {
         checkSessions: async ({ sessions }: { sessions: { sessionId: string }[] }) => {
@@ -109,6 +111,27 @@ describe('the gate', () => {
     const { auth, gate } = open();
     auth.scopes = ['media'];
     await expect(gate.verify('a')).rejects.toMatchObject({ reason: 'UNAUTHENTICATED', details: { scope: 'chat' } });
+  });
+
+  test('asks for many tokens at once: a few wait for the call under way, a crowd for none', async () => {
+    const { auth, gate } = open();
+    let answer = (): void => undefined;
+    auth.answers = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const verdicts = [gate.verify('first')];
+    await turn();
+    for (let i = 0; i < 100; i++) verdicts.push(gate.verify(`few-${i}`));
+    await turn();
+    expect(auth.asked).toEqual([1]);
+    for (let i = 0; i < 50; i++) verdicts.push(gate.verify(`more-${i}`));
+    await turn();
+    expect(auth.asked).toEqual([1, 150]);
+    verdicts.push(gate.verify('last'));
+    answer();
+    await Promise.all(verdicts);
+    expect(auth.asked).toEqual([1, 150, 1]);
   });
 
   test('checks a session again that was verified before a check of all and came in after it', async () => {

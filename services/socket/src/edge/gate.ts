@@ -28,6 +28,8 @@ const entryScope = 'chat';
 const maxTokensPerCall = 512;
 /** Calls to auth under way at a time. */
 const maxCallsInFlight = 2;
+/** Tokens that are worth a second call beside the one under way; fewer wait for it to end. */
+const secondCallTokens = 128;
 /** Tokens that may wait for a verdict; more are refused. */
 const maxWaitingTokens = 20_000;
 const maxSessionsPerCall = 5_000;
@@ -85,7 +87,8 @@ export class Gate {
         );
         return;
       }
-      if (this.#waiting.push({ token, resolve, reject }) === 1) setImmediate(() => this.#flush());
+      const waiting = this.#waiting.push({ token, resolve, reject });
+      if (waiting === 1 || waiting === secondCallTokens) setImmediate(() => this.#flush());
     });
   }
 
@@ -194,7 +197,7 @@ export class Gate {
 
   /** While the calls allowed are under way, tokens gather for the next: under a storm of connects the calls grow. */
   #flush(): void {
-    while (this.#waiting.length > 0 && this.#calls < maxCallsInFlight)
+    while (this.#waiting.length >= (this.#calls === 0 ? 1 : secondCallTokens) && this.#calls < maxCallsInFlight)
       void this.#ask(this.#waiting.splice(0, maxTokensPerCall));
   }
 

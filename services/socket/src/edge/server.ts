@@ -169,6 +169,8 @@ export class Edge {
       socket.end(bareAnswer(problemOf(refusal as CaasError, traceIdOf(traceparent)), traceparent));
       return;
     }
+    // The handshake and what follows it, welcome or refusal, are one write.
+    socket.cork();
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
       this.#entering.add(ws);
       void this.#enter(request, ws, socket, subprotocol).finally(() => this.#entering.delete(ws));
@@ -176,7 +178,7 @@ export class Edge {
   }
 
   /**
-   * Entry: the handshake is completed first, so that a browser, which sees no HTTP status, is told the reason too.
+   * Entry: the handshake is completed in any case, so that a browser, which sees no HTTP status, is told the reason too.
    * Nothing is read from the socket until the verdict is in.
    */
   async #enter(request: IncomingMessage, ws: NodeWebSocket, socket: Duplex, subprotocol: Subprotocol): Promise<void> {
@@ -202,6 +204,8 @@ export class Edge {
         this.#node.logger.error({ err: error.cause, traceId: traceIdOf(traceparent) }, 'entry failed');
       if (connection) this.#left(connection);
       refuseEntry(ws, subprotocol, error, traceIdOf(traceparent));
+    } finally {
+      socket.uncork();
     }
   }
 
@@ -255,6 +259,7 @@ export class Edge {
       maxFrameBytes,
       maxTextBytes: connection.limits.maxTextBytes,
     });
+    connection.flush();
     if (this.#node.directory.becamePresent(connection)) this.#node.ephemeral.cameOnline(claims.tenantId, claims.userId);
     connection.onRelief = () => {
       dispatcher.goOn();
