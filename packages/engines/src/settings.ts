@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import type { ConnectionOptions } from 'node:tls';
+import * as settings from '@caas/kit/config';
+import { ConfigError } from '@caas/kit/config';
+import { z } from 'zod';
+
+/**
+ * Variables that name the distributed engines, for a service's schema. A service that is given none runs on embedded
+ * ones; one that is given some must be given all it uses.
+ */
+export const engineVariables = {
+  /** `host:port` of some brokers, with commas between. */
+  KAFKA_BROKERS: settings.list(settings.address()).optional(),
+  KAFKA_TLS: settings.flag().default(false),
+  /** PEM of the authority of the brokers' certificates; default the system's. */
+  KAFKA_CA_FILE: settings.text().optional(),
+  KAFKA_SASL_MECHANISM: settings.oneOf('plain', 'scram-sha-256', 'scram-sha-512').default('scram-sha-512'),
+  KAFKA_USERNAME: settings.text().optional(),
+  KAFKA_PASSWORD: settings.secret(1).optional(),
+  /** `topic=partitions` of topics that were grown, with commas between. */
+  KAFKA_GROWN_TOPICS: settings.text().optional(),
+  /** With users, TLS and replica set as MongoDB's drivers take them. */
+  MONGODB_URL: settings.url('mongodb', 'mongodb+srv').optional(),
+  MONGODB_DATABASE: settings.text().default('caas'),
+  /** A URL, or several of one Cluster with commas between. */
+  REDIS_GATEWAY_URL: settings.list(settings.url('redis', 'rediss')).optional(),
+  REDIS_SOCKET_URL: settings.list(settings.url('redis', 'rediss')).optional(),
+  REDIS_CLUSTER: settings.flag().default(false),
+  /** PEM of the authority of the Redis servers' certificates; default the system's. */
+  REDIS_CA_FILE: settings.text().optional(),
+};
+
+type Variables = { [K in keyof typeof engineVariables]: z.output<(typeof engineVariables)[K]> };
+
+/** A variable that names an engine a service may use. */
+export type EngineVariable = 'KAFKA_BROKERS' | 'MONGODB_URL' | 'REDIS_GATEWAY_URL' | 'REDIS_SOCKET_URL';
+
+const named: readonly EngineVariable[] = ['KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_GATEWAY_URL', 'REDIS_SOCKET_URL'];
+
+/** Refines a service's schema: all of the engines it uses are named, or none is. */
+export const allOrNone =
+  (...used: readonly EngineVariable[]) =>
+  (env: Partial<Record<EngineVariable, unknown>>, context: z.RefinementCtx): void => {
+    const given = named.filter((name) => env[name] !== undefined);
+    if (given.length === 0) return;
+    for (const name of used)
+      if (env[name] === undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: `not set, but ${given.join(', ')} ${given.length === 1 ? 'is' : 'are'}: on distributed engines all are needed`,
+        });
+  };
+
+export interface KafkaSettings {
+  brokers: string[];
+  tls: ConnectionOptions | undefined;
+  sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined;
+  grown: Record<string, number>;
+}
+
+export interface RedisSettings {
+  urls: string[];
+  cluster: boolean;
+  tls: ConnectionOptions | undefined;
+}
+
+/** The distributed engines a service was given; those it was not given are undefined. */
+export interface EngineSettings {
+  kafka: KafkaSettings | undefined;
+  mongo: { url: string; database: string } | undefined;
+  redisGateway: RedisSettings | undefined;
+  redisSocket: RedisSettings | undefined;
+}
+
+const authorityIn = (file: string | undefined, variable: string): ConnectionOptions => {
+  if (file === undefined) return {};
+  try {
+    return { ca: readFileSync(file) };
+  } catch (cause) {
+    throw new ConfigError(`${variable}=${file} can't be read: ${(cause as Error).message}`);
+  }
+};
+
+const grownOf = (text: string | undefined): Record<string, number> =>
+  Object.fromEntries(
+    (text ?? '').split(',').flatMap((part) => {
+      if (part.trim() === '') return [];
+      const [, topic, count] = /^\s*([\w.]+)\s*=\s*(\d+)\s*$/.exec(part) ?? [];
+      if (topic === undefined) throw new ConfigError('KAFKA_GROWN_TOPICS: topic=partitions expected');
+      return [[topic, Number(count)]];
+    }),
+  );
+
+const kafkaOf = (env: Variables): KafkaSettings | undefined => {
+  if (env.KAFKA_BROKERS === undefined) return undefined;
+  const { KAFKA_USERNAME: username, KAFKA_PASSWORD: password, KAFKA_SASL_MECHANISM: mechanism } = env;
+  if ((username === undefined) !== (password === undefined))
+    throw new ConfigError('KAFKA_USERNAME and KAFKA_PASSWORD are set together or not at all');
+  return {
+    brokers: env.KAFKA_BROKERS,
+    tls: env.KAFKA_TLS ? authorityIn(env.KAFKA_CA_FILE, 'KAFKA_CA_FILE') : undefined,
+    sasl: username !== undefined && password !== undefined ? { mechanism, username, password } : undefined,
+    grown: grownOf(env.KAFKA_GROWN_TOPICS),
+  };
+};
+
+/** The engines as a service's checked variables name them; throws a ConfigError for what only shows together. */
+export const enginesOf = (env: Variables): EngineSettings => {
+  const redis = (urls: string[] | undefined): RedisSettings | undefined =>
+    urls && {
+      urls,
+      cluster: env.REDIS_CLUSTER || urls.length > 1,
+      tls: urls.some((url) => url.startsWith('rediss:'))
+        ? authorityIn(env.REDIS_CA_FILE, 'REDIS_CA_FILE')
+        : undefined,
+    };
+  return {
+    kafka: kafkaOf(env),
+    mongo: env.MONGODB_URL === undefined ? undefined : { url: env.MONGODB_URL, database: env.MONGODB_DATABASE },
+    redisGateway: redis(env.REDIS_GATEWAY_URL),
+    redisSocket: redis(env.REDIS_SOCKET_URL),
+  };
+};
