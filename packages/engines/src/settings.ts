@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import * as settings from '@caas/kit/config';
 import { ConfigError } from '@caas/kit/config';
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /**
  * Variables that name the distributed engines, for a service's schema. A service that is given none runs on embedded
@@ -30,7 +30,7 @@ export const engineVariables = {
   REDIS_CA_FILE: settings.text().optional(),
 };
 
-type Variables = { [K in keyof typeof engineVariables]: z.output<(typeof engineVariables)[K]> };
+type Variables = z.output<z.ZodObject<typeof engineVariables>>;
 
 /** A variable that names an engine a service may use. */
 export type EngineVariable = 'KAFKA_BROKERS' | 'MONGODB_URL' | 'REDIS_GATEWAY_URL' | 'REDIS_SOCKET_URL';
@@ -111,9 +111,7 @@ export const enginesOf = (env: Variables): EngineSettings => {
     urls && {
       urls,
       cluster: env.REDIS_CLUSTER || urls.length > 1,
-      tls: urls.some((url) => url.startsWith('rediss:'))
-        ? authorityIn(env.REDIS_CA_FILE, 'REDIS_CA_FILE')
-        : undefined,
+      tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn(env.REDIS_CA_FILE, 'REDIS_CA_FILE') : undefined,
     };
   return {
     kafka: kafkaOf(env),
