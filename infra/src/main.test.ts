@@ -25,8 +25,13 @@ test('says what the machine lacks, for what, and how to get it', () => {
   expect(existsSync(join(dataDir, 'env'))).toBe(false);
 });
 
+test('an engine that there is not is refused with those there are', () => {
+  const { status, stderr } = infra(['--only', 'mysql']);
+  expect(status).toBe(78);
+  expect(stderr).toMatch(/no engine "mysql", only kafka, redis, mongodb/);
+});
+
 test.each([
-  [['--only', 'mysql'], /no engine "mysql"/],
   [['--port-base', 'x'], /--port-base/],
   [['--nonsense'], /nonsense/],
 ])('%j is refused with the usage', (args, message) => {

@@ -68,7 +68,7 @@ test('says what runs where, writes the variables for its owner alone, and stops 
   const { child, base, output } = await supervise();
   expect(output()).toMatch(new RegExp(`redis-gateway +127\\.0\\.0\\.1:${base + 2} .*256mb`));
   expect(await readFile(join(dataDir, 'env'), 'utf8')).toContain(`@127.0.0.1:${base + 2}`);
-  for (const file of ['env', 'env.socket', 'passwords.env'])
+  for (const file of ['env', 'env.socket', 'secrets.env'])
     expect((await stat(join(dataDir, file))).mode & 0o777).toBe(0o600);
   const ids = await redisPids();
   expect(await living(ids)).toBe(redisCount);
@@ -85,7 +85,7 @@ test('a second start in the same folder says so and disturbs nothing', async () 
 
 test('what a killed supervisor left is ended at the next start, paused ones too; the passwords stay', async () => {
   const { child } = await supervise();
-  const passwords = await readFile(join(dataDir, 'passwords.env'), 'utf8');
+  const passwords = await readFile(join(dataDir, 'secrets.env'), 'utf8');
   const ids = await redisPids();
   child.kill('SIGKILL');
   await once(child, 'close');
@@ -101,7 +101,7 @@ test('what a killed supervisor left is ended at the next start, paused ones too;
   expect(await living(ids)).toBe(0);
   expect(told).toHaveLength(redisCount);
   expect(told.join()).toContain('ended redis-gateway, left by a killed run');
-  expect(await readFile(join(dataDir, 'passwords.env'), 'utf8')).toBe(passwords);
+  expect(await readFile(join(dataDir, 'secrets.env'), 'utf8')).toBe(passwords);
   await engines.stop();
 });
 
