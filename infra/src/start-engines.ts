@@ -12,9 +12,9 @@ import { tryLock } from './lock.ts';
 import { freePorts, isFree } from './port-check.ts';
 import { envText, secretsIn } from './secrets.ts';
 
-const engines = { kafka, redis, mongodb } as const;
-export type EngineName = keyof typeof engines;
-export const engineNames = Object.keys(engines) as EngineName[];
+const allEngines = { kafka, redis, mongodb } as const;
+export type EngineName = keyof typeof allEngines;
+export const engineNames = Object.keys(allEngines) as EngineName[];
 
 /** The engines of a list as `--only` takes it; throws a ConfigError for a name there is none of. */
 export const enginesIn = (list: string): EngineName[] =>
@@ -74,7 +74,7 @@ export const makeSecrets = async (dataDir = defaultDataDir): Promise<string> => 
 
 /** Every engine has its place in the row, so that a port does not depend on `only`. */
 const portsFrom = async (ports: EngineOptions['ports']): Promise<Record<string, number>> => {
-  const usual = Object.values(engines).flatMap((engine) => Object.entries(engine.ports));
+  const usual = Object.values(allEngines).flatMap((engine) => Object.entries(engine.ports));
   if (ports === undefined) return Object.fromEntries(usual);
   const free = ports === 'free' ? await freePorts(usual.length) : [];
   return Object.fromEntries(usual.map(([name], index) => [name, free[index] ?? Number(ports) + index]));
@@ -99,8 +99,13 @@ const startAll = async (processes: readonly EngineProcess[]): Promise<void> => {
   throw failed.reason;
 };
 
+interface Chosen {
+  engine: Engine;
+  site: Site;
+}
+
 /** Writes `env` for the administrator and `env.<service>` for each service, and answers them. */
-const writeEnvs = async (chosen: readonly { engine: Engine; site: Site }[], dataDir: string) => {
+const writeEnvs = async (chosen: readonly Chosen[], dataDir: string) => {
   const envs = new Map<EngineUser, Record<string, string>>();
   for (const user of engineUsers) {
     const used = chosen.filter(({ engine }) => engine.users.includes(user));
@@ -110,6 +115,50 @@ const writeEnvs = async (chosen: readonly { engine: Engine; site: Site }[], data
     await replaceWhole(join(dataDir, user === 'admin' ? 'env' : `env.${user}`), envText(env));
   }
   return envs;
+};
+
+interface Run {
+  dataDir: string;
+  onLost(how: string): void;
+  /** Gives the folder back. */
+  release(): void;
+}
+
+/** Starts the processes of engines whose sites are ready. */
+const launch = async (chosen: readonly Chosen[], { dataDir, onLost, release }: Run): Promise<Engines> => {
+  const plans = (await Promise.all(chosen.map(({ engine, site }) => engine.plan(site)))).flat();
+  const processes = plans.map((plan) => new EngineProcess(plan, foldersOf(dataDir)));
+  for (const each of processes) each.onLost = onLost;
+  const envs = await writeEnvs(chosen, dataDir);
+  const killNow = (): void => {
+    for (const each of processes) each.killNow();
+  };
+  process.once('exit', killNow);
+  await startAll(processes);
+  return {
+    dataDir,
+    env: envs.get('admin') ?? {},
+    envOf: (service) => envs.get(service) ?? {},
+    processes,
+    process(name) {
+      const found = processes.find((each) => each.plan.name === name);
+      if (!found) throw new Error(`no process ${name} was started`);
+      return found;
+    },
+    async stop() {
+      await Promise.all(processes.map((each) => each.stop()));
+      process.off('exit', killNow);
+      release();
+    },
+  };
+};
+
+/** Ends what an earlier run, killed itself, left in the folder. */
+const endLeft = async (run: string, onProgress: (line: string) => void): Promise<void> => {
+  const end = async (file: string): Promise<void> => {
+    if (await endOrphan(join(run, file))) onProgress(`ended ${file.replace('.json', '')}, left by a killed run`);
+  };
+  await Promise.all((await readdir(run)).map(end));
 };
 
 /**
@@ -134,46 +183,16 @@ export const startEngines = async ({
   if (!release)
     throw new ConfigError(`Engines run in ${dataDir} already. Stop them, or choose another folder with --data DIR.`);
   try {
-    const endLeft = async (file: string): Promise<void> => {
-      if (await endOrphan(join(run, file))) onProgress(`ended ${file.replace('.json', '')}, left by a killed run`);
-    };
-    await Promise.all((await readdir(run)).map(endLeft));
+    await endLeft(run, onProgress);
     if (fresh) await rm(data, { recursive: true, force: true });
-
-    const chosen = only.map((name) => engines[name]);
-    await installEngines(chosen, cacheDir, { install, onProgress });
+    const engines = only.map((name) => allEngines[name]);
+    await installEngines(engines, cacheDir, { install, onProgress });
     const ports = await portsFrom(asked);
-    await checkPorts(chosen, ports);
+    await checkPorts(engines, ports);
     const secrets = await secretsIn(join(dataDir, secretsFile));
-    const sites = chosen.map((engine) => {
-      const site: Site = { cacheDir, dataDir: join(data, engine.name), ports, secrets };
-      return { engine, site };
-    });
-    const plans = (await Promise.all(sites.map(({ engine, site }) => engine.plan(site)))).flat();
-    const processes = plans.map((plan) => new EngineProcess(plan, { logs, run }));
-    for (const each of processes) each.onLost = onLost;
-    const killNow = (): void => {
-      for (const each of processes) each.killNow();
-    };
-    process.once('exit', killNow);
-    await startAll(processes);
-    const envs = await writeEnvs(sites, dataDir);
-    return {
-      dataDir,
-      env: envs.get('admin') ?? {},
-      envOf: (service) => envs.get(service) ?? {},
-      processes,
-      process(name) {
-        const found = processes.find((each) => each.plan.name === name);
-        if (!found) throw new Error(`no process ${name} was started`);
-        return found;
-      },
-      async stop() {
-        await Promise.all(processes.map((each) => each.stop()));
-        process.off('exit', killNow);
-        release();
-      },
-    };
+    const siteOf = ({ name }: Engine): Site => ({ cacheDir, dataDir: join(data, name), ports, secrets });
+    const chosen = engines.map((engine) => ({ engine, site: siteOf(engine) }));
+    return await launch(chosen, { dataDir, onLost, release });
   } catch (thrown) {
     release();
     throw thrown;

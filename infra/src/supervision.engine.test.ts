@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { startEngines } from './index.ts';
 import { holdsWithin } from './poll.ts';
-import { freePorts, isFree, isListening } from './port-check.ts';
+import { freePorts, isListening } from './port-check.ts';
 import { isAlive, type ProcessId, readProcessId } from './process-id.ts';
 
 /** Ports of one run: those of all engines, in a row. */
@@ -33,13 +33,7 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-const freeRow = async (): Promise<number> => {
-  for (;;) {
-    const [base = 0] = await freePorts(1);
-    const row = await Promise.all(Array.from({ length: rowLength }, (_, index) => isFree(base + index)));
-    if (row.every(Boolean)) return base;
-  }
-};
+const freeRow = async (): Promise<number> => (await freePorts(rowLength))[0] as number;
 
 const redisPids = async (): Promise<ProcessId[]> => {
   const files = await readdir(join(dataDir, 'run'));
