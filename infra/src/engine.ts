@@ -1,6 +1,8 @@
 /** What one engine has to say of itself; everything else (processes, logs, ports, signals) is the same for all. */
 export interface Engine {
   readonly name: string;
+  /** Who uses it. */
+  readonly users: readonly EngineUser[];
   /** Its ports on 127.0.0.1 by name, with the usual numbers. */
   readonly ports: Readonly<Record<string, number>>;
   /** What the machine must have for it. */
@@ -11,8 +13,8 @@ export interface Engine {
   install(cacheDir: string): Promise<void>;
   /** Makes the data folder ready to start on and says which processes run on it. */
   plan(site: Site): Promise<ProcessPlan[]>;
-  /** Variables that lead a service to this engine as its user; without a service, as the administrator. */
-  env(site: Site, service?: string): Promise<Record<string, string>>;
+  /** Variables that lead one of its users to it. */
+  env(site: Site, user: EngineUser): Promise<Record<string, string>>;
 }
 
 /** A program the machine brings along. */
@@ -32,8 +34,8 @@ export interface Site {
   readonly dataDir: string;
   /** Port of each name of `ports`. */
   readonly ports: Readonly<Record<string, number>>;
-  /** `<ENGINE>_PASSWORD_<USER>` to the password. */
-  readonly passwords: Readonly<Record<string, string>>;
+  /** Those of secrets.env, by variable: `REDIS_PASSWORD_<USER>` and others. */
+  readonly secrets: Readonly<Record<string, string>>;
 }
 
 export interface ProcessPlan {
@@ -49,5 +51,6 @@ export interface ProcessPlan {
   stopped?(): Promise<void>;
 }
 
-/** A user of the engines whose password is made at the first start. */
+/** The services that use engines, and the administrator: tests and operators. */
 export const engineUsers = ['admin', 'gateway', 'auth', 'socket', 'persistence', 'compliance', 'crypto'] as const;
+export type EngineUser = (typeof engineUsers)[number];

@@ -2,14 +2,15 @@
 import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigError, runMain } from '@caas/kit';
-import { type EngineName, type Engines, engineNames, startEngines } from './start-engines.ts';
+import { type Engines, engineNames, enginesIn, makeSecrets, startEngines } from './start-engines.ts';
 
-const usage = `usage: npm run infra -- [--only ${engineNames.join(',')}] [--port-base N] [--data DIR] [--fresh] [--install]
+const usage = `usage: npm run infra -- [--only ${engineNames.join(',')}] [--port-base N] [--data DIR] [--fresh] [--install] [--secrets]
   --only       these engines, not all
   --port-base  consecutive ports from N on, instead of the usual ones
-  --data       folder of data, logs, passwords and variables (default .cache/infra); one run in each at a time
+  --data       folder of data, logs, secrets and variables (default .cache/infra); one run in each at a time
   --fresh      begins with empty data
-  --install    lets apt-get install what the machine lacks (as root)`;
+  --install    lets apt-get install what the machine lacks (as root)
+  --secrets    makes the folder's secrets.env and starts nothing: for docker compose`;
 
 const parse = () => {
   try {
@@ -20,17 +21,12 @@ const parse = () => {
         data: { type: 'string' },
         fresh: { type: 'boolean', default: false },
         install: { type: 'boolean', default: false },
+        secrets: { type: 'boolean', default: false },
       },
     }).values;
   } catch (thrown) {
     throw new ConfigError(`${(thrown as Error).message}\n${usage}`);
   }
-};
-
-const engineOf = (name: string): EngineName => {
-  const found = engineNames.find((each) => each === name);
-  if (!found) throw new ConfigError(`There is no engine ${JSON.stringify(name)}.\n${usage}`);
-  return found;
 };
 
 const portBaseOf = (text: string): number => {
@@ -55,10 +51,14 @@ const report = ({ processes, env, dataDir }: Engines): void => {
 
 await runMain(async (signal) => {
   const values = parse();
+  if (values.secrets) {
+    say(`secrets: ${await makeSecrets(values.data)}`);
+    return;
+  }
   const lost = Promise.withResolvers<never>();
   lost.promise.catch(() => undefined);
   const engines = await startEngines({
-    ...(values.only !== undefined && { only: values.only.split(',').map(engineOf) }),
+    ...(values.only !== undefined && { only: enginesIn(values.only) }),
     ...(values['port-base'] !== undefined && { ports: portBaseOf(values['port-base']) }),
     ...(values.data !== undefined && { dataDir: values.data }),
     fresh: values.fresh,

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
 const host = '127.0.0.1';
@@ -27,28 +28,27 @@ export const answerOf = (port: number, line: string): Promise<string | undefined
     socket.once('close', () => end());
   });
 
-const bound = (port: number): Promise<ReturnType<typeof createServer> | undefined> =>
+/** True when nobody has the port. */
+export const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(undefined));
-    server.listen(port, host, () => resolve(server));
+    server.once('error', () => resolve(false));
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
 
-const portOf = (server: ReturnType<typeof createServer>): number => (server.address() as { port: number }).port;
+/**
+ * Below the ports that systems give to outgoing connections: there a client that asks for a server that is down can get the
+ * server's own port, be connected with itself, and keep the server from coming back.
+ */
+const range = { from: 10_000, to: 30_000 };
+const maxAttempts = 100;
 
-/** True when nobody has the port. */
-export const isFree = async (port: number): Promise<boolean> => {
-  const server = await bound(port);
-  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
-  return server !== undefined;
-};
-
-/** That many free ports, all different. Another program may take one before it is used. */
+/** That many free ports in a row. Another program may take one before it is used. */
 export const freePorts = async (count: number): Promise<number[]> => {
-  const servers = await Promise.all(Array.from({ length: count }, () => bound(0)));
-  const open = servers.filter((server) => server !== undefined);
-  const ports = open.map(portOf);
-  await Promise.all(open.map((server) => new Promise((resolve) => server.close(resolve))));
-  if (ports.length < count) throw new Error('there are no free ports on 127.0.0.1');
-  return ports;
+  for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+    const first = randomInt(range.from, range.to - count);
+    const row = Array.from({ length: count }, (_, index) => first + index);
+    if ((await Promise.all(row.map(isFree))).every(Boolean)) return row;
+  }
+  throw new Error(`there are no ${count} free ports in a row on ${host}`);
 };

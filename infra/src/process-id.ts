@@ -10,8 +10,10 @@ export interface ProcessId {
 
 const linuxStart = async (pid: number): Promise<string> => {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  // The name, in brackets, may hold blanks and brackets; of what follows it the 20th is the start (proc(5)).
-  const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  // The name, in brackets, may hold blanks and brackets; of what follows it the 1st is the state, the 20th the start (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [state, start] = [fields[0], fields[19]];
+  if (state === 'Z') throw new Error('it has ended, and its parent has not looked yet');
   return `${(await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()}/${start}`;
 };
 

@@ -2,24 +2,32 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '@caas/kit';
 import { replaceWhole } from '@caas/kit/files';
-import { type Engine, engineUsers, type Site } from './engine.ts';
+import { type Engine, type EngineUser, engineUsers, type Site } from './engine.ts';
 import { EngineProcess, endOrphan } from './engine-process.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
 import { redis } from './engines/redis.ts';
 import { installEngines } from './install.ts';
 import { tryLock } from './lock.ts';
-import { envText, passwordsIn } from './passwords.ts';
 import { freePorts, isFree } from './port-check.ts';
+import { envText, secretsIn } from './secrets.ts';
 
-const engines = { kafka, redis, mongodb } as const;
-export type EngineName = keyof typeof engines;
-export const engineNames = Object.keys(engines) as EngineName[];
+const allEngines = { kafka, redis, mongodb } as const;
+export type EngineName = keyof typeof allEngines;
+export const engineNames = Object.keys(allEngines) as EngineName[];
+
+/** The engines of a list as `--only` takes it; throws a ConfigError for a name there is none of. */
+export const enginesIn = (list: string): EngineName[] =>
+  list.split(',').map((name) => {
+    const found = engineNames.find((each) => each === name);
+    if (!found) throw new ConfigError(`There is no engine ${JSON.stringify(name)}, only ${engineNames.join(', ')}.`);
+    return found;
+  });
 
 export interface EngineOptions {
   /** Which engines; default all. */
   only?: readonly EngineName[];
-  /** Folder of this run: data, logs, passwords, variables. One run at a time. Default .cache/infra. */
+  /** Folder of this run: data, logs, secrets, variables. One run at a time. Default .cache/infra. */
   dataDir?: string;
   /** The first of consecutive ports, or any free ones; default the usual ports of each engine. */
   ports?: number | 'free';
@@ -40,7 +48,7 @@ export interface Engines {
   /** Variables that lead to the engines as the administrator. */
   readonly env: Readonly<Record<string, string>>;
   /** Variables that lead a service to the engines it uses, as its own user. */
-  envOf(service: string): Readonly<Record<string, string>>;
+  envOf(service: EngineUser): Readonly<Record<string, string>>;
   readonly processes: readonly EngineProcess[];
   /** One process: kafka, mongodb, redis-gateway, redis-socket, … */
   process(name: string): EngineProcess;
@@ -48,15 +56,25 @@ export interface Engines {
   stop(): Promise<void>;
 }
 
+const defaultDataDir = '.cache/infra';
+const secretsFile = 'secrets.env';
+
 const foldersOf = (dataDir: string) => ({
   data: join(dataDir, 'data'),
   logs: join(dataDir, 'logs'),
   run: join(dataDir, 'run'),
 });
 
+/** Makes the secrets of a run's folder and answers their file. */
+export const makeSecrets = async (dataDir = defaultDataDir): Promise<string> => {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await secretsIn(join(dataDir, secretsFile));
+  return join(dataDir, secretsFile);
+};
+
 /** Every engine has its place in the row, so that a port does not depend on `only`. */
 const portsFrom = async (ports: EngineOptions['ports']): Promise<Record<string, number>> => {
-  const usual = Object.values(engines).flatMap((engine) => Object.entries(engine.ports));
+  const usual = Object.values(allEngines).flatMap((engine) => Object.entries(engine.ports));
   if (ports === undefined) return Object.fromEntries(usual);
   const free = ports === 'free' ? await freePorts(usual.length) : [];
   return Object.fromEntries(usual.map(([name], index) => [name, free[index] ?? Number(ports) + index]));
@@ -81,16 +99,66 @@ const startAll = async (processes: readonly EngineProcess[]): Promise<void> => {
   throw failed.reason;
 };
 
+interface Chosen {
+  engine: Engine;
+  site: Site;
+}
+
 /** Writes `env` for the administrator and `env.<service>` for each service, and answers them. */
-const writeEnvs = async (chosen: readonly { engine: Engine; site: Site }[], dataDir: string) => {
-  const envs = new Map<string, Record<string, string>>();
+const writeEnvs = async (chosen: readonly Chosen[], dataDir: string) => {
+  const envs = new Map<EngineUser, Record<string, string>>();
   for (const user of engineUsers) {
-    const parts = await Promise.all(chosen.map(({ engine, site }) => engine.env(site, user)));
+    const used = chosen.filter(({ engine }) => engine.users.includes(user));
+    const parts = await Promise.all(used.map(({ engine, site }) => engine.env(site, user)));
     const env = Object.assign({}, ...parts) as Record<string, string>;
     envs.set(user, env);
     await replaceWhole(join(dataDir, user === 'admin' ? 'env' : `env.${user}`), envText(env));
   }
   return envs;
+};
+
+interface Run {
+  dataDir: string;
+  onLost(how: string): void;
+  /** Gives the folder back. */
+  release(): void;
+}
+
+/** Starts the processes of engines whose sites are ready. */
+const launch = async (chosen: readonly Chosen[], { dataDir, onLost, release }: Run): Promise<Engines> => {
+  const plans = (await Promise.all(chosen.map(({ engine, site }) => engine.plan(site)))).flat();
+  const processes = plans.map((plan) => new EngineProcess(plan, foldersOf(dataDir)));
+  for (const each of processes) each.onLost = onLost;
+  const envs = await writeEnvs(chosen, dataDir);
+  const killNow = (): void => {
+    for (const each of processes) each.killNow();
+  };
+  process.once('exit', killNow);
+  await startAll(processes);
+  return {
+    dataDir,
+    env: envs.get('admin') ?? {},
+    envOf: (service) => envs.get(service) ?? {},
+    processes,
+    process(name) {
+      const found = processes.find((each) => each.plan.name === name);
+      if (!found) throw new Error(`no process ${name} was started`);
+      return found;
+    },
+    async stop() {
+      await Promise.all(processes.map((each) => each.stop()));
+      process.off('exit', killNow);
+      release();
+    },
+  };
+};
+
+/** Ends what an earlier run, killed itself, left in the folder. */
+const endLeft = async (run: string, onProgress: (line: string) => void): Promise<void> => {
+  const end = async (file: string): Promise<void> => {
+    if (await endOrphan(join(run, file))) onProgress(`ended ${file.replace('.json', '')}, left by a killed run`);
+  };
+  await Promise.all((await readdir(run)).map(end));
 };
 
 /**
@@ -99,7 +167,7 @@ const writeEnvs = async (chosen: readonly { engine: Engine; site: Site }[], data
  */
 export const startEngines = async ({
   only = engineNames,
-  dataDir: folder = '.cache/infra',
+  dataDir: folder = defaultDataDir,
   cacheDir: cache = '.cache/infra/engines',
   ports: asked,
   fresh = false,
@@ -115,44 +183,16 @@ export const startEngines = async ({
   if (!release)
     throw new ConfigError(`Engines run in ${dataDir} already. Stop them, or choose another folder with --data DIR.`);
   try {
-    for (const file of await readdir(run))
-      if (await endOrphan(join(run, file))) onProgress(`ended ${file.replace('.json', '')}, left by a killed run`);
+    await endLeft(run, onProgress);
     if (fresh) await rm(data, { recursive: true, force: true });
-
-    const chosen = only.map((name) => engines[name]);
-    await installEngines(chosen, cacheDir, { install, onProgress });
+    const engines = only.map((name) => allEngines[name]);
+    await installEngines(engines, cacheDir, { install, onProgress });
     const ports = await portsFrom(asked);
-    await checkPorts(chosen, ports);
-    const passwords = await passwordsIn(join(dataDir, 'passwords.env'));
-    const sites = chosen.map((engine) => {
-      const site: Site = { cacheDir, dataDir: join(data, engine.name), ports, passwords };
-      return { engine, site };
-    });
-    const plans = (await Promise.all(sites.map(({ engine, site }) => engine.plan(site)))).flat();
-    const processes = plans.map((plan) => new EngineProcess(plan, { logs, run }));
-    for (const each of processes) each.onLost = onLost;
-    const killNow = (): void => {
-      for (const each of processes) each.killNow();
-    };
-    process.once('exit', killNow);
-    await startAll(processes);
-    const envs = await writeEnvs(sites, dataDir);
-    return {
-      dataDir,
-      env: envs.get('admin') ?? {},
-      envOf: (service) => envs.get(service) ?? {},
-      processes,
-      process(name) {
-        const found = processes.find((each) => each.plan.name === name);
-        if (!found) throw new Error(`no process ${name} was started`);
-        return found;
-      },
-      async stop() {
-        await Promise.all(processes.map((each) => each.stop()));
-        process.off('exit', killNow);
-        release();
-      },
-    };
+    await checkPorts(engines, ports);
+    const secrets = await secretsIn(join(dataDir, secretsFile));
+    const siteOf = ({ name }: Engine): Site => ({ cacheDir, dataDir: join(data, name), ports, secrets });
+    const chosen = engines.map((engine) => ({ engine, site: siteOf(engine) }));
+    return await launch(chosen, { dataDir, onLost, release });
   } catch (thrown) {
     release();
     throw thrown;

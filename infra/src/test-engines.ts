@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { runMain } from '@caas/kit';
-import { type EngineName, startEngines } from './start-engines.ts';
+import { enginesIn, startEngines } from './start-engines.ts';
 
 const jest = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 
@@ -23,7 +23,7 @@ const runJest = (args: readonly string[], env: Readonly<Record<string, string>>,
 
 await runMain(async (signal) => {
   const [first, list = '', ...rest] = process.argv.slice(2);
-  const chosen = first === '--only' ? { only: list.split(',') as EngineName[] } : {};
+  const chosen = first === '--only' ? { only: enginesIn(list) } : {};
   const install = process.argv.includes('--install');
   const args = first === '--only' ? rest : process.argv.slice(2);
   const engines = await startEngines({

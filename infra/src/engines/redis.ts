@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasVersion } from '../command.ts';
-import type { Engine, ProcessPlan, Site } from '../engine.ts';
+import { type Engine, type EngineUser, engineUsers, type ProcessPlan, type Site } from '../engine.ts';
 import { answerOf } from '../port-check.ts';
 
 const folder = join(import.meta.dirname, '../../redis');
@@ -27,7 +27,7 @@ export const redisUsers = async (instance: string): Promise<string[]> => {
   return [...acl.matchAll(/^user (\S+) .*\bon\b/gm)].map(([, user]) => user as string);
 };
 
-const plan = async ({ dataDir, ports, passwords }: Site): Promise<ProcessPlan[]> =>
+const plan = async ({ dataDir, ports, secrets }: Site): Promise<ProcessPlan[]> =>
   Promise.all(
     Object.entries(redisInstances).map(async ([name, instance]): Promise<ProcessPlan> => {
       const port = ports[name] as number;
@@ -39,7 +39,7 @@ const plan = async ({ dataDir, ports, passwords }: Site): Promise<ProcessPlan[]>
         port,
         command: ['sh', join(folder, 'start.sh'), name],
         env: {
-          ...passwords,
+          ...secrets,
           REDIS_PORT: String(port),
           REDIS_BIND: '127.0.0.1',
           REDIS_DIR: dir,
@@ -51,18 +51,19 @@ const plan = async ({ dataDir, ports, passwords }: Site): Promise<ProcessPlan[]>
     }),
   );
 
-const env = async ({ ports, passwords }: Site, user = 'admin'): Promise<Record<string, string>> => {
+const env = async ({ ports, secrets }: Site, user: EngineUser): Promise<Record<string, string>> => {
   const urls: Record<string, string> = {};
   for (const name of Object.keys(redisInstances))
     if ((await redisUsers(name)).includes(user))
       urls[redisVariable(name)] =
-        `redis://${user}:${passwords[`REDIS_PASSWORD_${user.toUpperCase()}`]}@127.0.0.1:${ports[name]}`;
+        `redis://${user}:${secrets[`REDIS_PASSWORD_${user.toUpperCase()}`]}@127.0.0.1:${ports[name]}`;
   return urls;
 };
 
 /** Redis of the machine: it has no pinned version, only a least one, that of the ACL rules. */
 export const redis: Engine = {
   name: 'redis',
+  users: engineUsers,
   ports: Object.fromEntries(Object.entries(redisInstances).map(([name, { port }]) => [name, port])),
   tools: [
     {

@@ -5,12 +5,17 @@ import { parseEnv } from 'node:util';
 import { replaceWhole } from '@caas/kit/files';
 import { engineUsers } from './engine.ts';
 
-const names = engineUsers.map((user) => `REDIS_PASSWORD_${user.toUpperCase()}`);
+/** What a system on engines needs in secrets: a password for each user, and what its services share. */
+export const secretNames = [
+  ...engineUsers.map((user) => `REDIS_PASSWORD_${user.toUpperCase()}`),
+  'CAAS_HASH_KEY',
+  'CAAS_OPERATOR_TOKEN',
+];
 
-/** The passwords of this file, of mode 0600, with those made that are not in it yet. */
-export const passwordsIn = async (file: string): Promise<Record<string, string>> => {
+/** The secrets of this file, of mode 0600, with those made that are not in it yet. */
+export const secretsIn = async (file: string): Promise<Record<string, string>> => {
   const kept = existsSync(file) ? (parseEnv(await readFile(file, 'utf8')) as Record<string, string>) : {};
-  const lacking = names.filter((name) => !kept[name]);
+  const lacking = secretNames.filter((name) => !kept[name]);
   if (lacking.length === 0) return kept;
   for (const name of lacking) kept[name] = randomBytes(24).toString('base64url');
   await replaceWhole(file, envText(kept));
