@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaasError } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
+import { newAuthority, newFolder } from '@caas/kit/testing/certificates';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisKeyValue, openRedisNodeInbox, openRedisRateLimits } from './index.ts';
 import { type RedisServer, type RedisServerOptions, startRedis } from './testing/redis-server.ts';
+import { openSlowLink } from './testing/slow-link.ts';
 
 const commandTimeoutMs = 200;
 /** What a loaded machine may add to a bound, in milliseconds. */
@@ -176,6 +179,21 @@ describe('a Redis that is away', () => {
     expect(back).toBeLessThan(commandTimeoutMs + 2 * slackMs);
   });
 
+  test('an answer that trickles in does not hold its call for longer', async () => {
+    const server = await aRedis();
+    const { keyValue } = await openAll(server);
+    await keyValue.set('k', new Uint8Array(12 * 1024), minuteMs);
+    const link = await openSlowLink(server.port);
+    closing.push(async () => link.close());
+    // INFO, with which the client begins, trickles too.
+    const slow = kept(await openRedisKeyValue(optionsFor({ url: `redis://127.0.0.1:${link.port}` })));
+    await untilWorks(() => slow.get('absent'));
+    const { reason, afterMs, error } = await refusal(() => slow.get('k'));
+    expect(reason).toBe('UNAVAILABLE');
+    expect(error).toMatchObject({ details: { limit: 'commandTimeoutMs' } });
+    expect(afterMs).toBeLessThan(commandTimeoutMs + slackMs);
+  });
+
   test('adapters open while it is away, in time, and work when it comes', async () => {
     const server = await aRedis();
     await server.kill();
@@ -198,6 +216,22 @@ describe('a Redis that is away', () => {
     expect(faults.length).toBeLessThanOrEqual(1);
     await server.start();
     await untilWorks(() => keyValue.get('k'));
+  });
+});
+
+test('a reader that only waits finds out that the other side is gone', async () => {
+  const server = await aRedis();
+  const { inbox } = await openAll(server);
+  const heard: string[] = [];
+  await inbox.listen('node-1', (envelope) => heard.push(text(envelope) as string));
+  faults.length = 0;
+  server.signal('SIGSTOP');
+  // Nobody sends: only the heartbeat can tell.
+  await untilWorks(async () => expect(faults.map(String).join()).toMatch(/Socket timeout/));
+  server.signal('SIGCONT');
+  await untilWorks(async () => {
+    await inbox.send('node-1', bytes('again'));
+    expect(heard).toContain('again');
   });
 });
 
@@ -290,4 +324,29 @@ test('a user or password that Redis refuses is said plainly at the start', async
   await expect(openRedisNodeInbox(as('nobody', 'right'))).rejects.toThrow(/refuses the user or the password/);
   await expect(openRedisRateLimits(optionsFor(server))).rejects.toThrow(ConfigError);
   kept(await openRedisKeyValue(as('me', 'right')));
+});
+
+test('TLS: the server must be known, by a CA of the machine or by the one given', async () => {
+  const dir = newFolder();
+  const authority = newAuthority();
+  authority.issue(dir, 'localhost');
+  const server = await aRedis({
+    args: ['--tls-auth-clients', 'no', '--tls-ca-cert-file', authority.caFile].concat([
+      '--tls-cert-file',
+      join(dir, 'localhost.pem'),
+      '--tls-key-file',
+      join(dir, 'localhost.key'),
+    ]),
+    tls: true,
+  });
+  const url = `rediss://localhost:${server.port}`;
+  const keyValue = kept(
+    await openRedisKeyValue({ ...optionsFor({ url }), tls: { ca: readFileSync(authority.caFile) } }),
+  );
+  await keyValue.set('k', bytes('sealed'), minuteMs);
+  expect(text(await keyValue.get('k'))).toBe('sealed');
+  faults.length = 0;
+  const unknown = kept(await openRedisKeyValue(optionsFor({ url })));
+  expect((await refusal(() => unknown.get('k'))).reason).toBe('UNAVAILABLE');
+  expect(faults.map(String).join()).toMatch(/certificate/);
 });

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import { ConfigError } from '@caas/kit/config';
+import { ConfigError } from '@caas/kit';
 import type { Cluster, Redis } from 'ioredis';
 import { isRefusedLogin } from './faults.ts';
 
