@@ -127,7 +127,6 @@ describe('a Redis that is away', () => {
         () => keyValue.addToSets([{ key: 's', member: 'm' }], minuteMs),
         () => limits.take(rule, 'k'),
         () => inbox.send('node-1', bytes('lost')),
-        () => inbox.listen('node-2', () => undefined),
       ]) {
         const { reason, afterMs } = await refusal(work);
         expect(reason).toBe('UNAVAILABLE');
@@ -160,7 +159,6 @@ describe('a Redis that is away', () => {
       ...waiting,
       refusal(() => limits.take(rule, 'k')),
       refusal(() => inbox.send('node-1', bytes('x'))),
-      refusal(() => inbox.listen('node-2', () => undefined)),
     ]);
     expect(new Set(ended.map(({ reason }) => reason))).toEqual(new Set(['UNAVAILABLE', 'OVERLOADED']));
     for (const { afterMs } of ended) expect(afterMs).toBeLessThan(commandTimeoutMs + slackMs);
@@ -204,6 +202,32 @@ describe('a Redis that is away', () => {
     expect((await refusal(() => keyValue.get('k'))).reason).toBe('UNAVAILABLE');
     await server.start();
     await untilWorks(() => keyValue.get('k'));
+  });
+
+  test('listening begins while it is away or stopped, in time, and hears when it is there', async () => {
+    const server = await aRedis();
+    await server.kill();
+    const { inbox } = await openAll(server);
+    const heard: string[] = [];
+    const listen = async (nodeId: string): Promise<void> => {
+      const begun = performance.now();
+      faults.length = 0;
+      await inbox.listen(nodeId, (envelope) => heard.push(`${nodeId} ${text(envelope)}`));
+      expect(performance.now() - begun).toBeLessThan(commandTimeoutMs + slackMs);
+      expect(faults).toContainEqual(expect.objectContaining({ reason: 'UNAVAILABLE' }));
+    };
+    await listen('node-1');
+    await server.start();
+    const hears = (nodeId: string) =>
+      untilWorks(async () => {
+        await inbox.send(nodeId, bytes('here'));
+        expect(heard).toContain(`${nodeId} here`);
+      });
+    await hears('node-1');
+    server.signal('SIGSTOP');
+    await listen('node-2');
+    server.signal('SIGCONT');
+    await Promise.all([hears('node-1'), hears('node-2')]);
   });
 
   test('a lost connection is told of once, not with every try', async () => {
