@@ -45,20 +45,15 @@ export const redisGrants: readonly RedisGrant[] = [
 /** `info` is the client's look whether Redis still loads; `cluster slots` where a Cluster keeps what. */
 const commands = '-@all +@connection +@read +@write +@scripting +@pubsub -@dangerous +info +cluster|slots';
 
-/**
- * A grant as a line of an ACL file of Redis 7, with the password's SHA-256 only. `keyPrefix` is that of the adapters, where
- * installations share a Redis. The default user is another line's to switch off.
- */
-export const aclLine = (
-  { user, keys, readOnlyKeys = [], channels = [] }: RedisGrant,
-  password: string,
-  keyPrefix = '',
-) => {
-  const hash = createHash('sha256').update(password).digest('hex');
-  const patterns = [
+/** What a grant allows, as the end of a user's line in an ACL file of Redis 7; `keyPrefix` is that of the adapters. */
+export const aclRules = ({ keys, readOnlyKeys = [], channels = [] }: RedisGrant, keyPrefix = ''): string =>
+  [
     ...keys.map((key) => `~${keyPrefix}${key}`),
     ...readOnlyKeys.map((key) => `%R~${keyPrefix}${key}`),
     ...channels.map((channel) => `&${keyPrefix}${channel}`),
-  ];
-  return `user ${user} reset on #${hash} ${patterns.join(' ')} ${commands}`;
-};
+    commands,
+  ].join(' ');
+
+/** A user's whole line, with the password's SHA-256 only. The default user is another line's to switch off. */
+export const aclLine = (grant: RedisGrant, password: string, keyPrefix = ''): string =>
+  `user ${grant.user} reset on #${createHash('sha256').update(password).digest('hex')} ${aclRules(grant, keyPrefix)}`;

@@ -1,12 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CaasError } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
+import { newAuthority, newFolder } from '@caas/kit/testing/certificates';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { openRedisKeyValue, openRedisNodeInbox, openRedisRateLimits } from './index.ts';
 import { type RedisServer, type RedisServerOptions, startRedis } from './testing/redis-server.ts';
+import { openSlowLink } from './testing/slow-link.ts';
 
 const commandTimeoutMs = 200;
 /** What a loaded machine may add to a bound, in milliseconds. */
@@ -124,7 +127,6 @@ describe('a Redis that is away', () => {
         () => keyValue.addToSets([{ key: 's', member: 'm' }], minuteMs),
         () => limits.take(rule, 'k'),
         () => inbox.send('node-1', bytes('lost')),
-        () => inbox.listen('node-2', () => undefined),
       ]) {
         const { reason, afterMs } = await refusal(work);
         expect(reason).toBe('UNAVAILABLE');
@@ -157,7 +159,6 @@ describe('a Redis that is away', () => {
       ...waiting,
       refusal(() => limits.take(rule, 'k')),
       refusal(() => inbox.send('node-1', bytes('x'))),
-      refusal(() => inbox.listen('node-2', () => undefined)),
     ]);
     expect(new Set(ended.map(({ reason }) => reason))).toEqual(new Set(['UNAVAILABLE', 'OVERLOADED']));
     for (const { afterMs } of ended) expect(afterMs).toBeLessThan(commandTimeoutMs + slackMs);
@@ -176,6 +177,21 @@ describe('a Redis that is away', () => {
     expect(back).toBeLessThan(commandTimeoutMs + 2 * slackMs);
   });
 
+  test('an answer that trickles in does not hold its call for longer', async () => {
+    const server = await aRedis();
+    const { keyValue } = await openAll(server);
+    await keyValue.set('k', new Uint8Array(12 * 1024), minuteMs);
+    const link = await openSlowLink(server.port);
+    closing.push(async () => link.close());
+    // INFO, with which the client begins, trickles too.
+    const slow = kept(await openRedisKeyValue(optionsFor({ url: `redis://127.0.0.1:${link.port}` })));
+    await untilWorks(() => slow.get('absent'));
+    const { reason, afterMs, error } = await refusal(() => slow.get('k'));
+    expect(reason).toBe('UNAVAILABLE');
+    expect(error).toMatchObject({ details: { limit: 'commandTimeoutMs' } });
+    expect(afterMs).toBeLessThan(commandTimeoutMs + slackMs);
+  });
+
   test('adapters open while it is away, in time, and work when it comes', async () => {
     const server = await aRedis();
     await server.kill();
@@ -188,6 +204,32 @@ describe('a Redis that is away', () => {
     await untilWorks(() => keyValue.get('k'));
   });
 
+  test('listening begins while it is away or stopped, in time, and hears when it is there', async () => {
+    const server = await aRedis();
+    await server.kill();
+    const { inbox } = await openAll(server);
+    const heard: string[] = [];
+    const listen = async (nodeId: string): Promise<void> => {
+      const begun = performance.now();
+      faults.length = 0;
+      await inbox.listen(nodeId, (envelope) => heard.push(`${nodeId} ${text(envelope)}`));
+      expect(performance.now() - begun).toBeLessThan(commandTimeoutMs + slackMs);
+      expect(faults).toContainEqual(expect.objectContaining({ reason: 'UNAVAILABLE' }));
+    };
+    await listen('node-1');
+    await server.start();
+    const hears = (nodeId: string) =>
+      untilWorks(async () => {
+        await inbox.send(nodeId, bytes('here'));
+        expect(heard).toContain(`${nodeId} here`);
+      });
+    await hears('node-1');
+    server.signal('SIGSTOP');
+    await listen('node-2');
+    server.signal('SIGCONT');
+    await Promise.all([hears('node-1'), hears('node-2')]);
+  });
+
   test('a lost connection is told of once, not with every try', async () => {
     const server = await aRedis();
     const keyValue = kept(await openRedisKeyValue(optionsFor(server)));
@@ -198,6 +240,22 @@ describe('a Redis that is away', () => {
     expect(faults.length).toBeLessThanOrEqual(1);
     await server.start();
     await untilWorks(() => keyValue.get('k'));
+  });
+});
+
+test('a reader that only waits finds out that the other side is gone', async () => {
+  const server = await aRedis();
+  const { inbox } = await openAll(server);
+  const heard: string[] = [];
+  await inbox.listen('node-1', (envelope) => heard.push(text(envelope) as string));
+  faults.length = 0;
+  server.signal('SIGSTOP');
+  // Nobody sends: only the heartbeat can tell.
+  await untilWorks(async () => expect(faults.map(String).join()).toMatch(/Socket timeout/));
+  server.signal('SIGCONT');
+  await untilWorks(async () => {
+    await inbox.send('node-1', bytes('again'));
+    expect(heard).toContain('again');
   });
 });
 
@@ -290,4 +348,29 @@ test('a user or password that Redis refuses is said plainly at the start', async
   await expect(openRedisNodeInbox(as('nobody', 'right'))).rejects.toThrow(/refuses the user or the password/);
   await expect(openRedisRateLimits(optionsFor(server))).rejects.toThrow(ConfigError);
   kept(await openRedisKeyValue(as('me', 'right')));
+});
+
+test('TLS: the server must be known, by a CA of the machine or by the one given', async () => {
+  const dir = newFolder();
+  const authority = newAuthority();
+  authority.issue(dir, 'localhost');
+  const server = await aRedis({
+    args: ['--tls-auth-clients', 'no', '--tls-ca-cert-file', authority.caFile].concat([
+      '--tls-cert-file',
+      join(dir, 'localhost.pem'),
+      '--tls-key-file',
+      join(dir, 'localhost.key'),
+    ]),
+    tls: true,
+  });
+  const url = `rediss://localhost:${server.port}`;
+  const keyValue = kept(
+    await openRedisKeyValue({ ...optionsFor({ url }), tls: { ca: readFileSync(authority.caFile) } }),
+  );
+  await keyValue.set('k', bytes('sealed'), minuteMs);
+  expect(text(await keyValue.get('k'))).toBe('sealed');
+  faults.length = 0;
+  const unknown = kept(await openRedisKeyValue(optionsFor({ url })));
+  expect((await refusal(() => unknown.get('k'))).reason).toBe('UNAVAILABLE');
+  expect(faults.map(String).join()).toMatch(/certificate/);
 });

@@ -2,7 +2,7 @@ import { CaasError } from '@caas/kit';
 import { inboxChannel } from './keys.ts';
 import { maxEnvelopeBytes } from './memory-node-inbox.ts';
 import type { NodeInbox } from './port.ts';
-import { connectRedis, type RedisEngineOptions, warn } from './redis/client.ts';
+import { connectRedis, type RedisClient, type RedisEngineOptions, warn } from './redis/client.ts';
 import { Listener } from './redis/listener.ts';
 import { encodeParcel, newSender } from './redis/parcel.ts';
 import { Subscriptions } from './redis/subscriptions.ts';
@@ -18,8 +18,8 @@ export const openRedisNodeInbox = async (options: RedisNodeInboxOptions): Promis
   const publisher = await connectRedis(options);
   try {
     // A connection of its own: Redis ends that of a reader too slow, and sending must not end with it.
-    const subscriptions = new Subscriptions(await connectRedis(options), options);
-    return new RedisNodeInbox(new TurnPipeline(publisher, options), subscriptions, options);
+    const reader = await connectRedis(options);
+    return new RedisNodeInbox(new TurnPipeline(publisher, options), reader, options);
   } catch (thrown) {
     publisher.disconnect();
     throw thrown;
@@ -34,34 +34,28 @@ class RedisNodeInbox implements NodeInbox {
   readonly #sender = newSender();
   #number = 0;
 
-  constructor(
-    pipeline: TurnPipeline,
-    subscriptions: Subscriptions,
-    { keyPrefix = '', onFault = warn }: RedisNodeInboxOptions,
-  ) {
+  constructor(pipeline: TurnPipeline, reader: RedisClient, options: RedisNodeInboxOptions) {
     this.#pipeline = pipeline;
-    this.#subscriptions = subscriptions;
-    this.#keyPrefix = keyPrefix;
-    this.#onFault = onFault;
+    this.#keyPrefix = options.keyPrefix ?? '';
+    this.#onFault = options.onFault ?? warn;
+    const claim = (channel: string, claimant: string) => this.#publish(channel, encodeParcel('claim', claimant, 0));
+    this.#subscriptions = new Subscriptions(reader, claim, options);
   }
 
   async send(nodeId: string, envelope: Uint8Array): Promise<void> {
     if (envelope.byteLength > maxEnvelopeBytes)
       throw new CaasError('INVALID_ARGUMENT', 'the envelope is too large', { details: { limit: 'maxEnvelopeBytes' } });
-    await this.#publish(nodeId, encodeParcel('envelope', this.#sender, this.#number++, envelope));
+    await this.#publish(this.#channelOf(nodeId), encodeParcel('envelope', this.#sender, this.#number++, envelope));
   }
 
-  /** Rejects UNAVAILABLE when the node can't be subscribed to now. A listener in another process is told to stop, too. */
+  /**
+   * A listener of the node elsewhere is told to stop. While Redis is away `onFault` is told and the listener hears from when
+   * it is back: a node starts without it.
+   */
   async listen(nodeId: string, handler: (envelope: Uint8Array) => void): Promise<() => Promise<void>> {
-    const channel = this.#keyPrefix + inboxChannel(nodeId);
+    const channel = this.#channelOf(nodeId);
     const listener = new Listener(handler, this.#onFault);
     await this.#subscriptions.add(channel, listener);
-    try {
-      await this.#publish(nodeId, encodeParcel('claim', listener.claimant, 0));
-    } catch (thrown) {
-      await this.#subscriptions.remove(channel, listener);
-      throw thrown;
-    }
     return () => this.#subscriptions.remove(channel, listener);
   }
 
@@ -70,7 +64,11 @@ class RedisNodeInbox implements NodeInbox {
     await this.#pipeline.close();
   }
 
-  async #publish(nodeId: string, parcel: Buffer): Promise<void> {
-    await this.#pipeline.run([['spublish', this.#keyPrefix + inboxChannel(nodeId), parcel]]);
+  #channelOf(nodeId: string): string {
+    return this.#keyPrefix + inboxChannel(nodeId);
+  }
+
+  async #publish(channel: string, parcel: Buffer): Promise<void> {
+    await this.#pipeline.run([['spublish', channel, parcel]]);
   }
 }

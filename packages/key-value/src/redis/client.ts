@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
-import { ConfigError } from '@caas/kit/config';
+import { ConfigError } from '@caas/kit';
 import type { Cluster, Redis } from 'ioredis';
 import { isRefusedLogin } from './faults.ts';
 
@@ -7,6 +7,8 @@ import { isRefusedLogin } from './faults.ts';
 export const defaultCommandTimeoutMs = 1_000;
 /** Greatest wait before the next try to connect, in milliseconds: what a Redis that came back is waited for. */
 const maxReconnectWaitMs = 50;
+/** How long the other side may take to end a connection that is closed, in milliseconds. */
+const goodbyeMs = 100;
 /** How often a Cluster is asked who holds what, in milliseconds. */
 const slotsRefreshMs = 5_000;
 /** Tries of a command whose Cluster node moved or is gone, and the wait between them, in milliseconds. */
@@ -48,6 +50,8 @@ const connectionOf = (url: URL, { tls, commandTimeoutMs = defaultCommandTimeoutM
   autoResubscribe: false,
   disableClientInfo: true,
   connectTimeout: commandTimeoutMs,
+  // Of a goodbye; it also passes where there is no connection to say it to.
+  disconnectTimeout: goodbyeMs,
   // Also ends a connection whose other side is gone without a word, in the middle of its handshake too.
   socketTimeout: commandTimeoutMs,
   // A primary that has become a replica: the name leads to the new one.

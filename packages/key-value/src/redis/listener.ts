@@ -20,6 +20,11 @@ export class Listener {
     this.#onFault = onFault;
   }
 
+  /** True when its claim has come back: who claims after it, goes on in its place. */
+  get claimed(): boolean {
+    return this.#claimed;
+  }
+
   /** Takes what the channel brought; false when somebody else's claim came after this one's. */
   receive(bytes: Buffer): boolean {
     const parcel = decodeParcel(bytes);

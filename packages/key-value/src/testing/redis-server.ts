@@ -8,6 +8,8 @@ import { join } from 'node:path';
 export interface RedisServerOptions {
   /** Lines of an ACL file; without them anyone may do anything. */
   acl?: readonly string[];
+  /** True: the port speaks TLS; the certificates are among `args`. */
+  tls?: boolean;
   /** More arguments of redis-server. */
   args?: readonly string[];
 }
@@ -45,12 +47,23 @@ const isOpen = (port: number): Promise<boolean> =>
 const startTimeoutMs = 10_000;
 
 /** Starts one; rejects with what to do when redis-server is not there. */
-export const startRedis = async ({ acl, args = [] }: RedisServerOptions = {}): Promise<RedisServer> => {
+export const startRedis = async ({ acl, tls = false, args = [] }: RedisServerOptions = {}): Promise<RedisServer> => {
   const dir = await mkdtemp(join(tmpdir(), 'caas-redis-'));
   const port = await freePort();
   const aclFile = join(dir, 'users.acl');
   if (acl) await writeFile(aclFile, `${acl.join('\n')}\n`, { mode: 0o600 });
-  const fixed = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'];
+  const fixed = [
+    ...(tls ? ['--port', '0', '--tls-port'] : ['--port']),
+    `${port}`,
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    dir,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+  ];
   let child: ChildProcess | undefined;
 
   const start = async (): Promise<void> => {
