@@ -26,7 +26,7 @@ export const defaultConsumerTimes: ConsumerTimes = {
   closeGraceMs: defaultCloseGraceMs,
   sessionTimeoutMs: 10_000,
   heartbeatMs: 500,
-  rebalanceTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 6_000,
   stallMs: defaultStallMs,
 };
 

@@ -149,7 +149,8 @@ export class KafkaConsumer implements Subscription {
     seat.left = true;
     clearTimeout(this.#commitTimer);
     this.#commitTimer = undefined;
-    await seat.member.leave(this.#deps.reads).catch((thrown: unknown) => this.#deps.report(thrown, 'leave'));
+    const { reads, times, report } = this.#deps;
+    await seat.member.leave(reads, times.closeGraceMs).catch((thrown: unknown) => report(thrown, 'leave'));
     const stopped = seat.fetcher.stop();
     for (const link of seat.links) link.close();
     await stopped;

@@ -56,6 +56,11 @@ export class KafkaLink {
     return this.#leaders.get(topic)?.size ?? 0;
   }
 
+  /** host:port of every broker that is known. */
+  get addresses(): string[] {
+    return [...this.#addresses.values()].map(({ host, port }) => `${host}:${port}`);
+  }
+
   /** Time since the leaders were last learned, in milliseconds. */
   get ageMs(): number {
     return performance.now() - this.#refreshedAtMs;
@@ -148,13 +153,13 @@ export class KafkaLink {
 
   #open(name: string, { host, port }: Address): Promise<Broker> {
     if (this.#closed) return Promise.reject(new Error('the link is closed'));
-    const { tls, sasl, clientId, connectTimeoutMs, requestTimeoutMs } = this.#connection;
+    const { tls, sasl, clientId, connectTimeoutMs, requestTimeoutMs, socketFactory } = this.#connection;
     const connectionPool = new ConnectionPool({
       host,
       port,
       rack: null,
       logger: silent,
-      socketFactory: noDelaySockets,
+      socketFactory: socketFactory ?? noDelaySockets,
       ssl: tls === true ? {} : (tls ?? null),
       sasl,
       clientId: clientId ?? 'caas',

@@ -17,7 +17,7 @@ export interface Durability {
 
 /** Does some work as an administrator of the cluster. */
 export const withAdmin = async <T>(connection: KafkaConnection, work: (admin: Admin) => Promise<T>): Promise<T> => {
-  const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs } = connection;
+  const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs, socketFactory } = connection;
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId: clientId ?? 'caas',
@@ -25,7 +25,7 @@ export const withAdmin = async <T>(connection: KafkaConnection, work: (admin: Ad
     ...(sasl !== undefined && { sasl }),
     connectionTimeout: connectTimeoutMs ?? defaultConnectTimeoutMs,
     requestTimeout: requestTimeoutMs ?? defaultRequestTimeoutMs,
-    socketFactory: noDelaySockets,
+    socketFactory: socketFactory ?? noDelaySockets,
     logLevel: logLevel.NOTHING,
   });
   const admin = kafka.admin();
