@@ -2,12 +2,12 @@
  * Who gets which shards, as Kafka's classic group protocol carries it: each member tells its leader which shards it has, the
  * leader spreads them (sticky, see balance.ts), and an assignment names partitions, so that Kafka's own tools can read it.
  */
-import { AssignerProtocol } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { balance } from '../balance.ts';
 import type { KafkaTopic } from './layout.ts';
 
 const version = 1;
-const { MemberMetadata, MemberAssignment } = AssignerProtocol;
+const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 
 /** What the members of a group must agree on is in the protocol's name: a member with other shards is refused. */
 export const protocolName = (shards: number): string => `caas-shards-${shards}`;

@@ -27,6 +27,8 @@ const notWrittenCodes = new Set<number>([
   Code.leaderNotAvailable,
   Code.notLeader,
   Code.notEnoughReplicas,
+  // Batches are never larger than the topics take: one that is growing is closed so.
+  Code.messageTooLarge,
 ]);
 /** The attempt may have reached the log, and a repetition will tell. */
 const doubtfulCodes = new Set<number>([

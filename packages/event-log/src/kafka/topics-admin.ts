@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { maxValueBytes } from '../record-codec.ts';
 import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type KafkaConnection, noDelaySockets } from './connection.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
+
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
 /** How long new partitions may take to get a leader, in milliseconds. */
 const leadersTimeoutMs = 20_000;
@@ -49,7 +51,7 @@ export const settingsOf = (topic: KafkaTopic, { minInSyncReplicas }: Durability)
   'unclean.leader.election.enable': 'false',
 });
 
-const entriesOf = (settings: Record<string, string>) => Object.entries(settings).map(([name, value]) => ({ name, value }));
+export const entriesOf = (settings: Record<string, string>) => Object.entries(settings).map(([name, value]) => ({ name, value }));
 
 /** Creates the topics that are missing, and tells which; resolves when all have their leaders. */
 export const createMissing = async (
