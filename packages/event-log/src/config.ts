@@ -27,7 +27,11 @@ export const kafkaSettings = {
 };
 
 type Known = typeof kafkaSettings;
-type Optional = 'KAFKA_TLS_CA_FILE' | 'KAFKA_TLS_CERT_FILE' | 'KAFKA_TLS_KEY_FILE' | `KAFKA_SASL_${'USERNAME' | 'PASSWORD'}`;
+type Optional =
+  | 'KAFKA_TLS_CA_FILE'
+  | 'KAFKA_TLS_CERT_FILE'
+  | 'KAFKA_TLS_KEY_FILE'
+  | `KAFKA_SASL_${'USERNAME' | 'PASSWORD'}`;
 type Settings = { [K in Exclude<keyof Known, Optional>]: Known[K]['_output'] } & {
   [K in Optional]?: Known[K]['_output'];
 };
@@ -56,8 +60,14 @@ export const kafkaOptions = (
 });
 
 const tlsOf = (settings: Settings): Pick<KafkaConnection, 'tls'> => {
-  const files = { ca: settings.KAFKA_TLS_CA_FILE, cert: settings.KAFKA_TLS_CERT_FILE, key: settings.KAFKA_TLS_KEY_FILE };
-  const given = Object.entries(files).flatMap(([name, file]) => (file === undefined ? [] : [[name, readFileSync(file)]]));
+  const files = {
+    ca: settings.KAFKA_TLS_CA_FILE,
+    cert: settings.KAFKA_TLS_CERT_FILE,
+    key: settings.KAFKA_TLS_KEY_FILE,
+  };
+  const given = Object.entries(files).flatMap(([name, file]) =>
+    file === undefined ? [] : [[name, readFileSync(file)]],
+  );
   if (given.length > 0) return { tls: Object.fromEntries(given) };
   return settings.KAFKA_TLS ? { tls: true } : {};
 };

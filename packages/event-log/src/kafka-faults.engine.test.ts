@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import type { OpenLog } from './contract.ts';
 import { aGate, aGroup, aRecord, eventually, RecordingMember, reasonOf, textOf } from './contract/harness.ts';
+import type { OpenLog } from './contract.ts';
 import { KafkaLink } from './kafka/link.ts';
-import { type KafkaEventLogOptions, openKafkaEventLog, type KafkaEventLog } from './kafka-event-log.ts';
+import { type KafkaEventLog, type KafkaEventLogOptions, openKafkaEventLog } from './kafka-event-log.ts';
 import type { LogRecord } from './port.ts';
 import { FaultyNetwork } from './testing/faulty-network.ts';
 import { kafkaConnection, openPrefixed } from './testing/kafka.ts';
@@ -31,13 +31,13 @@ interface Bench extends OpenLog {
   direct: KafkaEventLog;
 }
 
-let cleanUp: (() => Promise<unknown>)[] = [];
+const cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const clean of cleanUp.splice(0).reverse()) await clean();
 });
 
 const aBench = async (changes: Partial<KafkaEventLogOptions> = {}): Promise<Bench> => {
-  const connection = kafkaConnection();
+  const connection = kafkaConnection(process.env['KAFKA_BROKERS']);
   const probe = new KafkaLink(connection, []);
   await probe.refresh();
   const network = await FaultyNetwork.before(probe.addresses);

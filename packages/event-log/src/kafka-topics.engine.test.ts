@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
-import { eventually, RecordingMember, textOf } from './contract/harness.ts';
 import { kafkaOptions, partitionsOf } from './config.ts';
+import { eventually, RecordingMember, textOf } from './contract/harness.ts';
 import { withAdmin } from './kafka/topics-admin.ts';
 import { openKafkaEventLog } from './kafka-event-log.ts';
 import { checkTopics, growTopicTo, type TopicsOptions } from './manage-topics.ts';
@@ -10,7 +10,7 @@ import { kafkaConnection, loneBroker, openPrefixed } from './testing/kafka.ts';
 import { appendNumbers, countOf, everything, faultsOf } from './testing/sequences.ts';
 import { allTopics, Topic } from './topics.ts';
 
-const connection = kafkaConnection();
+const connection = kafkaConnection(process.env['KAFKA_BROKERS']);
 let cleanUp: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   const all = cleanUp.reverse();
@@ -33,7 +33,11 @@ test('topics are created once; what differs from the table is told and not chang
   expect(await checkTopics(table, false)).toBe(true);
   expect(await checkTopics(table, true)).toBe(true);
   table.told.length = 0;
-  const demanding = { ...table, grown: { [Topic.auditLog]: 6 }, durability: { replicationFactor: 1, minInSyncReplicas: 2 } };
+  const demanding = {
+    ...table,
+    grown: { [Topic.auditLog]: 6 },
+    durability: { replicationFactor: 1, minInSyncReplicas: 2 },
+  };
   expect(await checkTopics(demanding, false)).toBe(false);
   expect(table.told).toContain(`${table.prefix}audit.log: partitions is 3, not 6`);
   expect(table.told).toContain(`${table.prefix}audit.log: min.insync.replicas is 1, not 2`);

@@ -19,8 +19,7 @@ export const checkTopics = (options: TopicsOptions, onlyCheck: boolean): Promise
   const { connection, prefix, grown, durability, tell } = options;
   const { all } = new KafkaLayout(allTopics, prefix, grown);
   return withAdmin(connection, async (admin) => {
-    if (!onlyCheck)
-      for (const name of await createMissing(connection, admin, all, durability)) tell(`created ${name}`);
+    if (!onlyCheck) for (const name of await createMissing(connection, admin, all, durability)) tell(`created ${name}`);
     const found = await differences(admin, all, durability);
     for (const difference of found) tell(difference);
     return found.length === 0;

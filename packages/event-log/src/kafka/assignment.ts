@@ -38,7 +38,9 @@ export const assign = (
   return members.map(({ memberId }) => {
     const assignment: Record<string, number[]> = {};
     for (const { physical, partitions } of topics)
-      assignment[physical] = Array.from({ length: partitions }, (_, p) => p).filter((p) => spread[p % shards] === memberId);
+      assignment[physical] = Array.from({ length: partitions }, (_, p) => p).filter(
+        (p) => spread[p % shards] === memberId,
+      );
     return { memberId, memberAssignment: MemberAssignment.encode({ version, assignment, userData: Buffer.alloc(0) }) };
   });
 };

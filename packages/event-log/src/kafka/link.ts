@@ -13,7 +13,12 @@ import ConnectionPool, { type Connection, type ProtocolCall } from 'kafkajs/src/
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
 import { requests } from 'kafkajs/src/protocol/requests/index.js';
 import { NotSent } from './codes.ts';
-import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type KafkaConnection, noDelaySockets } from './connection.ts';
+import {
+  defaultConnectTimeoutMs,
+  defaultRequestTimeoutMs,
+  type KafkaConnection,
+  noDelaySockets,
+} from './connection.ts';
 import type { Answers, MetadataAnswer } from './protocol.ts';
 
 const silent = createLogger({ level: 0, logCreator: () => () => undefined });
@@ -112,7 +117,8 @@ export class KafkaLink {
   }
 
   #learn({ brokers, topicMetadata }: MetadataAnswer): void {
-    if (brokers.length > 0) this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    if (brokers.length > 0)
+      this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     for (const { topic, partitionMetadata } of topicMetadata)
       this.#leaders.set(topic, new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])));
     this.#refreshedAtMs = performance.now();
@@ -135,7 +141,10 @@ export class KafkaLink {
       this.#drop(name, opening);
       throw new NotSent(`the connection to ${name} is closed`);
     }
-    const { request, response, requestTimeout } = broker.lookupRequest(apiKeys[api] as number, requests[api])({
+    const { request, response, requestTimeout } = broker.lookupRequest(
+      apiKeys[api] as number,
+      requests[api],
+    )({
       allowAutoTopicCreation: false,
       ...args,
     });

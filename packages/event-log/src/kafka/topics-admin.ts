@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
 import { maxValueBytes } from '../record-codec.ts';
-import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type KafkaConnection, noDelaySockets } from './connection.ts';
+import {
+  defaultConnectTimeoutMs,
+  defaultRequestTimeoutMs,
+  type KafkaConnection,
+  noDelaySockets,
+} from './connection.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
 
@@ -51,7 +56,8 @@ export const settingsOf = (topic: KafkaTopic, { minInSyncReplicas }: Durability)
   'unclean.leader.election.enable': 'false',
 });
 
-export const entriesOf = (settings: Record<string, string>) => Object.entries(settings).map(([name, value]) => ({ name, value }));
+export const entriesOf = (settings: Record<string, string>) =>
+  Object.entries(settings).map(([name, value]) => ({ name, value }));
 
 /** Creates the topics that are missing, and tells which; resolves when all have their leaders. */
 export const createMissing = async (

@@ -60,7 +60,8 @@ export const faultsOf = (histories: readonly History[], records: readonly LogRec
         const count = counts.get(n) ?? 0;
         if (count > 1) return [`${key}: ${n} is there ${count} times`];
         if (fate === 'accepted' && count === 0) return [`${key}: ${n} was accepted and is lost`];
-        if ((fate === 'UNAVAILABLE' || fate === 'OVERLOADED') && count > 0) return [`${key}: ${n} was refused and is there`];
+        if ((fate === 'UNAVAILABLE' || fate === 'OVERLOADED') && count > 0)
+          return [`${key}: ${n} was refused and is there`];
         return [];
       }),
     ];
