@@ -81,8 +81,7 @@ export class ConsumerGroup {
         return closing;
       },
       lag: () => this.#lag(),
-      stalled: () =>
-        this.#shards.some(({ held }) => held?.by === member && held.run.stuckMs > this.#deps.stallMs),
+      stalled: () => this.#shards.some(({ held }) => held?.by === member && held.run.stuckMs > this.#deps.stallMs),
     };
   }
 

@@ -26,7 +26,7 @@ export const defaultConsumerTimes: ConsumerTimes = {
   closeGraceMs: defaultCloseGraceMs,
   sessionTimeoutMs: 10_000,
   heartbeatMs: 500,
-  rebalanceTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 6_000,
   stallMs: defaultStallMs,
 };
 
@@ -52,7 +52,10 @@ export interface KafkaEventLogOptions extends Partial<ConsumerTimes> {
 export const openKafkaEventLog = async (options: KafkaEventLogOptions): Promise<KafkaEventLog> => {
   const prefix = options.prefix ?? '';
   const layout = new KafkaLayout(options.topics ?? allTopics, prefix, options.grown ?? {});
-  const link = new KafkaLink(options.connection, layout.all.map(({ physical }) => physical));
+  const link = new KafkaLink(
+    options.connection,
+    layout.all.map(({ physical }) => physical),
+  );
   try {
     await link.refresh();
   } catch (cause) {
@@ -62,7 +65,9 @@ export const openKafkaEventLog = async (options: KafkaEventLogOptions): Promise<
   const other = layout.all.filter(({ physical, partitions }) => link.partitions(physical) !== partitions);
   if (other.length > 0) {
     link.close();
-    const found = other.map(({ physical, partitions }) => `${physical} ${link.partitions(physical)}, not ${partitions}`);
+    const found = other.map(
+      ({ physical, partitions }) => `${physical} ${link.partitions(physical)}, not ${partitions}`,
+    );
     throw new CaasError('INTERNAL', `the cluster has other partitions (npm run topics): ${found.join('; ')}`);
   }
   return new KafkaEventLog(options, prefix, layout, link);

@@ -205,6 +205,19 @@ export const groupContract = (opened: () => OpenLog): void => {
       await eventually(async () => expect(await heir.subscription?.lag()).toBe(0));
     });
 
+    test('a consumer that takes nothing while records wait is stalled, until it takes some', async () => {
+      const log = await opened().reopen({ stallMs: 400 });
+      const gate = aGate();
+      const { subscription } = new RecordingMember(() => gate.opened).join(log);
+      expect(subscription?.stalled()).toBe(false);
+      await log.append([aRecord('conv-s', 'one')]);
+      await eventually(() => expect(subscription?.stalled()).toBe(true));
+      gate.open();
+      await eventually(() => expect(subscription?.stalled()).toBe(false));
+      await eventually(async () => expect(await subscription?.lag()).toBe(0));
+      expect(subscription?.stalled()).toBe(false);
+    });
+
     test('a shard that moves voids the batch in flight: its signal fires, its success does not count', async () => {
       const { log } = opened();
       const gate = aGate();

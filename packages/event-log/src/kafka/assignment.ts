@@ -2,12 +2,12 @@
  * Who gets which shards, as Kafka's classic group protocol carries it: each member tells its leader which shards it has, the
  * leader spreads them (sticky, see balance.ts), and an assignment names partitions, so that Kafka's own tools can read it.
  */
-import { AssignerProtocol } from 'kafkajs';
+import kafkajs from 'kafkajs';
 import { balance } from '../balance.ts';
 import type { KafkaTopic } from './layout.ts';
 
 const version = 1;
-const { MemberMetadata, MemberAssignment } = AssignerProtocol;
+const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 
 /** What the members of a group must agree on is in the protocol's name: a member with other shards is refused. */
 export const protocolName = (shards: number): string => `caas-shards-${shards}`;
@@ -38,7 +38,9 @@ export const assign = (
   return members.map(({ memberId }) => {
     const assignment: Record<string, number[]> = {};
     for (const { physical, partitions } of topics)
-      assignment[physical] = Array.from({ length: partitions }, (_, p) => p).filter((p) => spread[p % shards] === memberId);
+      assignment[physical] = Array.from({ length: partitions }, (_, p) => p).filter(
+        (p) => spread[p % shards] === memberId,
+      );
     return { memberId, memberAssignment: MemberAssignment.encode({ version, assignment, userData: Buffer.alloc(0) }) };
   });
 };

@@ -10,6 +10,7 @@ export const Code = {
   leaderNotAvailable: 5,
   notLeader: 6,
   requestTimedOut: 7,
+  messageTooLarge: 10,
   coordinatorLoading: 14,
   coordinatorNotAvailable: 15,
   notCoordinator: 16,

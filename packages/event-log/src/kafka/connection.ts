@@ -15,6 +15,8 @@ export interface KafkaConnection {
   connectTimeoutMs?: number;
   /** How long an answer is awaited; after it the connection is dropped. */
   requestTimeoutMs?: number;
+  /** How sockets are made, for brokers behind a tunnel. Default: directly, without Nagle's algorithm. */
+  socketFactory?: ISocketFactory;
 }
 
 export const defaultConnectTimeoutMs = 3_000;

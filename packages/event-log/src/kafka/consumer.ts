@@ -102,7 +102,8 @@ export class KafkaConsumer implements Subscription {
     const { reads, groupId, options } = this.#deps;
     const committed = await committedOffsets(reads, groupId, this.#partitions);
     const ends = await listOffsets(reads, this.#partitions, 'next');
-    const starts = options.from === 'latest' ? (this.#ends ?? ends) : await listOffsets(reads, this.#partitions, 'first');
+    const starts =
+      options.from === 'latest' ? (this.#ends ?? ends) : await listOffsets(reads, this.#partitions, 'first');
     return this.#partitions.map(nameOf).reduce((sum, name) => {
       const end = ends.get(name) as number;
       return sum + Math.max(0, end - (committed.get(name) ?? starts.get(name) ?? end));
@@ -149,7 +150,8 @@ export class KafkaConsumer implements Subscription {
     seat.left = true;
     clearTimeout(this.#commitTimer);
     this.#commitTimer = undefined;
-    await seat.member.leave(this.#deps.reads).catch((thrown: unknown) => this.#deps.report(thrown, 'leave'));
+    const { reads, times, report } = this.#deps;
+    await seat.member.leave(reads, times.closeGraceMs).catch((thrown: unknown) => report(thrown, 'leave'));
     const stopped = seat.fetcher.stop();
     for (const link of seat.links) link.close();
     await stopped;

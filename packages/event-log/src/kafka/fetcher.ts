@@ -35,7 +35,11 @@ export class Fetcher {
   #stopped = false;
   readonly #done: Promise<void>;
 
-  constructor(link: KafkaLink, report: (fault: unknown, doing: string) => void, answered: () => void = () => undefined) {
+  constructor(
+    link: KafkaLink,
+    report: (fault: unknown, doing: string) => void,
+    answered: () => void = () => undefined,
+  ) {
     this.#link = link;
     this.#report = report;
     this.#answered = answered;
@@ -132,7 +136,10 @@ export class Fetcher {
   }
 }
 
-export const fetchArgs = (sources: readonly Pick<FetchSource, 'topic' | 'partition' | 'fetchNext'>[], waitMs: number) => ({
+export const fetchArgs = (
+  sources: readonly Pick<FetchSource, 'topic' | 'partition' | 'fetchNext'>[],
+  waitMs: number,
+) => ({
   maxWaitTime: waitMs,
   minBytes: 1,
   maxBytes: maxAnswerBytes,

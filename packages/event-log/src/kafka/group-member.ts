@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { settledWithin } from '../wait.ts';
 import { assign, encodeMember, protocolName, shardsOf } from './assignment.ts';
 import { Code, check, KafkaFault } from './codes.ts';
 import type { KafkaTopic } from './layout.ts';
@@ -24,6 +26,8 @@ export interface Position extends TopicPartition {
   offset: number;
 }
 
+const leaveRetryMs = 100;
+
 const moved = new Set<number>([Code.coordinatorLoading, Code.coordinatorNotAvailable, Code.notCoordinator]);
 const expelled = new Set<number>([Code.unknownMember, Code.illegalGeneration]);
 
@@ -41,6 +45,9 @@ export class GroupMember {
   #coordinator: number | undefined;
   #memberId = '';
   #generation = -1;
+  /** The request to join whose answer is awaited; it may give this member its id. */
+  #joining: Promise<unknown> = Promise.resolve();
+  #left = false;
   /** Member and generation of the last assignment. */
   #assigned = { memberId: '', generation: -1 };
   /** When the coordinator last knew this member, on the monotonic clock. */
@@ -52,20 +59,13 @@ export class GroupMember {
 
   /** Takes part in the next assignment. Resolves when every member has, or its time is up. */
   async join(held: readonly number[]): Promise<Assignment> {
-    const { topics, shards, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
-    const joined = await this.#ask('JoinGroup', {
-      sessionTimeout: sessionTimeoutMs,
-      rebalanceTimeout: rebalanceTimeoutMs,
-      memberId: this.#memberId,
-      protocolType: 'consumer',
-      groupProtocols: [{ name: protocolName(shards), metadata: encodeMember(topics, held) }],
-    });
-    if (joined.errorCode === Code.memberIdRequired) {
-      this.#memberId = joined.memberId;
-      return this.join(held);
-    }
+    const { topics, shards } = this.#options;
+    const asking = this.#askToJoin(held);
+    this.#joining = asking;
+    const joined = await asking;
+    if (this.#left) throw new Error('the member has left');
+    if (joined.errorCode === Code.memberIdRequired) return this.join(held);
     this.#judge(joined.errorCode, 'join');
-    this.#memberId = joined.memberId;
     this.#generation = joined.generationId;
     const leads = joined.leaderId === joined.memberId;
     const synced = await this.#ask('SyncGroup', {
@@ -79,6 +79,19 @@ export class GroupMember {
     this.#assigned = { memberId: this.#memberId, generation: this.#generation };
     const continuous = last.memberId === this.#memberId && last.generation + 1 === this.#generation;
     return { shards: shardsOf(synced.memberAssignment, shards), continuous };
+  }
+
+  async #askToJoin(held: readonly number[]) {
+    const { topics, shards, sessionTimeoutMs, rebalanceTimeoutMs } = this.#options;
+    const joined = await this.#ask('JoinGroup', {
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      memberId: this.#memberId,
+      protocolType: 'consumer',
+      groupProtocols: [{ name: protocolName(shards), metadata: encodeMember(topics, held) }],
+    });
+    if (joined.memberId !== '') this.#memberId = joined.memberId;
+    return joined;
   }
 
   /** Tells the coordinator that this member lives; false: the shards are to be spread anew. */
@@ -107,14 +120,30 @@ export class GroupMember {
     return committedOffsets(this.#options.link, this.#options.groupId, partitions);
   }
 
-  /** Leaves at once, so that the others need not wait for the session to end. Through a link on which nothing waits. */
-  async leave(link: KafkaLink): Promise<void> {
-    if (this.#memberId === '') return;
-    const memberId = this.#memberId;
-    this.#memberId = '';
+  /**
+   * Leaves, so that the others need not wait for the session to end. Through a link on which nothing waits; tries for
+   * `timeoutMs`.
+   */
+  async leave(link: KafkaLink, timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    this.#left = true;
+    if (this.#memberId === '') await settledWithin(this.#joining, timeoutMs);
+    while (this.#memberId !== '') {
+      try {
+        await this.#leave(link);
+      } catch (thrown) {
+        if (performance.now() > deadlineMs) throw thrown;
+        await sleep(leaveRetryMs);
+      }
+    }
+  }
+
+  async #leave(link: KafkaLink): Promise<void> {
     const { groupId } = this.#options;
+    const memberId = this.#memberId;
     const { errorCode } = await link.call(await findCoordinator(link, groupId), 'LeaveGroup', { groupId, memberId });
-    check(errorCode, 'leave');
+    if (errorCode !== Code.unknownMember) check(errorCode, 'leave');
+    this.#memberId = '';
   }
 
   async #ask<A extends 'JoinGroup' | 'SyncGroup' | 'Heartbeat' | 'OffsetCommit'>(api: A, args: object) {

@@ -1,8 +1,9 @@
 /**
  * Growing a topic moves keys to other partitions. So that a key's records stay in order, everything before the growth has to
  * be consumed, by every group, before anything after it is written: the topic is closed to writers, drained, grown, and
- * opened again when every running process has noticed. The brokers close it: with more in-sync replicas demanded than there
- * are, they refuse each append (acks = all) and say so.
+ * opened again when every running process has noticed. The brokers close it: no batch is as small as `max.message.bytes`
+ * then demands, so they refuse every append, whoever makes it. (They don't with a `min.insync.replicas` that can't be met:
+ * it counts as no more than there are replicas.)
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin } from 'kafkajs';
@@ -10,7 +11,7 @@ import type { KafkaConnection } from './connection.ts';
 import { defaultRequestTimeoutMs } from './connection.ts';
 import type { KafkaTopic } from './layout.ts';
 import { maxLayoutAgeMs } from './producer.ts';
-import { type Durability, settingsOf, untilLed } from './topics-admin.ts';
+import { type Durability, entriesOf, settingsOf, untilLed } from './topics-admin.ts';
 
 export interface Growth {
   /** The topic as it is to be. */
@@ -33,9 +34,9 @@ export const growTopic = async (connection: KafkaConnection, admin: Admin, growt
   const before = await admin.fetchTopicMetadata({ topics: [physical] });
   const had = before.topics[0]?.partitions.length ?? 0;
   if (partitions <= had) throw new Error(`${physical} has ${had} partitions already`);
-  const closed = { ...durability, minInSyncReplicas: durability.replicationFactor + 1 };
+  const open = settingsOf(topic, durability);
   tell(`closing ${physical} to writers`);
-  await set(admin, topic, closed);
+  await set(admin, topic, { ...open, 'max.message.bytes': '1' });
   try {
     await drained(admin, growth);
     tell(`drained; growing from ${had} to ${partitions} partitions`);
@@ -44,20 +45,20 @@ export const growTopic = async (connection: KafkaConnection, admin: Admin, growt
     tell('waiting until every running process has noticed');
     await sleep(maxLayoutAgeMs + (connection.requestTimeoutMs ?? defaultRequestTimeoutMs));
   } finally {
-    await set(admin, topic, durability);
+    await set(admin, topic, open);
     tell(`${physical} is open to writers`);
   }
 };
 
 /** AlterConfigs replaces all settings of a topic, so all of them are given. */
-const set = (admin: Admin, topic: KafkaTopic, durability: Durability): Promise<unknown> =>
+const set = (admin: Admin, topic: KafkaTopic, settings: Record<string, string>): Promise<unknown> =>
   admin.alterConfigs({
     validateOnly: false,
     resources: [
       {
         type: kafkajs.ConfigResourceTypes.TOPIC,
         name: topic.physical,
-        configEntries: Object.entries(settingsOf(topic, durability)).map(([name, value]) => ({ name, value })),
+        configEntries: entriesOf(settings),
       },
     ],
   });

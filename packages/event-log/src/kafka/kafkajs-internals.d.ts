@@ -4,7 +4,10 @@ declare module 'kafkajs/src/loggers/index.js' {
   export interface InternalLogger {
     namespace(name: string): InternalLogger;
   }
-  export function createLogger(options: { level: number; logCreator: (level: number) => (entry: never) => void }): InternalLogger;
+  export function createLogger(options: {
+    level: number;
+    logCreator: (level: number) => (entry: never) => void;
+  }): InternalLogger;
 }
 
 declare module 'kafkajs/src/network/connectionPool.js' {

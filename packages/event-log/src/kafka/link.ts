@@ -13,7 +13,12 @@ import ConnectionPool, { type Connection, type ProtocolCall } from 'kafkajs/src/
 import apiKeys from 'kafkajs/src/protocol/requests/apiKeys.js';
 import { requests } from 'kafkajs/src/protocol/requests/index.js';
 import { NotSent } from './codes.ts';
-import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type KafkaConnection, noDelaySockets } from './connection.ts';
+import {
+  defaultConnectTimeoutMs,
+  defaultRequestTimeoutMs,
+  type KafkaConnection,
+  noDelaySockets,
+} from './connection.ts';
 import type { Answers, MetadataAnswer } from './protocol.ts';
 
 const silent = createLogger({ level: 0, logCreator: () => () => undefined });
@@ -54,6 +59,11 @@ export class KafkaLink {
   /** Partitions of a topic, as far as is known; 0: none. */
   partitions(topic: string): number {
     return this.#leaders.get(topic)?.size ?? 0;
+  }
+
+  /** host:port of every broker that is known. */
+  get addresses(): string[] {
+    return [...this.#addresses.values()].map(({ host, port }) => `${host}:${port}`);
   }
 
   /** Time since the leaders were last learned, in milliseconds. */
@@ -107,7 +117,8 @@ export class KafkaLink {
   }
 
   #learn({ brokers, topicMetadata }: MetadataAnswer): void {
-    if (brokers.length > 0) this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
+    if (brokers.length > 0)
+      this.#addresses = new Map(brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
     for (const { topic, partitionMetadata } of topicMetadata)
       this.#leaders.set(topic, new Map(partitionMetadata.map(({ partitionId, leader }) => [partitionId, leader])));
     this.#refreshedAtMs = performance.now();
@@ -130,7 +141,10 @@ export class KafkaLink {
       this.#drop(name, opening);
       throw new NotSent(`the connection to ${name} is closed`);
     }
-    const { request, response, requestTimeout } = broker.lookupRequest(apiKeys[api] as number, requests[api])({
+    const { request, response, requestTimeout } = broker.lookupRequest(
+      apiKeys[api] as number,
+      requests[api],
+    )({
       allowAutoTopicCreation: false,
       ...args,
     });
@@ -148,13 +162,13 @@ export class KafkaLink {
 
   #open(name: string, { host, port }: Address): Promise<Broker> {
     if (this.#closed) return Promise.reject(new Error('the link is closed'));
-    const { tls, sasl, clientId, connectTimeoutMs, requestTimeoutMs } = this.#connection;
+    const { tls, sasl, clientId, connectTimeoutMs, requestTimeoutMs, socketFactory } = this.#connection;
     const connectionPool = new ConnectionPool({
       host,
       port,
       rack: null,
       logger: silent,
-      socketFactory: noDelaySockets,
+      socketFactory: socketFactory ?? noDelaySockets,
       ssl: tls === true ? {} : (tls ?? null),
       sasl,
       clientId: clientId ?? 'caas',

@@ -2,8 +2,8 @@ import { CaasError, toCaasError } from '@caas/kit';
 import type { LogPosition, NewRecord } from '../port.ts';
 import { encodedBytesAtMost, metaOf } from '../record-codec.ts';
 import { Code, check, KafkaFault, NotSent } from './codes.ts';
-import type { KafkaLayout, KafkaTopic } from './layout.ts';
 import { type Call, type Entry, Lane, messagesOf, type ProducerIdentity, type Unit } from './lane.ts';
+import type { KafkaLayout, KafkaTopic } from './layout.ts';
 import type { KafkaLink } from './link.ts';
 import type { Answers } from './protocol.ts';
 
@@ -27,14 +27,11 @@ const notWrittenCodes = new Set<number>([
   Code.leaderNotAvailable,
   Code.notLeader,
   Code.notEnoughReplicas,
+  // Batches are never larger than the topics take: one that is growing is closed so.
+  Code.messageTooLarge,
 ]);
 /** The attempt may have reached the log, and a repetition will tell. */
-const doubtfulCodes = new Set<number>([
-  -1,
-  Code.requestTimedOut,
-  Code.notEnoughReplicasAfterAppend,
-  Code.storageError,
-]);
+const doubtfulCodes = new Set<number>([-1, Code.requestTimedOut, Code.notEnoughReplicasAfterAppend, Code.storageError]);
 /** The broker does not know the producer's sequence. */
 const sequenceLostCodes = new Set<number>([
   Code.outOfOrderSequence,
@@ -203,7 +200,10 @@ export class Producer {
       for (const { physical, partitions } of layout.all) {
         const found = link.partitions(physical);
         if (found !== partitions)
-          report(new Error(`${physical} has ${found} partitions, not ${partitions}: nothing is appended to it`), 'layout');
+          report(
+            new Error(`${physical} has ${found} partitions, not ${partitions}: nothing is appended to it`),
+            'layout',
+          );
       }
     } catch (thrown) {
       report(thrown, 'metadata');
@@ -324,9 +324,7 @@ export class Producer {
       if (call.deadlineMs > now) break;
       const open = call.exposed || this.#onItsWay(call);
       call.answered = true;
-      call.reject(
-        open ? unknownFate(undefined) : new CaasError('UNAVAILABLE', 'the log could not be written in time'),
-      );
+      call.reject(open ? unknownFate(undefined) : new CaasError('UNAVAILABLE', 'the log could not be written in time'));
     }
   }
 

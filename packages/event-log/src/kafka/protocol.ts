@@ -48,5 +48,8 @@ export interface Answers {
   Heartbeat: { errorCode: number };
   LeaveGroup: { errorCode: number };
   OffsetCommit: { responses: { topic: string; partitions: PartitionCode[] }[] };
-  OffsetFetch: { errorCode?: number; responses: { topic: string; partitions: (PartitionCode & { offset: string })[] }[] };
+  OffsetFetch: {
+    errorCode?: number;
+    responses: { topic: string; partitions: (PartitionCode & { offset: string })[] }[];
+  };
 }

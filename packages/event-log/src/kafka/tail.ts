@@ -51,7 +51,10 @@ export class KafkaTail implements Subscription {
   async lag(): Promise<number> {
     await this.#started;
     const ends = await listOffsets(this.#deps.reads, this.#partitions, 'next');
-    return this.#sources.reduce((sum, source) => sum + Math.max(0, (ends.get(nameOf(source)) ?? 0) - source.fetchNext), 0);
+    return this.#sources.reduce(
+      (sum, source) => sum + Math.max(0, (ends.get(nameOf(source)) ?? 0) - source.fetchNext),
+      0,
+    );
   }
 
   async close(): Promise<void> {

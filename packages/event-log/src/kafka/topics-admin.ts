@@ -1,9 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { maxValueBytes } from '../record-codec.ts';
-import { defaultConnectTimeoutMs, defaultRequestTimeoutMs, type KafkaConnection, noDelaySockets } from './connection.ts';
+import {
+  defaultConnectTimeoutMs,
+  defaultRequestTimeoutMs,
+  type KafkaConnection,
+  noDelaySockets,
+} from './connection.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
+
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
 /** How long new partitions may take to get a leader, in milliseconds. */
 const leadersTimeoutMs = 20_000;
@@ -17,7 +24,7 @@ export interface Durability {
 
 /** Does some work as an administrator of the cluster. */
 export const withAdmin = async <T>(connection: KafkaConnection, work: (admin: Admin) => Promise<T>): Promise<T> => {
-  const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs } = connection;
+  const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs, socketFactory } = connection;
   const kafka = new Kafka({
     brokers: [...brokers],
     clientId: clientId ?? 'caas',
@@ -25,7 +32,7 @@ export const withAdmin = async <T>(connection: KafkaConnection, work: (admin: Ad
     ...(sasl !== undefined && { sasl }),
     connectionTimeout: connectTimeoutMs ?? defaultConnectTimeoutMs,
     requestTimeout: requestTimeoutMs ?? defaultRequestTimeoutMs,
-    socketFactory: noDelaySockets,
+    socketFactory: socketFactory ?? noDelaySockets,
     logLevel: logLevel.NOTHING,
   });
   const admin = kafka.admin();
@@ -49,7 +56,8 @@ export const settingsOf = (topic: KafkaTopic, { minInSyncReplicas }: Durability)
   'unclean.leader.election.enable': 'false',
 });
 
-const entriesOf = (settings: Record<string, string>) => Object.entries(settings).map(([name, value]) => ({ name, value }));
+export const entriesOf = (settings: Record<string, string>) =>
+  Object.entries(settings).map(([name, value]) => ({ name, value }));
 
 /** Creates the topics that are missing, and tells which; resolves when all have their leaders. */
 export const createMissing = async (

@@ -6,8 +6,8 @@ import { createMissing, withAdmin } from '../kafka/topics-admin.ts';
 import { type KafkaEventLog, type KafkaEventLogOptions, openKafkaEventLog } from '../kafka-event-log.ts';
 import { allTopics } from '../topics.ts';
 
-export const kafkaConnection = (): KafkaConnection => {
-  const brokers = process.env['KAFKA_BROKERS'];
+/** @param brokers the variable KAFKA_BROKERS. */
+export const kafkaConnection = (brokers: string | undefined): KafkaConnection => {
   if (!brokers) throw new Error('KAFKA_BROKERS names no broker; npm run test:engines starts one and sets it');
   return { brokers: brokers.split(','), connectTimeoutMs: 1_000, requestTimeoutMs: 3_000 };
 };
