@@ -39,6 +39,15 @@ test('a worker of an earlier epoch changes nothing, over connections of its own'
   await Promise.all([old.close(), young.close()]);
 });
 
+test('of the very first claims, made at the same time, each has an epoch of its own', async () => {
+  const own = mongoForTest('first_claims');
+  const stores = await Promise.all([openMongoMessageStore(own), openMongoMessageStore(own)]);
+  const claims = await Promise.all(stores.flatMap(({ conversations }) => [0, 1, 2].map(conversations.claimShard)));
+  expect(claims.sort()).toEqual([1, 2, 3, 4, 5, 6]);
+  await Promise.all(stores.map((store) => store.close()));
+  await dropDatabase(own);
+});
+
 test('a document past what MongoDB takes is refused, naming the limit; one just below is kept', async () => {
   const store = await openMongoMessageStore(options);
   const { message } = aRoom();

@@ -1,9 +1,8 @@
 import { newId } from '@caas/kit';
-import type { MongoEngine } from '@caas/mongo';
+import { created, type MongoEngine } from '@caas/mongo';
 import type { Collection, Filter } from 'mongodb';
 import { atMost } from '../limits.ts';
 import { type EndedCursor, maxSessionsPerCall, type Session, type SessionOfUser, type SessionStore } from '../port.ts';
-import { created } from './create.ts';
 import { type SessionRow, sessionKey, sessionsOf } from './schema.ts';
 
 type Ended = SessionOfUser & EndedCursor;
