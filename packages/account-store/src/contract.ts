@@ -194,8 +194,8 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
       });
 
       test('each end is reported once and never undone', async () => {
-        const session = aSession();
-        await store.sessions.create(session);
+        const [session, other] = [aSession(), aSession()];
+        for (const each of [session, other]) await store.sessions.create(each);
         const key = { tenantId: session.tenantId, sessionId: session.sessionId };
         const reports = await Promise.all([
           store.sessions.end([key, { tenantId: 't1', sessionId: 'nobody' }], nowMs + 1, 'LOGOUT'),
@@ -205,6 +205,8 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
         const [read] = await store.sessions.getMany([key]);
         expect(read).toMatchObject(reports[0]?.length ? { endReason: 'LOGOUT' } : { endReason: 'OPERATOR' });
         expect(await store.sessions.end([{ ...key, tenantId: 't2' }], nowMs, 'LOGOUT')).toEqual([]);
+        const { tenantId, sessionId, userId } = other;
+        expect(await store.sessions.end([key, other], nowMs, 'LOGOUT')).toEqual([{ tenantId, sessionId, userId }]);
       });
 
       test('ended sessions are paged in order of their end without a gap', async () => {
