@@ -5,8 +5,7 @@
 import { parseArgs } from 'node:util';
 import { mongoAccountIndexes } from '@caas/account-store';
 import { mongoMessageIndexes } from '@caas/message-store';
-import { ensureIndexes, indexDifferences } from '@caas/mongo';
-import { MongoClient } from 'mongodb';
+import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
 
 const { values } = parseArgs({
   options: { create: { type: 'boolean', default: false }, database: { type: 'string', default: 'caas' } },
@@ -17,9 +16,7 @@ if (!url) {
   process.exit(64);
 }
 const declared = [...mongoMessageIndexes, ...mongoAccountIndexes];
-const client = new MongoClient(url);
-try {
-  const db = client.db(values.database);
+await onDatabase(url, values.database, async (db) => {
   const before = await indexDifferences(db, declared);
   if (values.create && before.different.length === 0) await ensureIndexes(db, declared, 'create');
   const { missing, different, unknown } = await indexDifferences(db, declared);
@@ -31,6 +28,4 @@ try {
   const wrong = missing.length + different.length;
   process.stdout.write(wrong === 0 ? 'All declared indexes are there.\n' : '');
   process.exitCode = wrong === 0 ? 0 : 1;
-} finally {
-  await client.close();
-}
+});

@@ -1,5 +1,5 @@
 /** What engine tests need to know of MongoDB; `@caas/mongo/testing`. */
-import { MongoClient } from 'mongodb';
+import { onDatabase } from '../database.ts';
 
 const variable = 'MONGODB_URL';
 
@@ -18,10 +18,5 @@ export const mongoForTest = (name: string) => ({
 
 /** Removes a test's database. */
 export const dropDatabase = async ({ url, database }: { url: string; database: string }): Promise<void> => {
-  const client = new MongoClient(url);
-  try {
-    await client.db(database).dropDatabase();
-  } finally {
-    await client.close();
-  }
+  await onDatabase(url, database, (db) => db.dropDatabase());
 };
