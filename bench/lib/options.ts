@@ -27,4 +27,5 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   fanout: async () => (await import('../fanout.ts')).fanout,
   connect: async () => (await import('../connect.ts')).connect,
   start: async () => (await import('../start.ts')).start,
+  persist: async () => (await import('../persist.ts')).persist,
 };

@@ -1,7 +1,6 @@
-import { type MongoEngine, type MongoOptions, openMongo } from '@caas/mongo';
+import { created, type MongoEngine, type MongoOptions, openMongo } from '@caas/mongo';
 import { Binary } from 'mongodb';
 import { atMost } from './limits.ts';
-import { created } from './mongo/create.ts';
 import { appsOf, mongoAccountIndexes, signingKeysOf, tenantsOf } from './mongo/schema.ts';
 import { sessionStore } from './mongo/session-store.ts';
 import { userStore } from './mongo/user-store.ts';

@@ -91,7 +91,8 @@ class Engine implements MongoEngine {
       const details = { limit: 'maxPendingCalls', value: String(this.#maxPendingCalls) };
       throw new CaasError('OVERLOADED', 'too many calls wait for the database', { details });
     }
-    const working = work(this.#db);
+    // What the driver throws at once is a fault of the call like any other.
+    const working = (async () => work(this.#db))();
     this.#pending.add(working);
     const done = (): boolean => this.#pending.delete(working);
     working.then(done, done);

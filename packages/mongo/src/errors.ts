@@ -46,6 +46,12 @@ const passing = new Set<number>([
 const passingNames = new Set(['MongoPoolClosedError', 'MongoTopologyClosedError', 'MongoNotConnectedError']);
 const noFreeConnection = 'MongoWaitQueueTimeoutError';
 
+/** A bulk write wraps whatever else befell it, a lost connection too, in an error of the server's. */
+const unwrapped = (error: MongoError): MongoError => {
+  const inner: unknown = error instanceof MongoBulkWriteError ? error.errorResponse : undefined;
+  return inner instanceof MongoError ? inner : error;
+};
+
 const isPassing = (error: MongoError): boolean =>
   error instanceof MongoNetworkError ||
   error instanceof MongoSystemError ||
@@ -63,11 +69,11 @@ const isPassing = (error: MongoError): boolean =>
  */
 export const engineError = (thrown: unknown): CaasError => {
   if (thrown instanceof CaasError) return thrown;
-  if (!(thrown instanceof MongoError)) return new CaasError('INTERNAL', 'internal error', { cause: thrown });
-  if (thrown.name === noFreeConnection || thrown.hasErrorLabel('SystemOverloadedError'))
+  const error = thrown instanceof MongoError ? unwrapped(thrown) : undefined;
+  if (error?.name === noFreeConnection || error?.hasErrorLabel('SystemOverloadedError'))
     return new CaasError('OVERLOADED', 'too many calls wait for the database', { cause: thrown });
-  if (!isPassing(thrown)) return new CaasError('INTERNAL', 'internal error', { cause: thrown });
-  const engine = thrown instanceof MongoServerError ? (thrown.codeName ?? `code ${thrown.code}`) : thrown.name;
+  if (!error || !isPassing(error)) return new CaasError('INTERNAL', 'internal error', { cause: thrown });
+  const engine = error instanceof MongoServerError ? (error.codeName ?? `code ${error.code}`) : error.name;
   return new CaasError('UNAVAILABLE', 'the database cannot serve this now', { details: { engine }, cause: thrown });
 };
 

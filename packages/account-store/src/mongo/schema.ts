@@ -2,7 +2,7 @@
  * Accounts as they lie in MongoDB: one document each, with the names of the port. `_id` is what identifies, the tenant in it
  * first; there is no other unique index.
  */
-import { type CollectionIndexes, type IndexDeclaration, textKey } from '@caas/mongo';
+import { type CollectionIndexes, textKey } from '@caas/mongo';
 import type { Binary, Collection, Db } from 'mongodb';
 import type { App, Session, SessionKey, Tenant, User } from '../port.ts';
 
@@ -26,15 +26,16 @@ export interface SigningKeyRow extends Row {
   createdAtMs: number;
 }
 
-export const index = {
-  sessionOpen: { name: 'open', key: { tenantId: 1, userId: 1, open: 1, createdAtMs: 1, sessionId: 1 } },
-  sessionEnded: { name: 'ended', key: { endedAtMs: 1, sessionId: 1 } },
-  sessionExpiry: { name: 'expiry', key: { expiresAtMs: 1 } },
-} as const satisfies Record<string, IndexDeclaration>;
-
 /** The indexes of the account store's collections. All but sessions are found by `_id` alone. */
 export const mongoAccountIndexes: readonly CollectionIndexes[] = [
-  { collection: 'sessions', indexes: [index.sessionOpen, index.sessionEnded, index.sessionExpiry] },
+  {
+    collection: 'sessions',
+    indexes: [
+      { name: 'open', key: { tenantId: 1, userId: 1, open: 1, createdAtMs: 1, sessionId: 1 } },
+      { name: 'ended', key: { endedAtMs: 1, sessionId: 1 } },
+      { name: 'expiry', key: { expiresAtMs: 1 } },
+    ],
+  },
 ];
 
 export const tenantsOf = (db: Db): Collection<TenantRow> => db.collection('tenants');

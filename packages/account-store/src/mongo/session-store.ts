@@ -1,10 +1,11 @@
 import { newId } from '@caas/kit';
-import type { MongoEngine } from '@caas/mongo';
+import { created, type MongoEngine } from '@caas/mongo';
 import type { Collection, Filter } from 'mongodb';
 import { atMost } from '../limits.ts';
-import { maxSessionsPerCall, type Session, type SessionStore } from '../port.ts';
-import { created } from './create.ts';
-import { index, type SessionRow, sessionKey, sessionsOf } from './schema.ts';
+import { type EndedCursor, maxSessionsPerCall, type Session, type SessionOfUser, type SessionStore } from '../port.ts';
+import { type SessionRow, sessionKey, sessionsOf } from './schema.ts';
+
+type Ended = SessionOfUser & EndedCursor;
 
 const sessionOf = ({ _id, open, endedBy, ...session }: SessionRow): Session => session;
 
@@ -12,12 +13,11 @@ const sessionOf = ({ _id, open, endedBy, ...session }: SessionRow): Session => s
 const removeSome = async (
   sessions: Collection<SessionRow>,
   filter: Filter<SessionRow>,
-  by: Readonly<Record<string, 1>>,
   limit: number,
 ): Promise<number> => {
   // To MongoDB a limit of 0 is none.
   if (limit < 1) return 0;
-  const found = await sessions.find(filter, { hint: by, limit, projection: { _id: 1 }, batchSize: limit }).toArray();
+  const found = await sessions.find(filter, { limit, projection: { _id: 1 }, batchSize: limit }).toArray();
   if (found.length === 0) return 0;
   const { deletedCount } = await sessions.deleteMany({ _id: { $in: found.map(({ _id }) => _id) } });
   return deletedCount;
@@ -62,8 +62,8 @@ const sessionChanges = (engine: MongoEngine): Pick<SessionStore, 'create' | 'adv
     engine.run(async (db) => {
       const sessions = sessionsOf(db);
       const before = { $lt: beforeMs };
-      const removed = await removeSome(sessions, { endedAtMs: before }, index.sessionEnded.key, limit);
-      return removed + (await removeSome(sessions, { expiresAtMs: before }, index.sessionExpiry.key, limit - removed));
+      const removed = await removeSome(sessions, { endedAtMs: before }, limit);
+      return removed + (await removeSome(sessions, { expiresAtMs: before }, limit - removed));
     }),
 });
 
@@ -83,39 +83,32 @@ const sessionReads = (engine: MongoEngine): Pick<SessionStore, 'getMany' | 'list
   listLive: async ({ tenantId, userId, nowMs, skip, limit }) => {
     atMost('maxSessionsPerCall', limit, maxSessionsPerCall);
     if (limit < 1) return [];
-    const filter = { tenantId, userId, open: true, expiresAtMs: { $gt: nowMs } };
-    const rows = await engine.run((db) =>
-      sessionsOf(db)
-        .find(filter, {
-          hint: index.sessionOpen.key,
-          sort: { createdAtMs: -1, sessionId: -1 },
-          skip,
-          limit,
-          batchSize: limit,
-        })
-        .toArray(),
-    );
-    return rows.map(sessionOf);
+    return engine.run(async (db) => {
+      const live: Session[] = [];
+      let left = skip;
+      const newestFirst = { sort: { createdAtMs: -1, sessionId: -1 } } as const;
+      // Expired ones are few: they are purged. Judging them here leaves the server one index range to read.
+      for await (const row of sessionsOf(db).find({ tenantId, userId, open: true }, newestFirst)) {
+        if (row.expiresAtMs <= nowMs) continue;
+        if (left > 0) left -= 1;
+        else live.push(sessionOf(row));
+        if (live.length === limit) break;
+      }
+      return live;
+    });
   },
-  endedAfter: async ({ endedAtMs, sessionId }, limit) => {
-    if (limit < 1) return [];
-    const after = [{ endedAtMs: { $gt: endedAtMs } }, { endedAtMs, sessionId: { $gt: sessionId } }];
-    return engine.run((db) =>
-      sessionsOf(db)
-        .find<SessionRow & { endedAtMs: number }>(
-          // The range once more, outside the alternatives: it is what bounds the scan.
-          { endedAtMs: { $gte: endedAtMs }, $or: after },
-          {
-            hint: index.sessionEnded.key,
-            sort: { endedAtMs: 1, sessionId: 1 },
-            limit,
-            batchSize: limit,
-            projection: { _id: 0, tenantId: 1, sessionId: 1, userId: 1, endedAtMs: 1 },
-          },
-        )
-        .toArray(),
-    );
-  },
+  endedAfter: ({ endedAtMs, sessionId }, limit) =>
+    engine.run(async (db) => {
+      const read = async (filter: Filter<SessionRow>, most: number): Promise<Ended[]> => {
+        if (most < 1) return [];
+        const projection = { _id: 0, tenantId: 1, sessionId: 1, userId: 1, endedAtMs: 1 };
+        const options = { sort: { endedAtMs: 1, sessionId: 1 }, limit: most, batchSize: most, projection } as const;
+        return sessionsOf(db).find<Ended>(filter, options).toArray();
+      };
+      // Two ranges of the index, not alternatives in one filter.
+      const sameTime = await read({ endedAtMs, sessionId: { $gt: sessionId } }, limit);
+      return [...sameTime, ...(await read({ endedAtMs: { $gt: endedAtMs } }, limit - sameTime.length))];
+    }),
 });
 
 export const sessionStore = (engine: MongoEngine): SessionStore => ({

@@ -1,8 +1,7 @@
-import type { MongoEngine } from '@caas/mongo';
+import { created, type MongoEngine } from '@caas/mongo';
 import type { Collection } from 'mongodb';
 import { atMost, checkMetadata, newUser, userIdOf } from '../limits.ts';
 import { maxUsersPerCall, type ProfileChange, type User, type UserStore } from '../port.ts';
-import { created } from './create.ts';
 import { type UserRow, userKey, usersOf } from './schema.ts';
 
 const rowOf = ({ metadata, ...user }: User): UserRow => ({

@@ -95,6 +95,33 @@ export const keysContract = (store: () => MessageStore): void => {
     expect(await store().messages.getMany([loved])).toEqual([loved]);
   });
 
+  test('unread messages are counted exactly over any range, long ones too', async () => {
+    const { key, message } = aRoom();
+    const senders = ['ann', 'bob', 'cyd', 'ann'];
+    const many = Array.from({ length: 600 }, (_, i) =>
+      message({ seq: i + 1, senderId: senders[i % 4] as string, deletedAtMs: i % 10 === 0 ? 1 : 0 }),
+    );
+    await store().messages.write(many);
+    const users = ['ann', 'bob', 'nobody'];
+    const ranges: [number, number][] = [
+      [0, 600],
+      [10, 500],
+      [399, 600],
+      [100, 201],
+      [599, 600],
+      [0, 601],
+      [250, 900],
+    ];
+    const queries = users.flatMap((userId) =>
+      ranges.map(([afterSeq, lastSeq]) => ({ ...key, userId, afterSeq, lastSeq })),
+    );
+    const expected = queries.map(
+      ({ userId, afterSeq, lastSeq }) =>
+        many.filter((d) => d.seq > afterSeq && d.seq <= lastSeq && d.senderId !== userId && d.deletedAtMs === 0).length,
+    );
+    expect(await store().messages.countUnread(queries)).toEqual(expected);
+  });
+
   test('unread messages are counted exactly where some are missing, too', async () => {
     const { key, message } = aRoom();
     await store().messages.write([4, 5, 7].map((seq) => message({ seq, senderId: seq === 5 ? 'bob' : 'ann' })));

@@ -59,6 +59,21 @@ export const racesContract = (store: () => MessageStore): void => {
     expect(await store().conversations.commit(late)).toEqual(expected);
   });
 
+  test('commits of one conversation in one call take place in their order', async () => {
+    const [one, two] = [aRoom(), aRoom()];
+    const commit = (expectedHeadRev: number, document: ReturnType<typeof one.head>) => ({ expectedHeadRev, document });
+    const outcomes = await store().conversations.commit([
+      commit(0, one.head(1, 1)),
+      commit(1, two.head(9, 1)),
+      commit(1, one.head(2, 1)),
+      commit(1, one.head(8, 1)),
+      commit(0, two.head(1, 1)),
+      commit(2, one.head(3, 1)),
+    ]);
+    expect(outcomes).toEqual(['committed', 'stale', 'committed', 'stale', 'committed', 'committed']);
+    expect(await store().conversations.getMany([one.key, two.key])).toEqual([one.head(3, 1), two.head(1, 1)]);
+  });
+
   test('claims at the same time give each an epoch of its own', async () => {
     const claims = await Promise.all(Array.from({ length: 20 }, (_, i) => store().conversations.claimShard(i % 3)));
     expect(new Set(claims).size).toBe(20);

@@ -1,4 +1,5 @@
-import { isDuplicate, type MongoEngine } from '@caas/mongo';
+import { fail } from '@caas/kit';
+import { created, type MongoEngine } from '@caas/mongo';
 import { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Collection } from 'mongodb';
 import { bounded } from '../limits.ts';
@@ -10,14 +11,11 @@ import { conversationsOf, countersOf } from './schema.ts';
 
 const epochCounter = 'epoch';
 
-/** The next number of the counter, given to nobody else. */
-const next = async (counters: Collection<CounterRow>): Promise<number> => {
-  const counted = await counters.findOneAndUpdate(
-    { _id: epochCounter },
-    { $inc: { value: int64(1) } },
-    { upsert: true, returnDocument: 'after' },
-  );
-  return Number(counted?.value);
+/** The next number of the counter, given to nobody else; undefined when there is no counter. */
+const counted = async (counters: Collection<CounterRow>): Promise<number | undefined> => {
+  const count = { $inc: { value: int64(1) } };
+  const counter = await counters.findOneAndUpdate({ _id: epochCounter }, count, { returnDocument: 'after' });
+  return counter ? Number(counter.value) : undefined;
 };
 
 export const conversationRole = (engine: MongoEngine): ConversationRole => ({
@@ -30,12 +28,10 @@ export const conversationRole = (engine: MongoEngine): ConversationRole => ({
   claimShard: () =>
     engine.run(async (db) => {
       const counters = countersOf(db);
-      try {
-        return await next(counters);
-      } catch (thrown) {
-        // Two first claims at the same time: the counter is there now.
-        if (isDuplicate(thrown)) return next(counters);
-        throw thrown;
-      }
+      const epoch = await counted(counters);
+      if (epoch !== undefined) return epoch;
+      // The first claim of all; of several at the same time one makes the counter.
+      await created(counters, { _id: epochCounter, value: int64(0) });
+      return (await counted(counters)) ?? fail('INTERNAL', 'the counter of epochs is gone');
     }),
 });

@@ -2,9 +2,9 @@ import { duplicateKey, type MongoEngine, refusedOf } from '@caas/mongo';
 import { type HiddenDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { AnyBulkWriteOperation } from 'mongodb';
 import { bounded } from '../limits.ts';
-import { type ConversationKey, type MessageRole, maxDocumentsPerCall, type ParticipantKey } from '../port.ts';
+import { type MessageRole, maxDocumentsPerCall, type ParticipantKey } from '../port.ts';
 import { writeGuarded } from './guarded-writes.ts';
-import { byId, type Selection, select, selectBodies } from './reads.ts';
+import { byId, decoded, type Selection, select } from './reads.ts';
 import {
   conversationId,
   type HiddenRow,
@@ -16,7 +16,7 @@ import {
   messageRow,
   within,
 } from './rows.ts';
-import { hiddenOf, index, messagesOf } from './schema.ts';
+import { hiddenOf, messagesOf } from './schema.ts';
 import { countAllUnread } from './unread.ts';
 
 /** A message that nothing but its send has touched yet. */
@@ -40,13 +40,12 @@ const hiddenReads = (engine: MongoEngine): Pick<MessageRole, 'hiddenIn' | 'areHi
     hiddenIn: (key, fromSeq, toSeq) =>
       engine.run(async (db) => {
         const filter = { ...ofUser(key), seq: { $gte: int64(fromSeq), $lte: int64(toSeq) } };
-        const cursor = hiddenOf(db).find(filter, {
-          hint: index.hiddenSeq.key,
+        const options = {
           sort: { seq: 1 },
           projection: { _id: 0, message: 1 },
           batchSize: maxDocumentsPerCall,
-        });
-        return (await cursor.toArray()).map(({ message }) => message);
+        } as const;
+        return (await hiddenOf(db).find(filter, options).toArray()).map(({ message }) => message);
       }),
     areHidden: async (keys) => {
       bounded(keys.length);
@@ -62,8 +61,11 @@ const hiddenReads = (engine: MongoEngine): Pick<MessageRole, 'hiddenIn' | 'areHi
       return ids.map((id) => there.has(id));
     },
     hiddenSince: async (key, afterRev, limit) => {
-      const filter = { ...ofUser(key), rev: { $gt: afterRev } };
-      const selection: Selection<HiddenRow> = { filter, index: index.hiddenRev, sort: { rev: 1 }, limit };
+      const selection: Selection<HiddenRow> = {
+        filter: { ...ofUser(key), rev: { $gt: int64(afterRev) } },
+        sort: { rev: 1 },
+        limit,
+      };
       const rows = await engine.run((db) => select(hiddenOf(db), selection, ['message', 'seq', 'rev']));
       const { tenantId, conversationId, userId } = key;
       return rows.map(({ message, seq, rev }): HiddenDocument => {
@@ -75,9 +77,11 @@ const hiddenReads = (engine: MongoEngine): Pick<MessageRole, 'hiddenIn' | 'areHi
 };
 
 export const messageRole = (engine: MongoEngine): MessageRole => {
-  const selected = (selection: Selection<MessageRow>): Promise<MessageDocument[]> =>
-    engine.run((db) => selectBodies(messagesOf(db), selection, MessageDocument));
-  const upTo = (key: ConversationKey, lastSeq: number) => ({ ...within(key), seq: { $lte: lastSeq } });
+  const selected = async (
+    selection: Selection<MessageRow>,
+    ...judged: (keyof MessageRow & string)[]
+  ): Promise<MessageDocument[]> =>
+    decoded(MessageDocument, await engine.run((db) => select(messagesOf(db), selection, ['body', ...judged])));
   return {
     write: async (documents) => {
       bounded(documents.length);
@@ -87,23 +91,30 @@ export const messageRole = (engine: MongoEngine): MessageRole => {
     },
     getMany: (keys) => engine.run((db) => byId(messagesOf(db), keys.map(messageId), MessageDocument)),
     page: async (key, { fromSeq, toSeq, limit, from }) => {
-      const filter = { ...within(key), seq: { $gte: fromSeq, $lte: toSeq } };
+      const filter = { ...within(key), seq: { $gte: int64(fromSeq), $lte: int64(toSeq) } };
       const oldest = from === 'oldest';
-      const page = await selected({ filter, index: index.messageSeq, sort: { seq: oldest ? 1 : -1 }, limit });
+      const page = await selected({ filter, sort: { seq: oldest ? 1 : -1 }, limit });
       return oldest ? page : page.reverse();
     },
     changedSince: (key, afterRev, lastSeq, limit) => {
-      const filter = { ...upTo(key, lastSeq), rev: { $gt: afterRev } };
-      return selected({ filter, index: index.messageRev, sort: { rev: 1 }, limit });
+      const filter = { ...within(key), rev: { $gt: int64(afterRev) } };
+      // Only what is written and not yet committed is past the head.
+      return selected({ filter, sort: { rev: 1 }, limit, keep: ({ seq }) => Number(seq) <= lastSeq }, 'seq');
     },
     thread: (key, afterSeq, lastSeq, limit) => {
-      const filter = { ...within(key), thread: messageId(key), threadSeq: { $gt: afterSeq, $lte: lastSeq } };
-      return selected({ filter, index: index.messageThread, sort: { threadSeq: 1 }, limit });
+      const filter = { thread: messageId(key), threadSeq: { $gt: int64(afterSeq), $lte: int64(lastSeq) } };
+      return selected({ filter, sort: { threadSeq: 1 }, limit });
     },
-    pinned: (key, lastSeq, limit) => {
-      const filter = { ...within(key), pinnedIn: conversationId(key), pinnedSeq: { $lte: lastSeq } };
-      return selected({ filter, index: index.messagePinned, sort: { pinnedAt: -1, pinnedSeq: -1 }, limit });
-    },
+    pinned: (key, lastSeq, limit) =>
+      selected(
+        {
+          filter: { pinnedIn: conversationId(key) },
+          sort: { pinnedAt: -1, pinnedSeq: -1 },
+          limit,
+          keep: ({ pinnedSeq }) => Number(pinnedSeq) <= lastSeq,
+        },
+        'pinnedSeq',
+      ),
     countUnread: async (queries) => {
       bounded(queries.length);
       return engine.run((db) => countAllUnread(messagesOf(db), queries));

@@ -3,9 +3,9 @@ import { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { bounded } from '../limits.ts';
 import type { ParticipantRole } from '../port.ts';
 import { writeGuarded } from './guarded-writes.ts';
-import { byId, type Selection, selectBodies } from './reads.ts';
-import { type ParticipantRow, participantId, participantRow, within } from './rows.ts';
-import { index, participantsOf } from './schema.ts';
+import { byId, decoded, type Selection, select } from './reads.ts';
+import { int64, type ParticipantRow, participantId, participantRow, within } from './rows.ts';
+import { participantsOf } from './schema.ts';
 
 /** One who has just joined for the first time has received and read nothing. */
 const seemsNew = (documents: readonly ParticipantDocument[]): ((row: ParticipantRow) => boolean) => {
@@ -15,8 +15,8 @@ const seemsNew = (documents: readonly ParticipantDocument[]): ((row: Participant
 };
 
 export const participantRole = (engine: MongoEngine): ParticipantRole => {
-  const selected = (selection: Selection<ParticipantRow>): Promise<ParticipantDocument[]> =>
-    engine.run((db) => selectBodies(participantsOf(db), selection, ParticipantDocument));
+  const selected = async (selection: Selection<ParticipantRow>): Promise<ParticipantDocument[]> =>
+    decoded(ParticipantDocument, await engine.run((db) => select(participantsOf(db), selection, ['body'])));
   const active = (only: boolean) => (only ? { active: true } : {});
   return {
     write: async (documents) => {
@@ -28,7 +28,7 @@ export const participantRole = (engine: MongoEngine): ParticipantRole => {
     getMany: (keys) => engine.run((db) => byId(participantsOf(db), keys.map(participantId), ParticipantDocument)),
     ofConversation: (key, { afterUserId, limit, activeOnly }) => {
       const filter = { ...within(key), user: { $gt: afterUserId }, ...active(activeOnly) };
-      return selected({ filter, index: index.participantMember, sort: { user: 1 }, limit });
+      return selected({ filter, sort: { user: 1 }, limit });
     },
     ofUser: (tenantId, userId, { afterConversationId, limit, activeOnly }) => {
       const filter = {
@@ -37,11 +37,11 @@ export const participantRole = (engine: MongoEngine): ParticipantRole => {
         conversation: { $gt: afterConversationId },
         ...active(activeOnly),
       };
-      return selected({ filter, index: index.participantUser, sort: { conversation: 1 }, limit });
+      return selected({ filter, sort: { conversation: 1 }, limit });
     },
     changedSince: (key, afterRev, limit) => {
-      const filter = { ...within(key), rev: { $gt: afterRev } };
-      return selected({ filter, index: index.participantRev, sort: { rev: 1 }, limit });
+      const filter = { ...within(key), rev: { $gt: int64(afterRev) } };
+      return selected({ filter, sort: { rev: 1 }, limit });
     },
     countActive: async (tenantId, userIds) => {
       bounded(userIds.length);
@@ -49,9 +49,7 @@ export const participantRole = (engine: MongoEngine): ParticipantRole => {
       const match = { tenant: tenantId, user: { $in: [...new Set(userIds)] }, active: true };
       const groups = await engine.run((db) =>
         participantsOf(db)
-          .aggregate<{ _id: string; n: number }>([{ $match: match }, { $group: { _id: '$user', n: { $sum: 1 } } }], {
-            hint: index.participantUser.key,
-          })
+          .aggregate<{ _id: string; n: number }>([{ $match: match }, { $group: { _id: '$user', n: { $sum: 1 } } }])
           .toArray(),
       );
       const counts = new Map(groups.map(({ _id, n }) => [_id, n]));

@@ -1,4 +1,3 @@
-import type { IndexDeclaration } from '@caas/mongo';
 import type { Binary, Collection, Document, Filter } from 'mongodb';
 import { bounded } from '../limits.ts';
 
@@ -10,40 +9,44 @@ interface WithBody extends Document {
   body: Binary;
 }
 
-/** One way to read many: which documents, by which index, in which order, how many. */
+/**
+ * One way to read many. The filter is the equal fields of an index and a range of the next one, no more, so there is one
+ * plan for it on any server, whatever it has seen before. What else must hold is `keep`, which refuses few.
+ */
 export interface Selection<R extends Document> {
   filter: object;
-  index: IndexDeclaration;
   sort: Partial<Record<keyof R & string, 1 | -1>>;
   limit: number;
+  keep?: (row: R) => boolean;
 }
 
-/** The selected documents as they lie, in one round trip unless they exceed 16 MiB. */
+/** The selected documents as they lie: in one round trip, unless they exceed 16 MiB or some are not kept. */
 export const select = async <R extends Document>(
   collection: Collection<R>,
-  { filter, index, sort, limit }: Selection<R>,
+  { filter, sort, limit, keep }: Selection<R>,
   fields: readonly (keyof R & string)[],
 ): Promise<R[]> => {
   bounded(limit);
   // To MongoDB a limit of 0 is none.
   if (limit < 1) return [];
-  const projection = { _id: 0, ...Object.fromEntries(fields.map((field) => [field, 1])) };
   const cursor = collection.find<R>(filter as Filter<R>, {
-    hint: index.key,
     sort: sort as Record<string, 1 | -1>,
-    limit,
     batchSize: limit,
-    projection,
+    projection: { _id: 0, ...Object.fromEntries(fields.map((field) => [field, 1])) },
+    ...(keep === undefined && { limit }),
   });
-  return cursor.toArray();
+  if (keep === undefined) return cursor.toArray();
+  const rows: R[] = [];
+  for await (const row of cursor) {
+    if (keep(row)) rows.push(row);
+    if (rows.length === limit) break;
+  }
+  return rows;
 };
 
-/** The selected documents, decoded. */
-export const selectBodies = async <R extends WithBody, T>(
-  collection: Collection<R>,
-  selection: Selection<R>,
-  codec: Decoder<T>,
-): Promise<T[]> => (await select(collection, selection, ['body'])).map(({ body }) => codec.decode(body.buffer));
+/** The bodies of selected documents, decoded. */
+export const decoded = <T>(codec: Decoder<T>, rows: readonly { body: Binary }[]): T[] =>
+  rows.map(({ body }) => codec.decode(body.buffer));
 
 /** Documents by their keys, in the order of the keys; undefined where there is none. */
 export const byId = async <R extends WithBody, T>(

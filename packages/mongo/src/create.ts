@@ -1,5 +1,5 @@
-import { isDuplicate } from '@caas/mongo';
 import type { Collection, Document, OptionalUnlessRequiredId } from 'mongodb';
+import { isDuplicate } from './errors.ts';
 
 /** Stores a document; false, and nothing changed, when its `_id` is taken. */
 export const created = async <R extends Document>(collection: Collection<R>, row: R): Promise<boolean> => {
