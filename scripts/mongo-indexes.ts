@@ -3,8 +3,8 @@
  * are missing. Ends with 1 when the services could not start with what is there.
  */
 import { parseArgs } from 'node:util';
-import { mongoAccountIndexes } from '@caas/account-store';
-import { mongoMessageIndexes } from '@caas/message-store';
+import { mongoAccountIndexes } from '@caas/account-store/mongo';
+import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
 
 const { values } = parseArgs({

@@ -3,7 +3,7 @@
  * `npm run topics [-- --check] [-- --grow message.sent=12 [--drain-seconds 60]]`. Ends with 1 when something differs.
  */
 import { parseArgs } from 'node:util';
-import { checkTopics, growTopicTo, kafkaOptions, kafkaSettings, partitionsOf } from '@caas/event-log';
+import { checkTopics, growTopicTo, kafkaOptions, kafkaSettings, partitionsOf } from '@caas/event-log/kafka';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
 

@@ -1,7 +1,8 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { type MessageStore, openMongoMessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openMongoMessageStore } from '@caas/message-store/mongo';
 import { type Document, MongoClient } from 'mongodb';
 
 /** A store, and the same engine with nothing in front. */

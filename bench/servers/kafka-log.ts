@@ -1,6 +1,7 @@
 /** Callers that each wait for their answer: from the event log on Kafka, or from kafkajs with batches and nothing more. */
 import { randomUUID } from 'node:crypto';
-import { checkTopics, openKafkaEventLog, Topic } from '@caas/event-log';
+import { Topic } from '@caas/event-log';
+import { checkTopics, openKafkaEventLog } from '@caas/event-log/kafka';
 import kafkajs from 'kafkajs';
 import { LatencyRecorder } from '../lib/latency.ts';
 import { serve } from '../lib/serve.ts';

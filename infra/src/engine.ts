@@ -13,6 +13,8 @@ export interface Engine {
   install(cacheDir: string): Promise<void>;
   /** Makes the data folder ready to start on and says which processes run on it. */
   plan(site: Site): Promise<ProcessPlan[]>;
+  /** Once its processes serve: makes what services expect to find. May be done again. */
+  prepare?(site: Site): Promise<void>;
   /** Variables that lead one of its users to it. */
   env(site: Site, user: EngineUser): Promise<Record<string, string>>;
 }

@@ -135,6 +135,7 @@ const launch = async (chosen: readonly Chosen[], { dataDir, onLost, release }: R
   };
   process.once('exit', killNow);
   await startAll(processes);
+  await Promise.all(chosen.map(({ engine, site }) => engine.prepare?.(site)));
   return {
     dataDir,
     env: envs.get('admin') ?? {},

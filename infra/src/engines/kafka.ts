@@ -109,5 +109,16 @@ export const kafka: Engine = {
     await rename(draft, jars(cacheDir));
   },
   plan,
-  env: async ({ ports }) => ({ KAFKA_BROKERS: `127.0.0.1:${ports['kafka']}` }),
+  async prepare({ ports }) {
+    const { checkTopics } = await import('@caas/event-log/kafka');
+    const connection = { brokers: [`127.0.0.1:${ports['kafka']}`] };
+    const durability = { replicationFactor: 1, minInSyncReplicas: 1 };
+    await checkTopics({ connection, prefix: '', grown: {}, durability, tell: () => undefined }, false);
+  },
+  // One broker holds one copy.
+  env: async ({ ports }) => ({
+    KAFKA_BROKERS: `127.0.0.1:${ports['kafka']}`,
+    KAFKA_REPLICATION_FACTOR: '1',
+    KAFKA_MIN_IN_SYNC_REPLICAS: '1',
+  }),
 };

@@ -1,7 +1,7 @@
 import { dropDatabase, mongoForTest } from '@caas/mongo/testing';
 import { afterAll, expect, test } from '@jest/globals';
 import { accountStoreContract } from './contract.ts';
-import { openMongoAccountStore } from './index.ts';
+import { openMongoAccountStore } from './mongo/index.ts';
 
 const options = mongoForTest('accounts');
 afterAll(() => dropDatabase(options));

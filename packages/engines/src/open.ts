@@ -26,9 +26,7 @@ export const openLog = async ({ kafka }: EngineSettings, file: string, logger: L
   const onFault = (err: unknown, where: object): void => logger.warn({ err, ...where }, 'event log fault');
   if (kafka === undefined) return openSqliteEventLog({ file, onFault });
   const { openKafkaEventLog } = await import('@caas/event-log/kafka');
-  const { brokers, tls, sasl, grown } = kafka;
-  const connection = { brokers, ...(tls && { tls }), ...(sasl && { sasl }) };
-  return openKafkaEventLog({ connection, grown, onFault });
+  return openKafkaEventLog({ ...kafka, onFault });
 };
 
 export const openMessages = async (

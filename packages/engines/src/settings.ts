@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
+import { kafkaOptions, kafkaSettings } from '@caas/event-log';
 import * as settings from '@caas/kit/config';
 import { ConfigError } from '@caas/kit/config';
 import type { z } from 'zod';
@@ -9,16 +10,8 @@ import type { z } from 'zod';
  * ones; one that is given some must be given all it uses.
  */
 export const engineVariables = {
-  /** `host:port` of some brokers, with commas between. */
-  KAFKA_BROKERS: settings.list(settings.address()).optional(),
-  KAFKA_TLS: settings.flag().default(false),
-  /** PEM of the authority of the brokers' certificates; default the system's. */
-  KAFKA_CA_FILE: settings.text().optional(),
-  KAFKA_SASL_MECHANISM: settings.oneOf('plain', 'scram-sha-256', 'scram-sha-512').default('scram-sha-512'),
-  KAFKA_USERNAME: settings.text().optional(),
-  KAFKA_PASSWORD: settings.secret(1).optional(),
-  /** `topic=partitions` of topics that were grown, with commas between. */
-  KAFKA_GROWN_TOPICS: settings.text().optional(),
+  ...kafkaSettings,
+  KAFKA_BROKERS: kafkaSettings.KAFKA_BROKERS.optional(),
   /** With users, TLS and replica set as MongoDB's drivers take them. */
   MONGODB_URL: settings.url('mongodb', 'mongodb+srv').optional(),
   MONGODB_DATABASE: settings.text().default('caas'),
@@ -52,13 +45,6 @@ export const allOrNone =
         });
   };
 
-export interface KafkaSettings {
-  brokers: string[];
-  tls: ConnectionOptions | undefined;
-  sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined;
-  grown: Record<string, number>;
-}
-
 export interface RedisSettings {
   urls: string[];
   cluster: boolean;
@@ -67,7 +53,7 @@ export interface RedisSettings {
 
 /** The distributed engines a service was given; those it was not given are undefined. */
 export interface EngineSettings {
-  kafka: KafkaSettings | undefined;
+  kafka: ReturnType<typeof kafkaOptions> | undefined;
   mongo: { url: string; database: string } | undefined;
   redisGateway: RedisSettings | undefined;
   redisSocket: RedisSettings | undefined;
@@ -82,29 +68,6 @@ const authorityIn = (file: string | undefined, variable: string): ConnectionOpti
   }
 };
 
-const grownOf = (text: string | undefined): Record<string, number> =>
-  Object.fromEntries(
-    (text ?? '').split(',').flatMap((part) => {
-      if (part.trim() === '') return [];
-      const [, topic, count] = /^\s*([\w.]+)\s*=\s*(\d+)\s*$/.exec(part) ?? [];
-      if (topic === undefined) throw new ConfigError('KAFKA_GROWN_TOPICS: topic=partitions expected');
-      return [[topic, Number(count)]];
-    }),
-  );
-
-const kafkaOf = (env: Variables): KafkaSettings | undefined => {
-  if (env.KAFKA_BROKERS === undefined) return undefined;
-  const { KAFKA_USERNAME: username, KAFKA_PASSWORD: password, KAFKA_SASL_MECHANISM: mechanism } = env;
-  if ((username === undefined) !== (password === undefined))
-    throw new ConfigError('KAFKA_USERNAME and KAFKA_PASSWORD are set together or not at all');
-  return {
-    brokers: env.KAFKA_BROKERS,
-    tls: env.KAFKA_TLS ? authorityIn(env.KAFKA_CA_FILE, 'KAFKA_CA_FILE') : undefined,
-    sasl: username !== undefined && password !== undefined ? { mechanism, username, password } : undefined,
-    grown: grownOf(env.KAFKA_GROWN_TOPICS),
-  };
-};
-
 /** The engines as a service's checked variables name them; throws a ConfigError for what only shows together. */
 export const enginesOf = (env: Variables): EngineSettings => {
   const redis = (urls: string[] | undefined): RedisSettings | undefined =>
@@ -114,7 +77,7 @@ export const enginesOf = (env: Variables): EngineSettings => {
       tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn(env.REDIS_CA_FILE, 'REDIS_CA_FILE') : undefined,
     };
   return {
-    kafka: kafkaOf(env),
+    kafka: env.KAFKA_BROKERS && kafkaOptions({ ...env, KAFKA_BROKERS: env.KAFKA_BROKERS }),
     mongo: env.MONGODB_URL === undefined ? undefined : { url: env.MONGODB_URL, database: env.MONGODB_DATABASE },
     redisGateway: redis(env.REDIS_GATEWAY_URL),
     redisSocket: redis(env.REDIS_SOCKET_URL),

@@ -3,7 +3,7 @@ import { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { afterAll, expect, test } from '@jest/globals';
 import { aRoom } from './contract/builders.ts';
 import { messageStoreContract } from './contract.ts';
-import { openMongoMessageStore } from './index.ts';
+import { openMongoMessageStore } from './mongo/index.ts';
 
 const options = mongoForTest('messages');
 afterAll(() => dropDatabase(options));

@@ -8,7 +8,8 @@ import { CaasError } from '@caas/kit';
 import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { aRoom } from './contract/builders.ts';
-import { type MessageStore, openMongoMessageStore } from './index.ts';
+import type { MessageStore } from './index.ts';
+import { openMongoMessageStore } from './mongo/index.ts';
 
 const commandTimeoutMs = 2_000;
 /** Beyond the timeout: the machine may be busy. */

@@ -19,7 +19,9 @@ const environments = async (): Promise<Map<string, Record<string, string>>> => {
   try {
     return new Map(await Promise.all(used.map(read)));
   } catch {
-    throw new DemoError('no engines are known: start them with `npm run infra` in another terminal, and wait for its table');
+    throw new DemoError(
+      'no engines are known: start them with `npm run infra` in another terminal, and wait for its table',
+    );
   }
 };
 

@@ -62,8 +62,7 @@ const tell = (error: unknown): void => {
   process.stderr.write(`\nThe demo failed: ${text}\n`);
 };
 
-const endWithin = (ms: number): NodeJS.Timeout =>
-  setTimeout(() => fail(new DemoError(`not done within ${ms} ms`)), ms);
+const endWithin = (ms: number): NodeJS.Timeout => setTimeout(() => fail(new DemoError(`not done within ${ms} ms`)), ms);
 
 const fail = (error: unknown): never => {
   tell(error);
