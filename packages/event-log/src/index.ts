@@ -1,4 +1,4 @@
-export { kafkaOptions, kafkaSettings, partitionsOf } from './config.ts';
+export { type KafkaOptions, kafkaOptions, kafkaSettings, partitionsOf, topicsConfig } from './config.ts';
 export type { KafkaConnection } from './kafka/connection.ts';
 export type { ConsumerTimes } from './kafka/consumer.ts';
 export type { Durability } from './kafka/topics-admin.ts';

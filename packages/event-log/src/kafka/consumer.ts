@@ -126,10 +126,10 @@ export class KafkaConsumer implements Subscription {
   }
 
   async #live(): Promise<void> {
-    while (!this.#closing) {
+    while (this.#closing === undefined) {
       const seat = this.#seat;
       await this.#attend(seat);
-      if (this.#closing) return;
+      if (this.#closing !== undefined) return;
       if (seat.joined) await this.#commit(seat);
       await this.#held.stop(this.#held.shards, 'revoke');
       await this.#leave(seat);
@@ -162,14 +162,14 @@ export class KafkaConsumer implements Subscription {
   async #attend(seat: Seat): Promise<void> {
     const { member } = seat;
     const { heartbeatMs, sessionTimeoutMs } = this.#deps.times;
-    while (!this.#closing && !seat.left) {
+    while (this.#closing === undefined && !seat.left) {
       try {
         if (!seat.joined) await this.#join(seat);
         await this.#bell.heard(heartbeatMs);
-        if (this.#closing || seat.left) return;
+        if (this.#closing !== undefined || seat.left) return;
         if (!(await member.heartbeat())) await this.#unjoin(seat);
       } catch (thrown) {
-        if (this.#closing || seat.left) return;
+        if (this.#closing !== undefined || seat.left) return;
         if (!isRebalance(thrown)) this.#deps.report(thrown, 'group');
         const lost = thrown instanceof Expelled || performance.now() - member.seenAtMs > sessionTimeoutMs;
         if (lost) await this.#expelled(seat);
@@ -200,7 +200,7 @@ export class KafkaConsumer implements Subscription {
     const { reads, options } = this.#deps;
     if (options.from === 'latest') this.#ends ??= await listOffsets(reads, this.#partitions, 'next');
     const assignment = await seat.member.join(this.#held.shards);
-    if (this.#closing || seat.left) return;
+    if (this.#closing !== undefined || seat.left) return;
     await this.#adopt(seat, assignment);
     seat.joined = true;
     this.#held.resume();
@@ -216,7 +216,7 @@ export class KafkaConsumer implements Subscription {
     );
     const fresh = shards.filter((shard) => !kept.includes(shard));
     const buffers = await this.#buffersOf(seat, fresh);
-    if (this.#closing || seat.left) return;
+    if (this.#closing !== undefined || seat.left) return;
     for (const shard of fresh)
       this.#held.start(
         shard,
@@ -256,11 +256,11 @@ export class KafkaConsumer implements Subscription {
     this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(delayMs = commitDelayMs): void {
     this.#commitTimer ??= setTimeout(() => {
       this.#commitTimer = undefined;
       if (this.#seat.joined) void this.#commit(this.#seat);
-    }, commitDelayMs);
+    }, delayMs);
   }
 
   /** Commits what is done; what fails is tried again with what comes, or by who has the shard then. */
@@ -280,7 +280,7 @@ export class KafkaConsumer implements Subscription {
         if (!isRebalance(thrown)) this.#deps.report(thrown, 'commit');
         // The heartbeat learns of an expulsion by itself; sooner is better.
         if (thrown instanceof Expelled) this.#bell.ring();
-        if (!seat.left) this.#schedule();
+        if (!seat.left) this.#schedule(retryMs);
       }
     });
     return this.#committing;
@@ -291,7 +291,7 @@ export class KafkaConsumer implements Subscription {
     const seat = this.#seat;
     const nowMs = performance.now();
     const ends = await listOffsets(reads, this.#held.buffers, 'next').catch(() => undefined);
-    if (this.#closing || seat.left) return;
+    if (this.#closing !== undefined || seat.left) return;
     for (const shard of this.#held.all)
       if (ends && shard.buffers.every((b) => (ends.get(nameOf(b)) ?? 0) <= b.done)) shard.progressAtMs = nowMs;
     const since = seat.joined

@@ -303,7 +303,7 @@ export class Producer {
   }
 
   #ownIdentity(): Promise<ProducerIdentity> {
-    if (this.#identity) return this.#identity;
+    if (this.#identity !== undefined) return this.#identity;
     const identity = this.#deps.link
       .call(undefined, 'InitProducerId', { transactionalId: null, transactionTimeout: 60_000 })
       .then(({ errorCode, producerId, producerEpoch }) => {
