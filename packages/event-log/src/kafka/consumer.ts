@@ -9,7 +9,8 @@ import { HeldShards } from './held-shards.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
 import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
-import { PartitionBuffer } from './partition-buffer.ts';
+import type { PartitionBuffer } from './partition-buffer.ts';
+import { startBuffers } from './start-buffers.ts';
 
 /** Longest time a finished batch is not yet committed, in milliseconds. */
 const commitDelayMs = 50;
@@ -225,29 +226,10 @@ export class KafkaConsumer implements Subscription {
     seat.fetcher.read(this.#held.buffers);
   }
 
-  /** The partitions of some shards from where the group stands. */
-  async #buffersOf(seat: Seat, shards: readonly number[]): Promise<PartitionBuffer[]> {
+  #buffersOf({ member }: Seat, shards: readonly number[]): Promise<PartitionBuffer[]> {
     const { topics, options, reads } = this.#deps;
-    const mine = this.#partitions.filter(({ partition }) => shards.includes(partition % options.shards));
-    if (mine.length === 0) return [];
-    const committed = await seat.member.committed(mine);
-    const missing = mine.filter((partition) => !committed.has(nameOf(partition)));
-    if (missing.length > 0) {
-      const starts = this.#ends ?? (await listOffsets(reads, missing, 'first'));
-      const positions = missing.map((partition) => ({ ...partition, offset: starts.get(nameOf(partition)) as number }));
-      // So that "latest" means the end at the first start, not at every start until something came.
-      await seat.member.commit(positions);
-      for (const position of positions) committed.set(nameOf(position), position.offset);
-    }
-    const byName = new Map(topics.map((topic) => [topic.physical, topic]));
-    return mine.map(
-      (partition) =>
-        new PartitionBuffer(
-          byName.get(partition.topic) as KafkaTopic,
-          partition.partition,
-          committed.get(nameOf(partition)) as number,
-        ),
-    );
+    const partitions = this.#partitions.filter(({ partition }) => shards.includes(partition % options.shards));
+    return startBuffers({ member, reads, topics, partitions, ends: this.#ends });
   }
 
   #finished(): void {
