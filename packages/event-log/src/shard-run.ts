@@ -8,6 +8,7 @@ export const redeliveryMs = { first: 100, last: 5_000 } as const;
 /** A partition as a run sees it. */
 export interface RunSlot {
   readonly topic: TopicName;
+  readonly partition: number;
   /** Next free offset, or the end of what was fetched. */
   readonly next: number;
   /** No more is fetched until something is taken. */

@@ -75,13 +75,8 @@ export class KafkaConsumer implements Subscription {
   constructor(deps: ConsumerDeps) {
     const { topics, options, times } = deps;
     this.#deps = deps;
-    const { gather } = options;
     this.#held = new HeldShards({
       options,
-      gather: gather && {
-        ...gather,
-        topics: topics.filter(({ name }) => gather.topics.includes(name)).map(({ physical }) => physical),
-      },
       handler: deps.handler,
       closeGraceMs: times.closeGraceMs,
       finished: () => this.#finished(),
@@ -223,7 +218,7 @@ export class KafkaConsumer implements Subscription {
         shard,
         buffers.filter(({ partition }) => partition % this.#deps.options.shards === shard),
       );
-    seat.fetcher.read(this.#held.buffers);
+    seat.fetcher.read(this.#held.buffers.map(({ source }) => source));
   }
 
   #buffersOf({ member }: Seat, shards: readonly number[]): Promise<PartitionBuffer[]> {
@@ -250,7 +245,7 @@ export class KafkaConsumer implements Subscription {
     this.#committing = (this.#committing ?? Promise.resolve()).then(async () => {
       const ahead = buffers.filter((buffer) => buffer.done !== buffer.committed);
       const positions = ahead.map((buffer) => ({
-        topic: buffer.topic,
+        topic: buffer.source.topic,
         partition: buffer.partition,
         offset: buffer.done,
       }));
@@ -272,10 +267,14 @@ export class KafkaConsumer implements Subscription {
     const { reads, times, report } = this.#deps;
     const seat = this.#seat;
     const nowMs = performance.now();
-    const ends = await listOffsets(reads, this.#held.buffers, 'next').catch(() => undefined);
+    const ends = await listOffsets(
+      reads,
+      this.#held.buffers.map(({ source }) => source),
+      'next',
+    ).catch(() => undefined);
     if (this.#closing !== undefined || seat.left) return;
     for (const shard of this.#held.all)
-      if (ends && shard.buffers.every((b) => (ends.get(nameOf(b)) ?? 0) <= b.done)) shard.progressAtMs = nowMs;
+      if (ends && shard.buffers.every((b) => (ends.get(nameOf(b.source)) ?? 0) <= b.done)) shard.progressAtMs = nowMs;
     const since = seat.joined
       ? Math.min(nowMs, ...this.#held.all.map(({ progressAtMs }) => progressAtMs))
       : this.#notJoinedSinceMs;

@@ -1,8 +1,9 @@
 import type { GroupMember } from './group-member.ts';
-import type { KafkaTopic } from './layout.ts';
+import { type KafkaTopic, logicalOffset } from './layout.ts';
 import type { KafkaLink } from './link.ts';
 import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
+import { KafkaReader } from './reader.ts';
 
 export interface StartDeps {
   member: GroupMember;
@@ -27,8 +28,19 @@ export const startBuffers = async (deps: StartDeps): Promise<PartitionBuffer[]> 
     for (const position of positions) committed.set(nameOf(position), position.offset);
   }
   const byName = new Map(topics.map((topic) => [topic.physical, topic]));
-  return partitions.map((at) => {
-    const topic = byName.get(at.topic) as KafkaTopic;
-    return new PartitionBuffer(topic, at.partition, committed.get(nameOf(at)) as number);
-  });
+  const reader = new KafkaReader(reads);
+  return Promise.all(
+    partitions.map(async (at) => {
+      const topic = byName.get(at.topic) as KafkaTopic;
+      const next = await logicalStart(reader, topic, at.partition, committed.get(nameOf(at)) as number);
+      return new PartitionBuffer(topic, at.partition, next);
+    }),
+  );
+};
+
+/** Kafka's offset as callers see it: by the record that is there, or as the next one will be. */
+const logicalStart = async (reader: KafkaReader, topic: KafkaTopic, partition: number, physical: number) => {
+  if (topic.generation === 0) return physical;
+  const [record] = await reader.read(topic, partition, physical, 1);
+  return record?.offset ?? logicalOffset(physical, topic.generation);
 };
