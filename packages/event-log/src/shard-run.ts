@@ -58,6 +58,7 @@ export class ShardRun<S extends RunSlot> {
   #void = false;
   /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
   #turn = 0;
+  #taken = false;
   /** When a batch was last done, or nothing waited, on the monotonic clock. */
   #progressAtMs = performance.now();
 
@@ -67,10 +68,15 @@ export class ShardRun<S extends RunSlot> {
     this.#done = this.#run();
   }
 
+  /** The handler is still taking the shard over, which may take its time. */
+  get takingOver(): boolean {
+    return !this.#taken;
+  }
+
   /** How long records have waited and none was done, in milliseconds. */
   get stuckMs(): number {
     const { slots, position } = this.#deps;
-    return slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
+    return this.#taken && slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
   }
 
   /**
@@ -100,7 +106,9 @@ export class ShardRun<S extends RunSlot> {
   async #run(): Promise<void> {
     const { handler, shard } = this.#deps;
     await this.#untilDone('assigned', () => handler.assigned(shard));
+    this.#taken = true;
     let turnAtMs = performance.now();
+    this.#progressAtMs = turnAtMs;
     let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
       const gatherMs = this.#gatherMs(batchAtMs);

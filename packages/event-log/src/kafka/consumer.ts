@@ -5,7 +5,7 @@ import { Code, KafkaFault } from './codes.ts';
 import type { KafkaConnection } from './connection.ts';
 import { Fetcher } from './fetcher.ts';
 import { type Assignment, committedOffsets, Expelled, GroupMember } from './group-member.ts';
-import { HeldShards } from './held-shards.ts';
+import { type HeldShard, HeldShards } from './held-shards.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
 import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
@@ -273,8 +273,8 @@ export class KafkaConsumer implements Subscription {
       'next',
     ).catch(() => undefined);
     if (this.#closing !== undefined || seat.left) return;
-    for (const shard of this.#held.all)
-      if (ends && shard.buffers.every((b) => (ends.get(nameOf(b.source)) ?? 0) <= b.done)) shard.progressAtMs = nowMs;
+    const done = ({ buffers }: HeldShard) => ends && buffers.every((b) => (ends.get(nameOf(b.source)) ?? 0) <= b.done);
+    for (const shard of this.#held.all) if (shard.run.takingOver || done(shard)) shard.progressAtMs = nowMs;
     const since = seat.joined
       ? Math.min(nowMs, ...this.#held.all.map(({ progressAtMs }) => progressAtMs))
       : this.#notJoinedSinceMs;
