@@ -8,6 +8,7 @@ export const redeliveryMs = { first: 100, last: 5_000 } as const;
 /** A partition as a run sees it. */
 export interface RunSlot {
   readonly topic: TopicName;
+  readonly partition: number;
   /** Next free offset, or the end of what was fetched. */
   readonly next: number;
   /** No more is fetched until something is taken. */
@@ -58,6 +59,7 @@ export class ShardRun<S extends RunSlot> {
   #void = false;
   /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
   #turn = 0;
+  #taken = false;
   /** When a batch was last done, or nothing waited, on the monotonic clock. */
   #progressAtMs = performance.now();
 
@@ -67,10 +69,15 @@ export class ShardRun<S extends RunSlot> {
     this.#done = this.#run();
   }
 
+  /** The handler is still taking the shard over, which may take its time. */
+  get takingOver(): boolean {
+    return !this.#taken;
+  }
+
   /** How long records have waited and none was done, in milliseconds. */
   get stuckMs(): number {
     const { slots, position } = this.#deps;
-    return slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
+    return this.#taken && slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
   }
 
   /**
@@ -104,7 +111,9 @@ export class ShardRun<S extends RunSlot> {
       const offsets = slots.map((slot) => ({ topic: slot.topic, partition: slot.partition, next: position(slot) }));
       return handler.assigned(shard, offsets, this.#assigning.signal);
     });
+    this.#taken = true;
     let turnAtMs = performance.now();
+    this.#progressAtMs = turnAtMs;
     let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
       const gatherMs = this.#gatherMs(batchAtMs);
