@@ -5,8 +5,9 @@ const swc = [
 export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['@caas/source', 'node', 'node-addons'] },
-  roots: ['packages', 'services', 'platform', 'tests'].map((d) => `<rootDir>/${d}`),
+  roots: ['packages', 'services', 'platform', 'infra', 'tests'].map((d) => `<rootDir>/${d}`),
   testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns: ['/node_modules/', '\\.engine\\.test\\.ts$'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': swc },
   reporters: ['default', '<rootDir>/tests/summary-reporter.js'],

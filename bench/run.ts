@@ -12,6 +12,7 @@ const { values, positionals } = parseArgs({
     clients: { type: 'string' },
     conversations: { type: 'string' },
     inflight: { type: 'string' },
+    engine: { type: 'string' },
     json: { type: 'boolean', default: false },
     short: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
@@ -30,7 +31,7 @@ const [name = ''] = positionals;
 const load = benches[name];
 if (!load) {
   process.stderr.write(
-    `usage: npm run bench -- <${Object.keys(benches).join('|')}> [--seconds n] [--rounds n] [--nodes 1|2] [--clients n] [--conversations n] [--inflight n] [--short] [--json] [--profile]\n`,
+    `usage: npm run bench -- <${Object.keys(benches).join('|')}> [--seconds n] [--rounds n] [--nodes 1|2] [--clients n] [--conversations n] [--inflight n] [--engine kafka] [--short] [--json] [--profile]\n`,
   );
   process.exit(64);
 }
@@ -41,6 +42,7 @@ const options: BenchOptions = {
   clients: wholeOf('clients'),
   conversations: wholeOf('conversations'),
   inFlight: wholeOf('inflight'),
+  engine: values.engine,
   short: values.short,
   profile: values.profile,
 };

@@ -11,6 +11,8 @@ export interface BenchOptions {
   conversations: number | undefined;
   /** Sends a sender has in flight in a closed loop. */
   inFlight: number | undefined;
+  /** Engine under measure; undefined: the embedded ones. */
+  engine: string | undefined;
   /** For CI: one short round. */
   short: boolean;
   /** Writes a CPU profile of the platform's main thread and tells its top functions. */
@@ -21,7 +23,9 @@ export type Bench = (options: BenchOptions) => Promise<Report>;
 
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   send: async () => (await import('../send.ts')).send,
+  log: async () => (await import('../log.ts')).log,
   fanout: async () => (await import('../fanout.ts')).fanout,
   connect: async () => (await import('../connect.ts')).connect,
   start: async () => (await import('../start.ts')).start,
+  persist: async () => (await import('../persist.ts')).persist,
 };

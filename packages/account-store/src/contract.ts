@@ -47,12 +47,11 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
           limits: { maxTextBytes: 5 },
           allowedOrigins: ['https://a.test'],
         };
-        const made = await Promise.all([
-          store.tenants.create(tenant),
-          store.tenants.create({ ...tenant, name: 'Other' }),
-        ]);
-        expect(made).toEqual([true, false]);
-        expect(await store.tenants.get(tenant.tenantId)).toEqual(tenant);
+        const rivals = [tenant, { ...tenant, name: 'Other' }];
+        const made = await Promise.all(rivals.map((rival) => store.tenants.create(rival)));
+        expect(made.toSorted()).toEqual([false, true]);
+        expect(await store.tenants.create(tenant)).toBe(false);
+        expect(await store.tenants.get(tenant.tenantId)).toEqual(rivals[made.indexOf(true)]);
         expect(await store.tenants.get(fresh('t'))).toBeUndefined();
       });
 
@@ -195,8 +194,8 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
       });
 
       test('each end is reported once and never undone', async () => {
-        const session = aSession();
-        await store.sessions.create(session);
+        const [session, other] = [aSession(), aSession()];
+        for (const each of [session, other]) await store.sessions.create(each);
         const key = { tenantId: session.tenantId, sessionId: session.sessionId };
         const reports = await Promise.all([
           store.sessions.end([key, { tenantId: 't1', sessionId: 'nobody' }], nowMs + 1, 'LOGOUT'),
@@ -206,6 +205,8 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
         const [read] = await store.sessions.getMany([key]);
         expect(read).toMatchObject(reports[0]?.length ? { endReason: 'LOGOUT' } : { endReason: 'OPERATOR' });
         expect(await store.sessions.end([{ ...key, tenantId: 't2' }], nowMs, 'LOGOUT')).toEqual([]);
+        const { tenantId, sessionId, userId } = other;
+        expect(await store.sessions.end([key, other], nowMs, 'LOGOUT')).toEqual([{ tenantId, sessionId, userId }]);
       });
 
       test('ended sessions are paged in order of their end without a gap', async () => {
@@ -222,6 +223,7 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
           seen.push(...page.map((s) => s.sessionId));
           cursor = { endedAtMs: last.endedAtMs, sessionId: last.sessionId };
         }
+        expect(await store.sessions.endedAfter({ endedAtMs: base + 1, sessionId: '\uffff' }, 9)).toEqual([]);
         expect(seen.toSorted()).toEqual(sessions.map((s) => s.sessionId).toSorted());
         expect(seen.slice(0, 3).toSorted()).toEqual(
           sessions
@@ -245,6 +247,20 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
         expect(await store.sessions.purge(old, 10)).toBe(0);
         expect(await store.sessions.getMany([ended, expired, live])).toEqual([undefined, undefined, live]);
       });
+    });
+
+    test('names are told apart whatever their characters, and keep them', async () => {
+      const odd = ['a.b', '$set', '__proto__', 'é👋', 'a\u0000b', 'a', 'x'.repeat(1_000)];
+      const tenantId = fresh('tenant');
+      const sessions = odd.map((sessionId) => aSession({ tenantId, sessionId, userId: 'u' }));
+      for (const session of sessions) await store.sessions.create(session);
+      const cut = { tenantId: `${tenantId}a`, sessionId: '.b' };
+      expect(await store.sessions.getMany([...sessions, cut])).toEqual([...sessions, undefined]);
+      const { user } = await store.users.upsert({ tenantId, externalId: 'a.$b', displayName: '$x', nowMs });
+      const metadata = { 'a.b': '1', $set: '2', 'é\u0000': '', '': 'none' };
+      const changed = await store.users.updateProfile(tenantId, user.userId, { metadata }, nowMs);
+      expect(changed).toEqual({ ...user, metadata });
+      expect(await store.users.getByExternalIds(tenantId, ['a.$b', 'a'])).toEqual([changed, undefined]);
     });
 
     describe('signing keys', () => {

@@ -1,2 +1,3 @@
+export { userIdOf } from './limits.ts';
 export * from './port.ts';
-export { openSqliteAccountStore, userIdOf } from './sqlite-account-store.ts';
+export { openSqliteAccountStore } from './sqlite-account-store.ts';

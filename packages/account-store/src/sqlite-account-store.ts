@@ -1,17 +1,15 @@
-import { CaasError, derivedId, fail } from '@caas/kit';
+import { CaasError } from '@caas/kit';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
+import { atMost, checkMetadata, newUser, userIdOf } from './limits.ts';
 import {
   type AccountStore,
   type AppStore,
   maxAppSecrets,
-  maxMetadataBytes,
-  maxMetadataEntries,
   maxSessionsPerCall,
   maxUsersPerCall,
   type SessionStore,
   type SigningKeyStore,
   type TenantStore,
-  type User,
   type UserStore,
 } from './port.ts';
 import type { Op, open, Verbs } from './sqlite-account-worker.ts';
@@ -20,19 +18,6 @@ import type { Op, open, Verbs } from './sqlite-account-worker.ts';
 export const maxWaitingVerbs = 8192;
 /** Verbs that share one commit. */
 export const maxVerbsPerCommit = 512;
-
-/** The pseudonymous id of a user: the same in every service, with no look-up. */
-export const userIdOf = (tenantId: string, externalId: string): string => derivedId('user', tenantId, externalId);
-
-const atMost = (limit: string, value: number, max: number): void => {
-  if (value > max) fail('INVALID_ARGUMENT', `more than ${max}`, { details: { limit, value: String(max) } });
-};
-
-const checkMetadata = (metadata: Readonly<Record<string, string>> | undefined): void => {
-  if (!metadata) return;
-  atMost('maxMetadataEntries', Object.keys(metadata).length, maxMetadataEntries);
-  atMost('maxMetadataBytes', Buffer.byteLength(JSON.stringify(metadata)), maxMetadataBytes);
-};
 
 interface Waiting {
   op: Op;
@@ -122,20 +107,7 @@ const userStore = (queue: VerbQueue): UserStore => {
     return queue.do('getUsers', { tenantId, userIds }, false);
   };
   return {
-    upsert: ({ tenantId, externalId, displayName, nowMs }) => {
-      const fresh: User = {
-        tenantId,
-        userId: userIdOf(tenantId, externalId),
-        externalId,
-        displayName: displayName ?? '',
-        avatarUrl: '',
-        metadata: {},
-        createdAtMs: nowMs,
-        updatedAtMs: nowMs,
-        deactivated: false,
-      };
-      return queue.do('upsertUser', { fresh, displayName }, true);
-    },
+    upsert: (seen) => queue.do('upsertUser', { fresh: newUser(seen), displayName: seen.displayName }, true),
     get: async (tenantId, userId) => (await getMany(tenantId, [userId]))[0],
     getMany,
     getByExternalIds: (tenantId, externalIds) =>

@@ -11,6 +11,7 @@ const loadRetryMs = 200;
 export interface GroupDeps {
   slots: SlotTable;
   closeGraceMs: number;
+  stallMs: number;
   /** Committed offsets by slot id. */
   load(group: string): Promise<ReadonlyMap<number, number>>;
   commit(group: string, slot: Slot, next: number, records: number): void;
@@ -31,7 +32,7 @@ interface Shard {
   /** Who shall have it. */
   owner: Member | undefined;
   /** Who has it. */
-  held: { by: Member; run: ShardRun } | undefined;
+  held: { by: Member; run: ShardRun<Slot> } | undefined;
   /** The hand-over in progress; there is one whenever who has it is not who shall have it. */
   moving: Promise<void> | undefined;
 }
@@ -80,6 +81,7 @@ export class ConsumerGroup {
         return closing;
       },
       lag: () => this.#lag(),
+      stalled: () => this.#shards.some(({ held }) => held?.by === member && held.run.stuckMs > this.#deps.stallMs),
     };
   }
 
@@ -135,7 +137,7 @@ export class ConsumerGroup {
     }
   }
 
-  #start(shard: Shard, { handler, maxBatchRecords, gather }: Member): ShardRun {
+  #start(shard: Shard, { handler, maxBatchRecords, gather }: Member): ShardRun<Slot> {
     const { group } = this.#definition;
     const { closeGraceMs, read, report } = this.#deps;
     return new ShardRun({

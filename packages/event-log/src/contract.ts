@@ -8,7 +8,7 @@ import { allTopics, Topic, topics } from './topics.ts';
 export interface OpenLog {
   log: EventLog;
   /** Closes the log and opens it again on the same data. */
-  reopen(): Promise<EventLog>;
+  reopen(changes?: { stallMs?: number }): Promise<EventLog>;
   /** Closes whatever is open and removes the data. */
   close(): Promise<void>;
 }

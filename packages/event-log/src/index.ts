@@ -1,3 +1,4 @@
+export { type KafkaOptions, kafkaOptions, kafkaSettings, partitionsOf, topicsConfig } from './config.ts';
 export * from './events.ts';
 export { murmur2, partitionAmong, partitionOf } from './partition.ts';
 export type * from './port.ts';

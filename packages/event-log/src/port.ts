@@ -27,7 +27,8 @@ export interface EventLog {
 
   /**
    * Reads every partition of the topics from their ends at the time of the call, without a group; for broadcasts. The
-   * handler is called once for what one flush of the log brings, after the appenders have their answer; it must not block.
+   * handler is called once for what one flush of the log brings; it must not block. The embedded log calls it after the
+   * appenders have their answer; between processes the two may cross. An engine's ends are those it first answers with.
    */
   tail(topics: readonly TopicName[], handler: (records: readonly LogRecord[]) => void): Subscription;
 
@@ -109,6 +110,12 @@ export interface Subscription {
   close(): Promise<void>;
   /** Records not yet committed by the group (0 for a tail that is up to date). */
   lag(): Promise<number>;
+  /**
+   * Whether records wait and none was done for the log's `stallMs`, so that who depends on it is not ready. An engine's
+   * consumer has then begun anew by itself, and does so each `stallMs`; false again with the first batch done. A handler
+   * that is still taking a shard over (`assigned`) does not count.
+   */
+  stalled(): boolean;
 }
 
 /** Topic as declared in the one table. */

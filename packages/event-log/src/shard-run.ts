@@ -1,23 +1,34 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { GroupOptions, LogRecord, ShardHandler } from './port.ts';
-import type { Slot } from './slots.ts';
+import type { GroupOptions, LogRecord, ShardHandler, TopicName } from './port.ts';
 import { Bell, settledWithin } from './wait.ts';
 
 /** Wait before the same records are delivered again, in milliseconds: the first, doubling to the last. */
 export const redeliveryMs = { first: 100, last: 5_000 } as const;
 
-export interface ShardRunDeps {
+/** A partition as a run sees it. */
+export interface RunSlot {
+  readonly topic: TopicName;
+  readonly partition: number;
+  /** Next free offset, or the end of what was fetched. */
+  readonly next: number;
+  /** No more is fetched until something is taken. */
+  readonly full?: boolean;
+  /** Called when `next` has grown. */
+  readonly wakers: Set<() => void>;
+}
+
+export interface ShardRunDeps<S extends RunSlot> {
   shard: number;
-  slots: readonly Slot[];
+  slots: readonly S[];
   handler: ShardHandler;
   maxBatchRecords: number;
   gather: GroupOptions['gather'];
   closeGraceMs: number;
   /** Next offset of the group in a slot. */
-  position(slot: Slot): number;
-  commit(slot: Slot, next: number, records: number): void;
+  position(slot: S): number;
+  commit(slot: S, next: number, records: number): void;
   /** Adds up to `limit` records of a slot to `into`. */
-  read(slot: Slot, fromOffset: number, limit: number, into: LogRecord[]): void | Promise<void>;
+  read(slot: S, fromOffset: number, limit: number, into: LogRecord[]): void | Promise<void>;
   report(fault: unknown, doing: string): void;
 }
 
@@ -27,18 +38,18 @@ export interface ShardRunDeps {
  */
 const maxTurnMs = 4;
 
-interface Batch {
+interface Batch<S> {
   records: LogRecord[];
   /** Where each slot stands after it. */
-  ends: { slot: Slot; next: number; count: number }[];
+  ends: { slot: S; next: number; count: number }[];
 }
 
 /**
  * One member's time with one shard: assigned, batch after batch, revoked. Positions live in the group and move only
  * while this run is not void, so a handler that answers after its shard has gone commits nothing.
  */
-export class ShardRun {
-  readonly #deps: ShardRunDeps;
+export class ShardRun<S extends RunSlot> {
+  readonly #deps: ShardRunDeps<S>;
   readonly #done: Promise<void>;
   /** Rung when there are records, and at the stop. */
   readonly #bell = new Bell();
@@ -48,11 +59,25 @@ export class ShardRun {
   #void = false;
   /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
   #turn = 0;
+  #taken = false;
+  /** When a batch was last done, or nothing waited, on the monotonic clock. */
+  #progressAtMs = performance.now();
 
-  constructor(deps: ShardRunDeps) {
+  constructor(deps: ShardRunDeps<S>) {
     this.#deps = deps;
     for (const slot of deps.slots) slot.wakers.add(this.#bell.ring);
     this.#done = this.#run();
+  }
+
+  /** The handler is still taking the shard over, which may take its time. */
+  get takingOver(): boolean {
+    return !this.#taken;
+  }
+
+  /** How long records have waited and none was done, in milliseconds. */
+  get stuckMs(): number {
+    const { slots, position } = this.#deps;
+    return this.#taken && slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
   }
 
   /**
@@ -86,7 +111,9 @@ export class ShardRun {
       const offsets = slots.map((slot) => ({ topic: slot.topic, partition: slot.partition, next: position(slot) }));
       return handler.assigned(shard, offsets, this.#assigning.signal);
     });
+    this.#taken = true;
     let turnAtMs = performance.now();
+    this.#progressAtMs = turnAtMs;
     let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
       const gatherMs = this.#gatherMs(batchAtMs);
@@ -95,7 +122,7 @@ export class ShardRun {
         turnAtMs = performance.now();
         continue;
       }
-      let batch: Batch = { records: [], ends: [] };
+      let batch: Batch<S> = { records: [], ends: [] };
       await this.#untilDone('read', async () => {
         batch = await this.#collect();
       });
@@ -103,6 +130,7 @@ export class ShardRun {
       if (batch.records.length === 0) {
         await this.#bell.heard();
         turnAtMs = performance.now();
+        this.#progressAtMs = turnAtMs;
         continue;
       }
       batchAtMs = performance.now();
@@ -121,26 +149,28 @@ export class ShardRun {
     let records = 0;
     for (const slot of slots) {
       const waiting = slot.next - position(slot);
-      if (waiting > 0 && !gather.topics.includes(slot.topic)) return 0;
+      if (slot.full || (waiting > 0 && !gather.topics.includes(slot.topic))) return 0;
       records += waiting;
     }
     return records === 0 || records >= maxBatchRecords ? 0 : batchAtMs + gather.ms - performance.now();
   }
 
-  async #deliver({ records, ends }: Batch): Promise<void> {
+  async #deliver({ records, ends }: Batch<S>): Promise<void> {
     const { handler, shard, commit } = this.#deps;
     const done = await this.#untilDone('batch', () => {
       this.#batch = new AbortController();
       return handler.batch(shard, records, this.#batch.signal);
     });
     this.#batch = undefined;
-    if (done && !this.#void) for (const end of ends) commit(end.slot, end.next, end.count);
+    if (!done || this.#void) return;
+    this.#progressAtMs = performance.now();
+    for (const end of ends) commit(end.slot, end.next, end.count);
   }
 
   /** Up to `maxBatchRecords`, shared fairly among the slots that have some. */
-  async #collect(): Promise<Batch> {
+  async #collect(): Promise<Batch<S>> {
     const { slots, maxBatchRecords, position, read } = this.#deps;
-    const batch: Batch = { records: [], ends: [] };
+    const batch: Batch<S> = { records: [], ends: [] };
     const turn = this.#turn++ % slots.length;
     const waiting = [...slots.slice(turn), ...slots.slice(0, turn)].filter((slot) => position(slot) < slot.next);
     for (const [i, slot] of waiting.entries()) {

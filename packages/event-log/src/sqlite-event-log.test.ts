@@ -45,9 +45,9 @@ const openForContract = (options: Partial<SqliteEventLogOptions>) => async () =>
   let log = await openLog({ file, ...options });
   return {
     log,
-    reopen: async () => {
+    reopen: async (changes: { stallMs?: number } = {}) => {
       await log.close();
-      log = await openLog({ file, ...options });
+      log = await openLog({ file, ...options, ...changes });
       return log;
     },
     close: () => log.close(),

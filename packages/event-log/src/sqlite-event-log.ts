@@ -25,6 +25,8 @@ import { allTopics } from './topics.ts';
 export const defaultTailBytes = 32 * 1024 * 1024;
 /** How long a shard waits for its handler when it is taken away, in milliseconds. */
 export const defaultCloseGraceMs = 2_000;
+/** How long records may wait for a consumer that takes none until it counts as stalled, in milliseconds. */
+export const defaultStallMs = 30_000;
 /** Time between two looks for expired records, in milliseconds. */
 export const defaultRetentionIntervalMs = 60_000;
 /** How long an open waits for another process to let go of the file, in milliseconds. */
@@ -48,6 +50,7 @@ export interface SqliteEventLogOptions {
   tailBytes?: number;
   maxPendingBytes?: number;
   closeGraceMs?: number;
+  stallMs?: number;
   retentionIntervalMs?: number;
   commandTimeoutMs?: number;
   clock?: Clock;
@@ -97,6 +100,7 @@ export class SqliteEventLog implements EventLog {
   readonly #subscriptions = new Set<Subscription>();
   readonly #tails = new Set<(news: readonly SlotNews[]) => void>();
   readonly #closeGraceMs: number;
+  readonly #stallMs: number;
   readonly #report: (fault: unknown, where: LogFault) => void;
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
@@ -113,6 +117,7 @@ export class SqliteEventLog implements EventLog {
     this.#slots = slots;
     this.#report = options.onFault ?? warn;
     this.#closeGraceMs = options.closeGraceMs ?? defaultCloseGraceMs;
+    this.#stallMs = options.stallMs ?? defaultStallMs;
     this.#tail = new MemoryTail(options.tailBytes ?? defaultTailBytes);
     this.#reader = new LogReader(host, this.#tail);
     this.#commits = new CommitKeeper(host, (fault) => this.#report(fault, { doing: 'commit' }));
@@ -168,6 +173,7 @@ export class SqliteEventLog implements EventLog {
         this.#tails.delete(hear);
       },
       lag: async () => 0,
+      stalled: () => false,
     });
   }
 
@@ -207,6 +213,7 @@ export class SqliteEventLog implements EventLog {
   #register(subscription: Subscription): Subscription {
     const registered: Subscription = {
       lag: () => subscription.lag(),
+      stalled: () => subscription.stalled(),
       close: async () => {
         await subscription.close();
         this.#subscriptions.delete(registered);
@@ -220,6 +227,7 @@ export class SqliteEventLog implements EventLog {
     const deps = {
       slots: this.#slots,
       closeGraceMs: this.#closeGraceMs,
+      stallMs: this.#stallMs,
       load: async (group: string) => {
         const rows = await this.#host.call('committed', group);
         return new Map(rows.map((row) => [row.slot, row.next]));

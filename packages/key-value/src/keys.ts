@@ -18,3 +18,7 @@ export const presenceKey = (tenantId: string, userId: string): string => key('pr
 export const watchersKey = (tenantId: string, userId: string): string => key('watchers', tenantId, userId);
 /** Canary of a node: there while the node lives and the store has not lost its keys. Its value names the node's start. */
 export const nodeKey = (nodeId: string): string => key('node', nodeId);
+/** Count of a rate limit's window; `subject` is what it is counted for. */
+export const rateKey = (rule: string, subject: string): string => key('rate', rule, subject);
+/** Channel of a node's envelopes. */
+export const inboxChannel = (nodeId: string): string => key('inbox', nodeId);

@@ -33,7 +33,10 @@ export interface SetEntry {
 export interface NodeInbox {
   /** Sends one envelope (≤ 1 MiB) to a node. Resolves when handed over; rejects UNAVAILABLE when it cannot be. */
   send(nodeId: string, envelope: Uint8Array): Promise<void>;
-  /** Receives the envelopes of a node from now on; at most one listener per node id. Returns how to stop. */
+  /**
+   * Receives the envelopes of a node from now on, or from when the engine is back; at most one listener per node id, the
+   * latest. Returns how to stop.
+   */
   listen(nodeId: string, handler: (envelope: Uint8Array) => void): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }

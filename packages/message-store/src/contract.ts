@@ -1,53 +1,18 @@
 /** What every adapter of the message store has to do. Assumes the atomicity of one document and no more. */
-import { ConversationKind, ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
-import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import { ParticipantState } from '@caas/proto/caas/events/v1/content';
+import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { aRoom, fresh, type Room } from './contract/builders.ts';
+import { keysContract } from './contract/keys.ts';
 import { positionsContract } from './contract/positions.ts';
-import { emptyDigest, type MessageStore, maxDocumentsPerCall } from './index.ts';
+import { racesContract } from './contract/races.ts';
+import { type MessageStore, maxDocumentsPerCall } from './index.ts';
 
 export interface MessageStoreUnderTest {
   store: MessageStore;
   /** Closes the store and opens the same data again. */
   reopen(): Promise<MessageStore>;
 }
-
-let counter = 0;
-/** An id no other test uses, so that all tests can share one store. */
-const fresh = (kind: string): string => `${kind}-${++counter}`;
-
-/** A conversation of its own for each test, with builders of its documents. */
-const aRoom = () => {
-  const key = { tenantId: 't1', conversationId: fresh('conversation') };
-  const message = (over: Partial<MessageDocument> = {}): MessageDocument =>
-    MessageDocument.fromPartial({
-      ...key,
-      messageId: fresh('m'),
-      clientMsgId: 'c',
-      senderId: 'ann',
-      seq: 1,
-      rev: 1,
-      epoch: 1,
-      contentHash: Buffer.from('hash'),
-      content: { body: { $case: 'plain', value: { text: 'héllo 👋' } } },
-      ...over,
-    });
-  const participant = (userId: string, over: Partial<ParticipantDocument> = {}): ParticipantDocument => ({
-    ...ParticipantDocument.fromPartial({ ...key, userId, rev: 1, epoch: 1, visibleFromSeq: 1 }),
-    role: Role.ROLE_MEMBER,
-    state: ParticipantState.PARTICIPANT_STATE_ACTIVE,
-    ...over,
-  });
-  const head = (headRev: number, epoch: number, over: Partial<ConversationDocument> = {}): ConversationDocument => ({
-    ...ConversationDocument.fromPartial({ ...key, digest: emptyDigest }),
-    kind: ConversationKind.CONVERSATION_KIND_GROUP,
-    headRev,
-    epoch,
-    ...over,
-  });
-  return { key, message, participant, head };
-};
-
-type Room = ReturnType<typeof aRoom>;
 
 export const messageStoreContract = (name: string, open: () => Promise<MessageStoreUnderTest>): void => {
   describe(`message store on ${name}`, () => {
@@ -262,6 +227,9 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         expect(await store.participants.countActive('t1', [])).toEqual([]);
       });
     });
+
+    describe('keys', () => keysContract(() => store));
+    describe('races', () => racesContract(() => store));
 
     test('a call with too many documents, keys or results is refused, naming the limit', async () => {
       const { key, message, participant } = aRoom();

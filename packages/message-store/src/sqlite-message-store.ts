@@ -1,15 +1,8 @@
-import { fail } from '@caas/kit';
 import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
+import { bounded } from './limits.ts';
 import { pack, unpack, unpackSparse } from './packing.ts';
-import {
-  type ConversationKey,
-  type ConversationRole,
-  type MessageRole,
-  type MessageStore,
-  maxDocumentsPerCall,
-  type ParticipantRole,
-} from './port.ts';
+import type { ConversationKey, ConversationRole, MessageRole, MessageStore, ParticipantRole } from './port.ts';
 import {
   commitRows,
   conversationKeys,
@@ -22,13 +15,6 @@ import {
 
 type Reader = SqliteHost<ReturnType<typeof import('./sqlite/read-thread.ts').open>>;
 type Writer = SqliteHost<ReturnType<typeof import('./sqlite/write-thread.ts').open>>;
-
-const bounded = (count: number): void => {
-  if (count > maxDocumentsPerCall)
-    fail('INVALID_ARGUMENT', `more than ${maxDocumentsPerCall} documents in one call`, {
-      details: { limit: 'maxDocumentsPerCall', value: String(maxDocumentsPerCall) },
-    });
-};
 
 /** Only the key of what callers pass: their objects may carry more than can cross to a thread. */
 const bare = ({ tenantId, conversationId }: ConversationKey): ConversationKey => ({ tenantId, conversationId });

@@ -1,3 +1,4 @@
+import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -16,10 +17,13 @@ const schema = z
     AUTH_CLOCK_SKEW: settings.milliseconds({ max: 300_000 }).default(60_000),
     AUTH_MAX_LIVE_SESSIONS: settings.count({ min: 1, max: 1000 }).default(100),
     AUTH_ENDED_SESSIONS_KEPT: settings.milliseconds({ min: 3_600_000 }).default(7 * day),
+    CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     CAAS_OPERATOR_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...engineVariables,
   })
+  .superRefine(allOrNone('MONGODB_URL'))
   .transform((env) => ({
     /** `host:port` gRPC listens on; port 0: any free one. */
     grpcAddress: env.AUTH_GRPC_ADDRESS,
@@ -44,10 +48,14 @@ const schema = z
     maxLiveSessions: env.AUTH_MAX_LIVE_SESSIONS,
     /** How long ended and expired sessions are kept, in milliseconds. */
     endedSessionsKeptMs: env.AUTH_ENDED_SESSIONS_KEPT,
+    /** Certificates for mutual TLS between services. */
+    tlsDir: env.CAAS_TLS_DIR,
     /** Shared by the services of one machine; made by the platform when they run in one process. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     operatorToken: env.CAAS_OPERATOR_TOKEN,
     logLevel: env.LOG_LEVEL,
+    /** Distributed engines, in place of the embedded files. */
+    engines: enginesOf(env),
   }));
 
 export type AuthConfig = z.output<typeof schema>;

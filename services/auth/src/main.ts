@@ -1,7 +1,6 @@
-import { openSqliteAccountStore } from '@caas/account-store';
+import { openAccounts } from '@caas/engines';
 import { runMain } from '@caas/kit';
-import { ConfigError } from '@caas/kit/config';
-import { sharedTokenAuth } from '@caas/kit/grpc';
+import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { createAuth } from './app.ts';
 import { authConfig } from './config.ts';
@@ -9,18 +8,12 @@ import { rootKeyFromFile } from './key-sealing.ts';
 
 await runMain(async (signal) => {
   const config = authConfig();
-  const { serviceToken: token, operatorToken } = config;
-  if (token === undefined) throw new ConfigError('auth cannot start: CAAS_SERVICE_TOKEN is not set');
   const logger = createLogger({ service: 'auth', level: config.logLevel });
-  const accounts = await openSqliteAccountStore({ file: config.databaseFile });
+  const serviceAuth = chooseServiceAuth('auth', config, logger);
+  const accounts = await openAccounts(config.engines, config.databaseFile);
   try {
-    const auth = await createAuth({
-      accounts,
-      rootKey: await rootKeyFromFile(config.rootKeyFile),
-      serviceAuth: sharedTokenAuth({ token, ...(operatorToken !== undefined && { operatorToken }) }),
-      config,
-      logger,
-    });
+    const rootKey = await rootKeyFromFile(config.rootKeyFile);
+    const auth = await createAuth({ accounts, rootKey, serviceAuth, config, logger });
     // Only the platform has a development app, and then listens on loopback; of a gateway elsewhere nobody knows.
     await auth.closeDevelopment();
     logger.info({ address: auth.address }, 'auth listens');

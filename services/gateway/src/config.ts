@@ -1,3 +1,4 @@
+import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -22,10 +23,13 @@ const schemaOf = (minSocketUrls: number) =>
       GATEWAY_DRAIN: settings.milliseconds({ max: 5 * minute }).default(5_000),
       SOCKET_PING_INTERVAL: settings.milliseconds({ min: 1_000, max: day }).default(25_000),
       SOCKET_PONG_TIMEOUT: settings.milliseconds({ min: 500, max: day }).default(8_000),
+      CAAS_TLS_DIR: settings.text().optional(),
       CAAS_SERVICE_TOKEN: settings.token().optional(),
       LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
       socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
+      ...engineVariables,
     })
+    .superRefine(allOrNone('REDIS_GATEWAY_URL'))
     .transform((env) => ({
       /** Address HTTP listens on. */
       host: env.GATEWAY_HOST,
@@ -54,9 +58,13 @@ const schemaOf = (minSocketUrls: number) =>
       },
       /** How long open requests may take after the signal, in milliseconds. */
       drainMs: env.GATEWAY_DRAIN,
+      /** Certificates for mutual TLS between services. */
+      tlsDir: env.CAAS_TLS_DIR,
       /** Shared by the services of one machine. */
       serviceToken: env.CAAS_SERVICE_TOKEN,
       logLevel: env.LOG_LEVEL,
+      /** Distributed engines, in place of memory. */
+      engines: enginesOf(env),
       /** Silence after which the socket nodes ping, in milliseconds; told to clients. */
       pingIntervalMs: env.SOCKET_PING_INTERVAL,
       /** How long they wait for the answer, in milliseconds; told to clients. */

@@ -1,3 +1,4 @@
+import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
 import { tenantLimitCeilings } from '@caas/kit';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
@@ -30,9 +31,12 @@ const schema = z
     SOCKET_FRAMES_PER_MINUTE: settings.count({ min: 1 }).default(defaultLimits.framesPerMinute),
     SOCKET_CONNECTIONS_PER_USER: settings.count({ min: 1 }).default(defaultLimits.maxConnections),
     CAAS_HASH_KEY: settings.secret().optional(),
+    CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...engineVariables,
   })
+  .superRefine(allOrNone('KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_SOCKET_URL'))
   .transform((env) => ({
     /** Unique among the nodes. */
     nodeId: env.SOCKET_NODE_ID,
@@ -64,9 +68,13 @@ const schema = z
     },
     /** Key of content hashes, the same on every node; made by the platform when all runs in one process. */
     hashKey: env.CAAS_HASH_KEY,
+    /** Certificates for mutual TLS between services. */
+    tlsDir: env.CAAS_TLS_DIR,
     /** Shared by the services of one machine. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
+    /** Distributed engines, in place of the embedded files and memory. */
+    engines: enginesOf(env),
   }));
 
 export type SocketEnvironment = z.output<typeof schema>;

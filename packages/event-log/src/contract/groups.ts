@@ -250,6 +250,39 @@ export const groupContract = (opened: () => OpenLog): void => {
       await eventually(async () => expect(await heir.subscription?.lag()).toBe(0));
     });
 
+    test('a consumer that takes nothing while records wait is stalled, until it takes some', async () => {
+      const log = await opened().reopen({ stallMs: 400 });
+      const gate = aGate();
+      const { subscription } = new RecordingMember(() => gate.opened).join(log);
+      expect(subscription?.stalled()).toBe(false);
+      await log.append([aRecord('conv-s', 'one')]);
+      await eventually(() => expect(subscription?.stalled()).toBe(true));
+      gate.open();
+      await eventually(() => expect(subscription?.stalled()).toBe(false));
+      await eventually(async () => expect(await subscription?.lag()).toBe(0));
+      expect(subscription?.stalled()).toBe(false);
+    });
+
+    test('a member that takes its time to take its shards over is not stalled, and is left to it', async () => {
+      const log = await opened().reopen({ stallMs: 400 });
+      await log.append(texts('m', 30).map((text) => aRecord(text, text)));
+      const gate = aGate();
+      const assigned: number[] = [];
+      const slow = new RecordingMember();
+      slow.assigned = async (shard) => {
+        assigned.push(shard);
+        await gate.opened;
+      };
+      slow.join(log, { group: 'slow' });
+      await eventually(() => expect(sorted(assigned)).toEqual([0, 1, 2]));
+      const stuck = new RecordingMember(() => new Promise(() => undefined)).join(log, { group: 'stuck' });
+      await eventually(() => expect(stuck.subscription?.stalled()).toBe(true));
+      expect(slow.subscription?.stalled()).toBe(false);
+      gate.open();
+      await eventually(() => expect(slow.seen).toHaveLength(30));
+      expect(sorted(assigned)).toEqual([0, 1, 2]);
+    });
+
     test('a shard that moves voids the batch in flight: its signal fires, its success does not count', async () => {
       const { log } = opened();
       const gate = aGate();

@@ -23,18 +23,44 @@ export interface ServiceAuth {
 const tokenKey = 'caas-service-token';
 const nameKey = 'caas-service';
 
+/** What travels as metadata unchanged. */
+const tokenPattern = /^[\w~.+/=-]+$/;
+
 /** HTTP/2 joins what is said twice with a comma; then neither counts, or one could add a name to another's. */
 const single = (metadata: Metadata, key: string): string | undefined => {
   const values = metadata.get(key);
   const [value] = values;
-  return values.length === 1 && typeof value === 'string' && /^[\w~.+/=-]+$/.test(value) ? value : undefined;
+  return values.length === 1 && typeof value === 'string' && tokenPattern.test(value) ? value : undefined;
 };
 
 /** In constant time for tokens of the right length; the length itself is no secret. */
-const equal = (given: string, expected: Buffer): boolean => {
-  const bytes = Buffer.from(given);
-  return bytes.length === expected.length && timingSafeEqual(bytes, expected);
+const equal = (given: string, expected: string): boolean => {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
 };
+
+/** Throws unless the token can travel as metadata. */
+export const checkToken = (token: string): void => {
+  if (!tokenPattern.test(token)) throw new TypeError('a service token is letters, digits and _~.+/=- only');
+};
+
+/** Proves names by tokens that both ends know; a name without one can't be proven. */
+export const tokenProof = (tokenOf: (name: string) => string | undefined) => ({
+  sign(metadata: Metadata, name: string): void {
+    const token = tokenOf(name);
+    if (token === undefined) return;
+    metadata.set(nameKey, name);
+    metadata.set(tokenKey, token);
+  },
+  /** Name the call claims, proven or not. */
+  claimed: (metadata: Metadata): string | undefined => single(metadata, nameKey),
+  identify(metadata: Metadata): string | undefined {
+    const name = single(metadata, nameKey);
+    const proof = single(metadata, tokenKey);
+    const expected = name === undefined ? undefined : tokenOf(name);
+    return proof !== undefined && expected !== undefined && equal(proof, expected) ? name : undefined;
+  },
+});
 
 export interface SharedTokenOptions {
   /** Made at start and known to every service of this process. */
@@ -45,28 +71,14 @@ export interface SharedTokenOptions {
 
 /** For services of one machine: whoever holds the shared token says which service it is; loopback only. */
 export const sharedTokenAuth = ({ token, operatorToken }: SharedTokenOptions): ServiceAuth => {
-  for (const each of [token, operatorToken ?? token]) {
-    if (!/^[\w~.+/=-]+$/.test(each)) throw new TypeError('a service token is letters, digits and _~.+/=- only');
-  }
+  for (const each of [token, operatorToken ?? token]) checkToken(each);
   if (token === operatorToken) throw new ConfigError('the operator token must differ from the service token');
-  const tokenOf = (name: string): string | undefined => (name === operator ? operatorToken : token);
-  const shared = Buffer.from(token);
-  const ofOperator = operatorToken === undefined ? undefined : Buffer.from(operatorToken);
+  const proof = tokenProof((name) => (name === operator ? operatorToken : token));
   return {
     encrypted: false,
     serverCredentials: ServerCredentials.createInsecure(),
     channelCredentials: ChannelCredentials.createInsecure(),
-    sign(metadata, callerName) {
-      const proof = tokenOf(callerName);
-      if (proof === undefined) return;
-      metadata.set(nameKey, callerName);
-      metadata.set(tokenKey, proof);
-    },
-    identify(metadata) {
-      const name = single(metadata, nameKey);
-      const proof = single(metadata, tokenKey);
-      const expected = name === operator ? ofOperator : shared;
-      return proof !== undefined && expected && equal(proof, expected) ? name : undefined;
-    },
+    sign: proof.sign,
+    identify: proof.identify,
   };
 };

@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts';
 import { traceIdOf, traceparentOr } from '../trace.ts';
 import { admitCaller, admitRequest } from './admission.ts';
 import type { ServiceAuth } from './auth.ts';
+import { peerNameOf } from './peer.ts';
 import type { CallContext, MethodDefinition } from './service.ts';
 import { toStatus, traceparentKey } from './status.ts';
 import { orAborted } from './wait.ts';
@@ -69,10 +70,9 @@ const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefine
   };
 
   const admit = (): OpenCall => {
-    if (policy) {
-      const peerName = deps.auth.encrypted ? call.getAuthContext().sslPeerCertificate?.subject?.CN : undefined;
-      caller = admitCaller(policy, deps.auth, call.metadata, typeof peerName === 'string' ? peerName : undefined);
-    }
+    // With TLS nobody stays anonymous, wherever the method is open to all.
+    const peerName = deps.auth.encrypted ? peerNameOf(call, method) : undefined;
+    if (policy) caller = admitCaller(policy, deps.auth, call.metadata, peerName);
     const deadlineMs = remainingMs(call.getDeadline());
     return { context: { traceparent, traceId, caller, signal: controller.signal, deadlineMs }, refuse };
   };

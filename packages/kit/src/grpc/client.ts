@@ -16,6 +16,8 @@ export interface GrpcClientOptions {
   /** Name this process calls as. */
   callerName: string;
   logger: Logger;
+  /** Name the server's certificate must hold, where there is TLS; by default that of the contract's area, `auth` for caas.auth.v1. */
+  serverName?: string;
   /** Wait of calls whose method has no deadline of its own and that name none, in milliseconds. */
   defaultDeadlineMs?: number;
   /** Attempts and waits for methods the contract calls idempotent; others are never repeated. */
@@ -48,6 +50,10 @@ const ruleFor = ({ path }: MethodDefinition) => ({
   rule: path.startsWith('/grpc.') ? openRule : policyOf(path).rule,
 });
 
+/** The service that serves a contract: the area in its name. Health and reflection are served by all. */
+const areaOf = (definition: ServiceDefinition): string | undefined =>
+  /^\/caas\.(\w+)\./.exec(Object.values(definition)[0]?.path ?? '')?.[1];
+
 type Serialize = (value: unknown) => Buffer;
 type Upstream = {
   write(request: unknown): boolean;
@@ -75,7 +81,10 @@ export const createGrpcClient = <S extends ServiceDefinition>(
 ): GrpcClient<S> => {
   const { address, auth, callerName, logger } = options;
   const retry = options.retry ?? defaults.retry;
+  const serverName = auth.encrypted ? (options.serverName ?? areaOf(definition)) : undefined;
   const client = new Client(address, auth.channelCredentials, {
+    // Who is called is known by its name, wherever it is: addresses are those of load balancers, too.
+    ...(serverName !== undefined && { 'grpc.ssl_target_name_override': serverName }),
     'grpc.initial_reconnect_backoff_ms': defaults.reconnectBaseMs,
     'grpc.max_reconnect_backoff_ms': defaults.reconnectCapMs,
     'grpc.keepalive_time_ms': defaults.keepaliveMs,

@@ -1,0 +1,172 @@
+/** The services of CAAS as processes of their own, on distributed engines and with mutual TLS between them. */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { createGrpcClient, mutualTls, operator } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
+import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
+import { makeCertificates } from './certs.ts';
+import type { ProcessPlan } from './engine.ts';
+import { EngineProcess, endOrphan } from './engine-process.ts';
+import { freePorts } from './port-check.ts';
+
+export interface ServiceOptions {
+  /** Variables that lead a service to the engines it uses. */
+  envOf(service: string): Readonly<Record<string, string>>;
+  /** Folder of certificates, the root key and logs. */
+  dataDir: string;
+  /** Number of socket nodes; default 2. */
+  nodes?: number;
+  /** Further variables of a service, by its name or that of its process (`socket-1`). */
+  settings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Told when a process ends that nobody told to. */
+  onLost?(how: string): void;
+}
+
+export interface Services {
+  readonly gatewayUrl: string;
+  /** Where the nodes listen. */
+  readonly socketUrls: readonly string[];
+  readonly processes: readonly EngineProcess[];
+  /** One process: auth, persistence, socket-1 …, gateway. */
+  process(name: string): EngineProcess;
+  /** Makes a tenant with an app, as an operator does. */
+  createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
+  /** Ends all in good order: the edges first. */
+  stop(): Promise<void>;
+}
+
+interface Ports {
+  gateway: number;
+  auth: number;
+  sockets: number[];
+  /** gRPC of gateway, persistence and the nodes. */
+  grpc: number[];
+}
+
+const portsFor = async (nodes: number): Promise<Ports> => {
+  const [gateway = 0, auth = 0, ...others] = await freePorts(4 + 2 * nodes);
+  return { gateway, auth, sockets: others.slice(0, nodes), grpc: others.slice(nodes) };
+};
+
+const local = (port: number | undefined): string => `127.0.0.1:${port}`;
+
+/** Each process with what it is told beside its engines. */
+const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, rootKeyFile: string) => {
+  const [gatewayGrpc, persistenceGrpc, ...nodeGrpc] = ports.grpc;
+  const urls = ports.sockets.map((port) => `ws://${local(port)}`);
+  const nodes = ports.sockets.map((port, i) => ({
+    name: `socket-${i + 1}`,
+    service: 'socket',
+    port,
+    env: {
+      SOCKET_NODE_ID: `socket-${i + 1}`,
+      SOCKET_PORT: String(port),
+      SOCKET_GRPC_ADDRESS: local(nodeGrpc[i]),
+      SOCKET_AUTH_ADDRESS: local(ports.auth),
+      CAAS_HASH_KEY: secrets.hashKey,
+    },
+  }));
+  return [
+    {
+      name: 'auth',
+      service: 'auth',
+      port: ports.auth,
+      env: {
+        AUTH_GRPC_ADDRESS: local(ports.auth),
+        AUTH_ROOT_KEY_FILE: rootKeyFile,
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
+    {
+      name: 'persistence',
+      service: 'persistence',
+      port: persistenceGrpc as number,
+      env: { PERSISTENCE_GRPC_ADDRESS: local(persistenceGrpc) },
+    },
+    ...nodes,
+    {
+      name: 'gateway',
+      service: 'gateway',
+      port: ports.gateway,
+      env: {
+        GATEWAY_PORT: String(ports.gateway),
+        GATEWAY_GRPC_ADDRESS: local(gatewayGrpc),
+        GATEWAY_AUTH_ADDRESS: local(ports.auth),
+        ...Object.fromEntries(urls.map((url, i) => [`SOCKET_SERVICE_${i + 1}_URL`, url])),
+      },
+    },
+  ];
+};
+
+const root = join(import.meta.dirname, '../..');
+
+const planOf = (
+  { name, service, port, env }: ReturnType<typeof environments>[number],
+  { envOf, settings = {} }: ServiceOptions,
+  tlsDir: string,
+): ProcessPlan => ({
+  name,
+  about: `service ${service}`,
+  port,
+  command: [process.execPath, '-C', '@caas/source', join(root, 'scripts/service.ts'), service],
+  env: { ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
+  isReady: (log) => log.includes(' listens"'),
+});
+
+/** Starts them on free ports of 127.0.0.1 and resolves when all listen. */
+export const startServices = async (options: ServiceOptions): Promise<Services> => {
+  const dataDir = resolve(options.dataDir);
+  const [tlsDir, logs, run] = [join(dataDir, 'certs'), join(dataDir, 'logs'), join(dataDir, 'run')];
+  for (const folder of [dataDir, logs, run]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeCertificates(tlsDir);
+  const secrets = { hashKey: randomBytes(24).toString('hex'), operatorToken: randomBytes(24).toString('hex') };
+  const ports = await portsFor(options.nodes ?? 2);
+  const processes: EngineProcess[] = [];
+  const killNow = (): void => {
+    for (const each of processes) each.killNow();
+  };
+  const stop = async (): Promise<void> => {
+    for (const each of processes.toReversed()) await each.stop();
+    process.off('exit', killNow);
+  };
+  process.once('exit', killNow);
+  for (const environment of environments(ports, secrets, join(dataDir, 'root.key'))) {
+    await endOrphan(join(run, `${environment.name}.json`));
+    const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
+    each.onLost = options.onLost;
+    processes.push(each);
+  }
+  try {
+    await Promise.all(processes.map((each) => each.start()));
+  } catch (thrown) {
+    await stop();
+    throw thrown;
+  }
+  return {
+    gatewayUrl: `http://${local(ports.gateway)}`,
+    socketUrls: ports.sockets.map((port) => `ws://${local(port)}`),
+    processes,
+    process(name) {
+      const found = processes.find((each) => each.plan.name === name);
+      if (!found) throw new Error(`no process ${name} was started`);
+      return found;
+    },
+    async createApp(tenantId) {
+      const tenants = createGrpcClient(TenantServiceService, {
+        address: local(ports.auth),
+        auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
+        callerName: operator,
+        logger: createLogger({ service: operator, level: 'silent' }),
+      });
+      try {
+        await tenants.createTenant({ tenantId, name: tenantId, limits: undefined, allowedOrigins: [] });
+        const { appId, appSecret } = await tenants.createApp({ tenantId, name: 'app' });
+        return { appId, appSecret };
+      } finally {
+        tenants.close();
+      }
+    },
+    stop,
+  };
+};

@@ -1,0 +1,65 @@
+import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type EventLog, openSqliteEventLog } from '@caas/event-log';
+import {
+  type KeyValue,
+  memoryKeyValue,
+  memoryNodeInbox,
+  memoryRateLimits,
+  type NodeInbox,
+  openRedisKeyValue,
+  openRedisNodeInbox,
+  openRedisRateLimits,
+  type RateLimits,
+} from '@caas/key-value';
+import type { Logger } from '@caas/kit';
+import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import type { EngineSettings, RedisSettings } from './settings.ts';
+
+/*
+ * Each port on the engine that the settings name, or embedded in `file` or in memory. The clients of distributed engines
+ * are loaded where they are used: a start on embedded ones does not pay for them.
+ */
+
+const told = (logger: Logger, what: string) => (err: unknown) => logger.warn({ err }, `${what} fault`);
+
+export const openLog = async ({ kafka }: EngineSettings, file: string, logger: Logger): Promise<EventLog> => {
+  const onFault = (err: unknown, where: object): void => logger.warn({ err, ...where }, 'event log fault');
+  if (kafka === undefined) return openSqliteEventLog({ file, onFault });
+  const { openKafkaEventLog } = await import('@caas/event-log/kafka');
+  return openKafkaEventLog({ ...kafka, onFault });
+};
+
+export const openMessages = async (
+  { mongo }: EngineSettings,
+  file: string,
+  commandTimeoutMs?: number,
+): Promise<MessageStore> => {
+  const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
+  if (mongo === undefined) return openSqliteMessageStore({ file, ...timeout });
+  const { openMongoMessageStore } = await import('@caas/message-store/mongo');
+  return openMongoMessageStore({ ...mongo, ...timeout });
+};
+
+export const openAccounts = async ({ mongo }: EngineSettings, file: string): Promise<AccountStore> => {
+  if (mongo === undefined) return openSqliteAccountStore({ file });
+  const { openMongoAccountStore } = await import('@caas/account-store/mongo');
+  return openMongoAccountStore(mongo);
+};
+
+const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({
+  urls,
+  cluster,
+  ...(tls && { tls }),
+  onFault: told(logger, 'redis'),
+});
+
+export const openKeyValue = async ({ redisSocket }: EngineSettings, logger: Logger): Promise<KeyValue> =>
+  redisSocket === undefined ? memoryKeyValue() : openRedisKeyValue(redisOf(redisSocket, logger));
+
+export const openInbox = async ({ redisSocket }: EngineSettings, logger: Logger): Promise<NodeInbox> =>
+  redisSocket === undefined
+    ? memoryNodeInbox({ onFault: told(logger, 'node inbox') })
+    : openRedisNodeInbox(redisOf(redisSocket, logger));
+
+export const openRateLimits = async ({ redisGateway }: EngineSettings, logger: Logger): Promise<RateLimits> =>
+  redisGateway === undefined ? memoryRateLimits() : openRedisRateLimits(redisOf(redisGateway, logger));

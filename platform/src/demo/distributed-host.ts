@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { DemoError } from './demo-error.ts';
+import type { Host } from './host.ts';
+
+/** Where `npm run infra` says how its engines are reached. */
+const infraDir = '.cache/infra';
+/** Where the demo's services keep certificates and logs. */
+const servicesDir = '.cache/demo';
+
+const used = ['gateway', 'auth', 'socket', 'persistence'] as const;
+
+const environments = async (): Promise<Map<string, Record<string, string>>> => {
+  const read = async (service: string): Promise<[string, Record<string, string>]> => {
+    const text = await readFile(join(infraDir, `env.${service}`), 'utf8');
+    return [service, parseEnv(text) as Record<string, string>];
+  };
+  try {
+    return new Map(await Promise.all(used.map(read)));
+  } catch {
+    throw new DemoError(
+      'no engines are known: start them with `npm run infra` in another terminal, and wait for its table',
+    );
+  }
+};
+
+/** Every service as a process of its own, on the engines of `npm run infra`; ended when the demo ends. */
+export const distributedHost = async (): Promise<Host> => {
+  const envs = await environments();
+  // Loaded only when asked for.
+  const { startServices } = await import('@caas/infra');
+  const lost: string[] = [];
+  const services = await startServices({
+    envOf: (service) => envs.get(service) ?? {},
+    dataDir: servicesDir,
+    onLost: (how) => lost.push(how),
+  });
+  try {
+    const app = await services.createApp(`demo-${Date.now().toString(36)}`);
+    const processes = services.processes.map(({ plan, pid }) => `${plan.name} (${pid})`).join(', ');
+    return {
+      access: { gatewayUrl: services.gatewayUrl, ...app, from: 'the demo' },
+      told: `${processes}: processes with mutual TLS between them, on the Kafka, MongoDB stand-in and Redis of \`npm run infra\`; ended with the demo, logs in ${servicesDir}/logs`,
+      async close() {
+        await services.stop();
+        if (lost.length > 0) throw new DemoError(lost.join('\n'));
+      },
+    };
+  } catch (thrown) {
+    await services.stop();
+    throw thrown;
+  }
+};
