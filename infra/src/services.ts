@@ -99,6 +99,8 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
   ];
 };
 
+/** As `npm run service` starts them; the client of Kafka prints that warning once a process. */
+const nodeOptions = ['-C', '@caas/source', '--disable-warning=TimeoutNegativeWarning'];
 const root = join(import.meta.dirname, '../..');
 
 const planOf = (
@@ -109,7 +111,7 @@ const planOf = (
   name,
   about: `service ${service}`,
   port,
-  command: [process.execPath, '-C', '@caas/source', join(root, 'scripts/service.ts'), service],
+  command: [process.execPath, ...nodeOptions, join(root, 'scripts/service.ts'), service],
   env: { ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
   isReady: (log) => log.includes(' listens"'),
 });

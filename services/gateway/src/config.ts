@@ -1,4 +1,4 @@
-import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
+import { allOrNone, redisGatewayOf, redisGatewayVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -27,7 +27,7 @@ const schemaOf = (minSocketUrls: number) =>
       CAAS_SERVICE_TOKEN: settings.token().optional(),
       LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
       socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
-      ...engineVariables,
+      ...redisGatewayVariables,
     })
     .superRefine(allOrNone('REDIS_GATEWAY_URL'))
     .transform((env) => ({
@@ -64,7 +64,7 @@ const schemaOf = (minSocketUrls: number) =>
       serviceToken: env.CAAS_SERVICE_TOKEN,
       logLevel: env.LOG_LEVEL,
       /** Distributed engines, in place of memory. */
-      engines: enginesOf(env),
+      engines: { redisGateway: redisGatewayOf(env) },
       /** Silence after which the socket nodes ping, in milliseconds; told to clients. */
       pingIntervalMs: env.SOCKET_PING_INTERVAL,
       /** How long they wait for the answer, in milliseconds; told to clients. */

@@ -1,4 +1,12 @@
-import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
+import {
+  allOrNone,
+  kafkaOf,
+  kafkaVariables,
+  mongoOf,
+  mongoVariables,
+  redisSocketOf,
+  redisSocketVariables,
+} from '@caas/engines';
 import { tenantLimitCeilings } from '@caas/kit';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
@@ -34,7 +42,9 @@ const schema = z
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-    ...engineVariables,
+    ...kafkaVariables,
+    ...mongoVariables,
+    ...redisSocketVariables,
   })
   .superRefine(allOrNone('KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_SOCKET_URL'))
   .transform((env) => ({
@@ -74,7 +84,7 @@ const schema = z
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
     /** Distributed engines, in place of the embedded files and memory. */
-    engines: enginesOf(env),
+    engines: { kafka: kafkaOf(env), mongo: mongoOf(env), redisSocket: redisSocketOf(env) },
   }));
 
 export type SocketEnvironment = z.output<typeof schema>;
