@@ -101,7 +101,7 @@ export const createSocketNode = async (
   const recentSends = new RecentSends(bounds.maxRecentSends);
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
-  const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
+  const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served. */
   const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts;
   const services: NodeServices = {

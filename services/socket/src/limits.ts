@@ -67,7 +67,7 @@ export interface NodeBounds {
   maxReadsInFlight: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
-  /** Rate refusals, less the frames let through since, after which a connection is closed. */
+  /** Rate refusals of a user, less the frames let through since, from which on each closes its connection. */
   maxRateRefusals: number;
   /** Messages or entries of one reply, bytes of JSON; a page ends at it, with one at least. */
   maxReplyBytes: number;

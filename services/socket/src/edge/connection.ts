@@ -8,7 +8,7 @@ import type { Turn } from '../delivery/turn.ts';
 import type { Limits, NodeBounds } from '../limits.ts';
 import { EncodedEvent, errorJson, errorProto, replyJson, replyProto } from './encode.ts';
 import { binaryFrames, pingFrame, type Subprotocol, textFrames } from './frames.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { Rates } from './rates.ts';
 
 export interface ConnectionContext {
   turn: Turn;
@@ -16,23 +16,6 @@ export interface ConnectionContext {
   clock: Clock;
   origin?: string | undefined;
 }
-
-/** Buckets of a user. */
-export interface Rates {
-  sends: TokenBucket;
-  frames: TokenBucket;
-}
-
-const ratesOf = (limits: Limits): Rates => ({
-  sends: new TokenBucket(limits.sendsPerSecond, limits.sendsBurst),
-  frames: new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute),
-});
-
-/** What is used up stays used up. */
-const adjust = ({ sends, frames }: Rates, limits: Limits): void => {
-  sends.adjust(limits.sendsPerSecond, limits.sendsBurst);
-  frames.adjust(limits.framesPerMinute / 60, limits.framesPerMinute);
-};
 
 let lastConnectionId = 0;
 
@@ -53,7 +36,6 @@ export class Connection {
   /** Commands in work. */
   inFlight = 0;
   malformedFrames = 0;
-  rateRefusals = 0;
   /** Called when a command was answered or the client has taken what was sent: reading may go on. */
   onRelief: () => void = () => undefined;
   /** Users whose presence the client watches. */
@@ -86,7 +68,7 @@ export class Connection {
     this.origin = context.origin;
     this.#context = context;
     this.#heardAtMs = context.clock.now();
-    this.#rates = ratesOf(limits);
+    this.#rates = new Rates(limits);
   }
 
   get limits(): Limits {
@@ -101,13 +83,13 @@ export class Connection {
   /** Goes on with the rates of the user's other or last connection, under the limits of this one's token. */
   shareRates(rates: Rates): void {
     this.#rates = rates;
-    adjust(rates, this.#limits);
+    rates.adjust(this.#limits);
   }
 
   /** Limits that came with a new token; they hold for the user's other connections' rates, too. */
   renewLimits(limits: Limits): void {
     this.#limits = limits;
-    adjust(this.#rates, limits);
+    this.#rates.adjust(limits);
   }
 
   get closed(): boolean {
@@ -182,6 +164,10 @@ export class Connection {
   tick(nowMs: number): void {
     if (this.#closed) return;
     const { bounds } = this.#context;
+    // A clock that was put back must not make silence last, nor what follows from it.
+    this.#heardAtMs = Math.min(this.#heardAtMs, nowMs);
+    this.#pingedAtMs = Math.min(this.#pingedAtMs, nowMs);
+    this.#lossySinceMs = Math.min(this.#lossySinceMs, nowMs);
     if (this.claims.expiresAtMs <= nowMs) {
       this.end('TOKEN_EXPIRED', 'the access token has expired');
       return;

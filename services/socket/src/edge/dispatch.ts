@@ -3,7 +3,8 @@ import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { CommandContext, CommandName, NodeServices, RequestOf } from '../commands/command.ts';
 import { runCommand, verbOf } from '../commands/registry.ts';
 import type { Connection } from './connection.ts';
-import { decodeFrame, RefusedFrame } from './decode.ts';
+import { decodeFrame, idBefore, RefusedFrame } from './decode.ts';
+import type { RateName } from './rates.ts';
 
 /**
  * Runs the frames of one connection. Commands that change something are admitted in the order they came: the next one
@@ -26,6 +27,13 @@ export class Dispatcher {
   /** One frame as it came. Answers it in any case. */
   received(data: Buffer): void {
     const connection = this.#connection;
+    const { rates } = connection;
+    const now = this.#node.clock.now();
+    const untilRead = rates.all.take(now);
+    if (untilRead > 0) {
+      this.#rateLimited(idBefore(data, connection.subprotocol), 'all', untilRead, '');
+      return;
+    }
     let frame: ClientFrame;
     try {
       frame = decodeFrame(data, connection.subprotocol);
@@ -35,15 +43,13 @@ export class Dispatcher {
     }
     const command = frame.command;
     if (!command) return;
-    const wait = (verbOf(command.$case).rate === 'sends' ? connection.rates.sends : connection.rates.frames).take(
-      this.#node.clock.now(),
-    );
+    const wait = rates[verbOf(command.$case).rate].take(now);
     if (wait > 0) {
       this.#rateLimited(frame.id, verbOf(command.$case).rate, wait, frame.traceparent);
       return;
     }
     // One that is let through makes up for one that was not: who goes on at twice the rate is closed in the end.
-    if (connection.rateRefusals > 0) connection.rateRefusals--;
+    if (rates.refusals > 0) rates.refusals--;
     connection.inFlight++;
     if (verbOf(command.$case).concurrent) {
       this.#waitingReads.push(frame);
@@ -142,18 +148,15 @@ export class Dispatcher {
     }
   }
 
-  #rateLimited(id: string, rate: 'sends' | 'frames', retryAfterMs: number, traceparent: string): void {
+  #rateLimited(id: string, rate: RateName, retryAfterMs: number, traceparent: string): void {
     const connection = this.#connection;
     const traceId = traceIdOf(traceparentOr(traceparent === '' ? undefined : traceparent));
-    const details =
-      rate === 'sends'
-        ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
-        : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
+    const details = connection.rates.limitOf(rate);
     connection.refuse(
       id,
       toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId),
     );
-    if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals)
+    if (++connection.rates.refusals >= this.#node.bounds.maxRateRefusals)
       connection.end('RATE_LIMITED', 'frames went on after refusals', traceId);
   }
 }
