@@ -16,6 +16,7 @@ const schemaOf = (minSocketUrls: number) =>
       GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_TOKENS_PER_APP: settings.count({ min: 1 }).default(30_000),
       GATEWAY_TOKEN_FAILURES: settings.count({ min: 1 }).default(60),
+      GATEWAY_INVALID_BODIES: settings.count({ min: 1 }).default(600),
       GATEWAY_REFRESHES_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_REQUESTS_PER_ADDRESS: settings.count({ min: 1 }).default(12_000),
       GATEWAY_RATE_WINDOW: settings.milliseconds({ min: 1000, max: 60 * minute }).default(minute),
@@ -45,6 +46,8 @@ const schemaOf = (minSocketUrls: number) =>
         tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
         /** Token issues of one app and one address that failed for the secret. */
         tokenFailures: env.GATEWAY_TOKEN_FAILURES,
+        /** Request bodies of one address that were not valid. */
+        invalidBodies: env.GATEWAY_INVALID_BODIES,
         /** Refreshes of one address. */
         refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,
         /** Other API requests of one address. */

@@ -444,6 +444,20 @@ describe('the gateway by its settings', () => {
     await g.stop();
   });
 
+  test('bodies that are not valid count against their address, and past the limit nothing is read', async () => {
+    const rates = { ...gatewayConfig(env).rates, invalidBodies: 2 };
+    const g = await start({ config: { rates } });
+    try {
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: { nonsense: 1 } }), 'INVALID_ARGUMENT');
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: '{' }), 'PAYLOAD_NOT_JSON');
+      const third = await g.call('POST', '/api/v1/auth/sdk/token', { json: { nonsense: 1 } });
+      expectProblem(third, 'RATE_LIMITED');
+      expect(third.body.details).toMatchObject({ limit: 'gateway.invalidBodies', value: '2' });
+    } finally {
+      await g.stop();
+    }
+  });
+
   test('an app id without its secret uses up nothing of the app; failures are counted for their address', async () => {
     const rates = { ...gatewayConfig(env).rates, tokensPerApp: 2, tokenFailures: 3 };
     const g = await start({ config: { rates } });
