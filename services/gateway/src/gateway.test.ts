@@ -365,6 +365,16 @@ describe('the gateway', () => {
       expect(garbage).toMatch(/^HTTP\/1\.1 400 /);
       expect(JSON.parse(garbage.split('\r\n\r\n')[1] ?? '')).toMatchObject({ reason: 'MALFORMED_FRAME', status: 400 });
       expect(await said(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
+      for (const [text, status, reason] of [
+        ['GET /health/live HTTP/1.1\r\n\r\n', 400, 'MALFORMED_FRAME'],
+        ['GET /health/live HTTP/1.1\r\nhost: x\r\nexpect: foo\r\n\r\n', 417, 'INVALID_ARGUMENT'],
+        ['CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n', 405, 'METHOD_NOT_ALLOWED'],
+      ] as const) {
+        const answer = await said(text);
+        expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+        const problem = JSON.parse(answer.split('\r\n\r\n')[1] ?? '');
+        expect(problem).toMatchObject({ reason, status, trace_id: expect.stringMatching(/^[0-9a-f]{32}$/) });
+      }
     });
   });
 

@@ -16,6 +16,7 @@ import { Ephemeral } from './delivery/presence.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
+import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
@@ -101,9 +102,10 @@ export const createSocketNode = async (
   const recentSends = new RecentSends(bounds.maxRecentSends);
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
+  const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served. */
-  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts;
+  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts && !faults.damaged;
   const services: NodeServices = {
     nodeId,
     store,
@@ -117,6 +119,7 @@ export const createSocketNode = async (
     bounds,
     clock,
     logger,
+    faults,
     hashKey: config.hashKey,
   };
   const edge = new Edge(services, turn, {

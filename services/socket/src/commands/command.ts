@@ -9,6 +9,7 @@ import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
 import type { RecentSends } from '../delivery/recent-sends.ts';
 import type { Connection } from '../edge/connection.ts';
+import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { NodeBounds } from '../limits.ts';
 
@@ -26,6 +27,7 @@ export interface NodeServices {
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly faults: FaultLog;
   /** Key of content hashes, the same on every node. */
   readonly hashKey: string;
 }

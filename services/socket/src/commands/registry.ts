@@ -47,7 +47,10 @@ const history = <N extends CommandName>(run: Command<N>): Verb<N> =>
       return await run(context, request);
     } catch (error) {
       if (!(error instanceof CaasError) || error.reason !== 'UNAVAILABLE') throw error;
-      return fail('HISTORY_UNAVAILABLE', 'the message store does not answer', { cause: error });
+      return fail('HISTORY_UNAVAILABLE', 'the message store does not answer', {
+        cause: error,
+        ...(!error.retryable && { retryable: false as const }),
+      });
     }
   });
 const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'sends', concurrent: false });

@@ -124,9 +124,7 @@ export class Dispatcher {
   }
 
   #failed(frame: ClientFrame, error: CaasError, traceId: string): void {
-    if (error.reason === 'INTERNAL') {
-      this.#node.logger.error({ err: error.cause ?? error, traceId, command: frame.command?.$case }, 'command failed');
-    }
+    this.#node.faults.heard(error, 'command failed', { traceId, command: frame.command?.$case });
     this.#connection.refuse(frame.id, toWireError(error, traceId));
   }
 

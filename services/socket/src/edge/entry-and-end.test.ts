@@ -187,6 +187,7 @@ describe('commands in work', () => {
       bounds: { ...defaultBounds, drainMs: 1_000 },
       clock: { now: () => nowMs },
       logger: quiet,
+      faults: { heard: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
