@@ -16,6 +16,7 @@ import { Ephemeral } from './delivery/presence.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
+import { UserConnections } from './delivery/user-connections.ts';
 import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
 import { Edge } from './edge/server.ts';
@@ -93,6 +94,7 @@ export const createSocketNode = async (
   const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
+  directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
   const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
     nodeId,
@@ -104,8 +106,9 @@ export const createSocketNode = async (
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  /** Whether clients who come here now would be served. */
-  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts && !faults.damaged;
+  /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
+  const ready = (): boolean => gate.following && messages.logAccepts;
+  const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
   const services: NodeServices = {
     nodeId,
     store,
@@ -125,7 +128,7 @@ export const createSocketNode = async (
   const edge = new Edge(services, turn, {
     host: config.host,
     port: config.port,
-    ready,
+    health: { ready, degraded },
   });
   const grpc = await createGrpcServer({
     name: nodeId,

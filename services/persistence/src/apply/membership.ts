@@ -15,7 +15,7 @@ export const join = (draft: Draft, userId: string, role: Role, { position, accep
     draft.touch(member);
     return;
   }
-  const { tenantId, conversationId, historyForNewMembers, lastSeq } = draft.conversation;
+  const { tenantId, conversationId, historyForNewMembers, lastSeq, lastPosition } = draft.conversation;
   const document = member?.document ?? emptyParticipant(tenantId, conversationId, userId);
   draft.setMembership(
     {
@@ -25,6 +25,7 @@ export const join = (draft: Draft, userId: string, role: Role, { position, accep
       joinedAtMs: acceptedAtMs,
       leftAtMs: 0,
       visibleFromSeq: historyForNewMembers ? 1 : lastSeq + 1,
+      visibleFromPosition: historyForNewMembers ? 0 : lastPosition + 1,
       // What was said before one came is history, not unread.
       deliveredSeq: Math.max(document.deliveredSeq, lastSeq),
       readSeq: Math.max(document.readSeq, lastSeq),

@@ -54,7 +54,7 @@ export class LogTail {
   }
 
   rejected(event: MessageRejected): void {
-    this.#recentSends.forget(event.messageId);
+    this.#recentSends.forget(event.messageId, event.position);
     const name = `${event.messageId}:${event.position}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);
@@ -85,7 +85,9 @@ export class LogTail {
 
   #membership(event: ConversationUpdated, record: LogRecord): void {
     const { tenantId, conversationId } = event;
-    const local = affectedUsers(event).filter((userId) => this.#directory.user(tenantId, userId));
+    const affected = affectedUsers(event);
+    for (const userId of affected) this.#directory.membershipChanges(tenantId, userId, conversationId);
+    const local = affected.filter((userId) => this.#directory.user(tenantId, userId));
     if (local.length === 0) return;
     this.#commits
       .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)

@@ -35,7 +35,7 @@ const open = async (bounds: Partial<NodeBounds> = {}) => {
   const edge = new Edge(node as unknown as NodeServices, new Turn(), {
     host: '127.0.0.1',
     port: 0,
-    ready: () => true,
+    health: { ready: () => true, degraded: () => [] },
   });
   const { port } = await edge.listen();
   stopping.add(() => edge.close());
@@ -149,7 +149,7 @@ describe('faults of an engine', () => {
       cause: new CaasError('UNAVAILABLE', 'y', { details: { engine: 'SQLITE_CORRUPT' }, retryable: false }),
     });
 
-  test('are told as errors, once in a while, and make the node not ready while its data is damaged', () => {
+  test('are told as errors, once in a while, and known as damage for a while', () => {
     const { faults, lines, advance } = open();
     for (let i = 0; i < 100; i++) faults.heard(corrupt(), 'command failed', { traceId: 't' });
     expect(lines).toEqual([expect.objectContaining({ engine: 'SQLITE_CORRUPT', traceId: 't', untold: 0 })]);
@@ -160,7 +160,7 @@ describe('faults of an engine', () => {
     expect(lines[1]).toMatchObject({ untold: 99 });
   });
 
-  test('that pass leave it ready, and refusals of clients are told nobody', () => {
+  test('that pass are no damage, and refusals of clients are told nobody', () => {
     const { faults, lines } = open();
     faults.heard(new CaasError('UNAVAILABLE', 'y', { details: { engine: 'SQLITE_FULL' } }), 'command failed', {});
     faults.heard(new CaasError('INVALID_ARGUMENT', 'y'), 'command failed', {});

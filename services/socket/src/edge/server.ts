@@ -1,9 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CaasError, fail, toCaasError, traceIdOf } from '@caas/kit';
 import { createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
-import { problemOf } from '@caas/kit/problem';
 import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
@@ -11,6 +10,7 @@ import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { Subprotocol } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
+import { answerHttp, type Health } from './http.ts';
 import { NodeWebSocket } from './node-web-socket.ts';
 import { refuseEntry, refuseFaultyHandshakes } from './refuse-entry.ts';
 import { UnfinishedSockets } from './unfinished-sockets.ts';
@@ -19,8 +19,7 @@ export interface EdgeOptions {
   host: string;
   /** 0: any free one. */
   port: number;
-  /** False makes `/health/ready` answer 503. */
-  ready: () => boolean;
+  health: Health;
 }
 
 /** How often connections are looked after (pings, expiry, slow readers), ms. */
@@ -64,7 +63,10 @@ export class Edge {
     this.#unfinished = new UnfinishedSockets(node.bounds.maxUnfinishedPerAddress);
     this.#http = createHttpEdge(
       { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
-      (request, response) => this.#answer(request, response),
+      (request, response) => {
+        this.#unfinished.finished(request.socket);
+        answerHttp(request, response, this.#health);
+      },
     );
     this.#http.on('connection', (socket: Socket) => {
       if (!this.#unfinished.opened(socket)) socket.destroy();
@@ -72,6 +74,11 @@ export class Edge {
     this.#http.maxConnections = node.bounds.maxConnections + maxPlainSockets;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
+
+  readonly #health: Health = {
+    ready: () => this.#options.health.ready() && !this.#draining,
+    degraded: () => this.#options.health.degraded(),
+  };
 
   get connectionCount(): number {
     return this.#connections.size;
@@ -143,23 +150,6 @@ export class Edge {
       if (connection.ws.isPaused) connection.onRelief();
     }
     this.#turn.flush();
-  }
-
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    this.#unfinished.finished(request.socket);
-    const live = request.url === '/health/live';
-    const ready = request.url === '/health/ready';
-    if (live || ready) {
-      const ok = live || (this.#options.ready() && !this.#draining);
-      response
-        .writeHead(ok ? 200 : 503, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
-      return;
-    }
-    const traceparent = traceparentIn(request);
-    const refusal = new CaasError('NOT_FOUND', 'this is a WebSocket endpoint');
-    const { status, headers, body } = problemOf(refusal, traceIdOf(traceparent));
-    response.writeHead(status, { ...headers, traceparent }).end(body);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -3,6 +3,7 @@ import { type MessageContent, ParticipantState, type PlainContent } from '@caas/
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { Conversation, Head, Message, Participant, User } from '@caas/proto/caas/socket/v1/resources';
+import { decidedPositionOf } from './decided.ts';
 
 /** Documents and events as clients see them. */
 
@@ -66,7 +67,12 @@ export const headView = (doc: ConversationDocument, prevHeadRev = 0): Head => ({
   lastSeq: doc.lastSeq,
   lastPosition: doc.lastPosition,
   digest: doc.digest,
+  decidedPosition: pastLast(doc.lastPosition, decidedPositionOf(doc.lastPosition, doc.offsets)),
 });
+
+/** Decided positions are told where they say more than the last message's does. */
+export const pastLast = (lastPosition: number, decidedPosition: number): number =>
+  decidedPosition > lastPosition ? decidedPosition : 0;
 
 export const conversationView = (doc: ConversationDocument): Conversation => ({
   conversationId: doc.conversationId,

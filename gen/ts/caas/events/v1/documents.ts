@@ -201,6 +201,8 @@ export interface ParticipantDocument {
   membershipPosition: number;
   /** Role before the uncommitted changes of membership, if there are such. */
   wasRole: Role;
+  /** Least log position of a send that is delivered to the user; 0: any. What visible_from_seq is to committed messages. */
+  visibleFromPosition: number;
 }
 
 /** A message hidden for one user. */
@@ -1696,6 +1698,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     epoch: 0,
     membershipPosition: 0,
     wasRole: 0,
+    visibleFromPosition: 0,
   };
 }
 
@@ -1748,6 +1751,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.wasRole !== 0) {
       writer.uint32(128).int32(message.wasRole);
+    }
+    if (message.visibleFromPosition !== 0) {
+      writer.uint32(136).int64(message.visibleFromPosition);
     }
     return writer;
   },
@@ -1893,6 +1899,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.wasRole = reader.int32() as any;
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.visibleFromPosition = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1971,6 +1985,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.was_role)
         ? roleFromJSON(object.was_role)
         : 0,
+      visibleFromPosition: isSet(object.visibleFromPosition)
+        ? globalThis.Number(object.visibleFromPosition)
+        : isSet(object.visible_from_position)
+        ? globalThis.Number(object.visible_from_position)
+        : 0,
     };
   },
 
@@ -2024,6 +2043,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.wasRole !== 0) {
       obj.wasRole = roleToJSON(message.wasRole);
     }
+    if (message.visibleFromPosition !== 0) {
+      obj.visibleFromPosition = Math.round(message.visibleFromPosition);
+    }
     return obj;
   },
 
@@ -2048,6 +2070,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.epoch = object.epoch ?? 0;
     message.membershipPosition = object.membershipPosition ?? 0;
     message.wasRole = object.wasRole ?? 0;
+    message.visibleFromPosition = object.visibleFromPosition ?? 0;
     return message;
   },
 };
