@@ -19,6 +19,7 @@ import { Turn } from './delivery/turn.ts';
 import { UserConnections } from './delivery/user-connections.ts';
 import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
+import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
@@ -119,6 +120,7 @@ export const createSocketNode = async (
     ephemeral,
     recentSends,
     gate,
+    reads: new ReadBudget(bounds),
     bounds,
     clock,
     logger,

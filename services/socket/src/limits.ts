@@ -59,12 +59,23 @@ export interface NodeBounds {
   maxFragments: number;
   /** Bytes waiting to be written to one connection before its events are dropped and it is told `limited`. */
   maxQueuedBytes: number;
-  /** How long a connection may stay over its queue bound before it is closed as SLOW_CONSUMER, ms. */
+  /**
+   * How long a connection may stay over its queue bound, or take nothing of an answer to a read, before it is closed as
+   * SLOW_CONSUMER, ms.
+   */
   slowConsumerMs: number;
   /** Commands of one connection in work; reading pauses at it. */
   maxCommandsInFlight: number;
   /** Reads of one connection in work; others wait, also while more than `maxQueuedBytes` wait for the client. */
   maxReadsInFlight: number;
+  /** Bytes of answers to reads, under way or not taken by the client, of one connection; further reads wait. */
+  maxConnectionReadBytes: number;
+  /** The same of all connections of a user. */
+  maxUserReadBytes: number;
+  /** The same of all connections of the node. */
+  maxReadBytes: number;
+  /** What takes the place of `slowConsumerMs` for answers not taken while others' reads wait for the node's bytes, ms. */
+  pressedConsumerMs: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
   /** Rate refusals of a user, less the frames let through since, from which on each closes its connection. */
@@ -102,6 +113,10 @@ export const defaultBounds: Readonly<NodeBounds> = {
   slowConsumerMs: 15_000,
   maxCommandsInFlight: 64,
   maxReadsInFlight: 8,
+  maxConnectionReadBytes: 2 * 1024 * 1024,
+  maxUserReadBytes: 8 * 1024 * 1024,
+  maxReadBytes: 64 * 1024 * 1024,
+  pressedConsumerMs: 3_000,
   maxMalformedFrames: 5,
   maxRateRefusals: 200,
   maxReplyBytes: 1024 * 1024,

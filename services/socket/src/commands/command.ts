@@ -11,6 +11,7 @@ import type { RecentSends } from '../delivery/recent-sends.ts';
 import type { Connection } from '../edge/connection.ts';
 import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
+import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
 
 /** What commands work with. */
@@ -24,6 +25,7 @@ export interface NodeServices {
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
   readonly gate: Gate;
+  readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;
   readonly logger: Logger;

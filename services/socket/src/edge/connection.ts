@@ -9,12 +9,15 @@ import type { Limits, NodeBounds } from '../limits.ts';
 import { EncodedEvent, errorJson, errorProto, replyJson, replyProto } from './encode.ts';
 import { binaryFrames, pingFrame, type Subprotocol, textFrames } from './frames.ts';
 import { Rates } from './rates.ts';
+import type { Hold } from './read-budget.ts';
 
 export interface ConnectionContext {
   turn: Turn;
   bounds: Readonly<NodeBounds>;
   clock: Clock;
   origin?: string | undefined;
+  /** True while reads of others wait for the node's memory. */
+  pressed?: () => boolean;
 }
 
 let lastConnectionId = 0;
@@ -49,6 +52,11 @@ export class Connection {
   #welcomed = false;
   /** Since when events are dropped because the client does not read; 0: they are not. */
   #lossySinceMs = 0;
+  /** What is set aside for answers the client has not taken; since when it has taken none of them. */
+  readonly #untaken = new Set<Hold>();
+  #untakenSinceMs = 0;
+  /** Those of `#untaken` that are in the queue. */
+  #queuedHolds: Hold[] = [];
   #heardAtMs: number;
   #pingedAtMs = 0;
 
@@ -101,10 +109,21 @@ export class Connection {
     return this.#queuedBytes + this.#socket.writableLength;
   }
 
-  reply(id: string, reply: Reply): void {
-    this.#enqueue(
-      this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]),
-    );
+  /** Answers a command; what was set aside for the answer is released when the client has taken it. */
+  reply(id: string, reply: Reply, hold?: Hold): void {
+    if (this.#closed) {
+      hold?.release();
+      return;
+    }
+    const frames =
+      this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]);
+    if (hold) {
+      hold.settle(frames.length);
+      if (this.#untaken.size === 0) this.#untakenSinceMs = this.#context.clock.now();
+      this.#untaken.add(hold);
+      this.#queuedHolds.push(hold);
+    }
+    this.#enqueue(frames);
   }
 
   /** Answers a command with its refusal; with an empty id it is about the connection. */
@@ -146,12 +165,34 @@ export class Connection {
     this.#queuedBytes = 0;
     // Nothing may follow a close frame, the answer to the peer's included.
     if (this.ws.readyState !== this.ws.OPEN) return;
+    if (this.#queuedHolds.length > 0) {
+      this.#writeHeld(queue, this.#queuedHolds);
+      return;
+    }
     if (queue.length === 1) {
       this.#socket.write(queue[0]);
       return;
     }
     // Copied together: for what a turn queues that is cheaper than one system call with many pieces.
     this.#socket.write(Buffer.concat(queue));
+  }
+
+  /** Long answers are not copied: one write of all pieces, after which what was set aside for them is released. */
+  #writeHeld(queue: readonly Buffer[], holds: readonly Hold[]): void {
+    this.#queuedHolds = [];
+    this.#socket.cork();
+    for (const [i, frames] of queue.entries())
+      if (i < queue.length - 1) this.#socket.write(frames);
+      else this.#socket.write(frames, () => this.#taken(holds));
+    this.#socket.uncork();
+  }
+
+  #taken(holds: Iterable<Hold>): void {
+    this.#untakenSinceMs = this.#context.clock.now();
+    for (const hold of holds) {
+      this.#untaken.delete(hold);
+      hold.release();
+    }
   }
 
   /** Anything came in: the client lives. */
@@ -170,6 +211,12 @@ export class Connection {
     this.#lossySinceMs = Math.min(this.#lossySinceMs, nowMs);
     if (this.claims.expiresAtMs <= nowMs) {
       this.end('TOKEN_EXPIRED', 'the access token has expired');
+      return;
+    }
+    this.#untakenSinceMs = Math.min(this.#untakenSinceMs, nowMs);
+    const patienceMs = this.#context.pressed?.() ? bounds.pressedConsumerMs : bounds.slowConsumerMs;
+    if (this.#untaken.size > 0 && nowMs - this.#untakenSinceMs >= patienceMs) {
+      this.end('SLOW_CONSUMER', 'the connection did not read what it had asked for');
       return;
     }
     if (this.#lossySinceMs !== 0) {
@@ -204,6 +251,8 @@ export class Connection {
   /** The socket is gone. */
   dropped(): void {
     this.#closed = true;
+    this.#taken([...this.#untaken]);
+    this.#queuedHolds = [];
     this.#queue = [];
     this.#queuedBytes = 0;
   }

@@ -5,6 +5,7 @@ import { runCommand, verbOf } from '../commands/registry.ts';
 import type { Connection } from './connection.ts';
 import { decodeFrame, idBefore, RefusedFrame } from './decode.ts';
 import type { RateName } from './rates.ts';
+import type { Hold, Reader } from './read-budget.ts';
 
 /**
  * Runs the frames of one connection. Commands that change something are admitted in the order they came: the next one
@@ -18,10 +19,13 @@ export class Dispatcher {
   /** Reads that wait for others to end, or for the client to take what it has asked for before. */
   readonly #waitingReads: ClientFrame[] = [];
   #reads = 0;
+  readonly #reader: Reader;
 
   constructor(node: NodeServices, connection: Connection) {
     this.#node = node;
     this.#connection = connection;
+    const { tenantId, userId } = connection.claims;
+    this.#reader = { user: `${tenantId}\0${userId}`, heldBytes: 0, wake: () => this.goOn() };
   }
 
   /** One frame as it came. Answers it in any case. */
@@ -60,22 +64,21 @@ export class Dispatcher {
 
   /** Begins reads that waited, as far as the bounds allow. */
   goOn(): void {
-    const { maxReadsInFlight, maxQueuedBytes } = this.#node.bounds;
-    while (
-      this.#waitingReads.length > 0 &&
-      this.#reads < maxReadsInFlight &&
-      this.#connection.backlogBytes <= maxQueuedBytes &&
-      !this.#connection.closed
-    ) {
+    const { maxReadsInFlight, maxQueuedBytes, maxReplyBytes } = this.#node.bounds;
+    for (;;) {
+      const frame = this.#waitingReads[0];
+      const { closed, backlogBytes } = this.#connection;
+      if (!frame || this.#reads >= maxReadsInFlight || backlogBytes > maxQueuedBytes || closed) return;
+      const { longReply } = verbOf(frame.command?.$case as CommandName);
+      const hold = longReply ? this.#node.reads.take(this.#reader, maxReplyBytes) : undefined;
+      if (longReply && !hold) return;
+      this.#waitingReads.shift();
       this.#reads++;
-      this.#run(
-        this.#waitingReads.shift() as ClientFrame,
-        () => undefined,
-        () => {
-          this.#reads--;
-          this.goOn();
-        },
-      );
+      const ended = (): void => {
+        this.#reads--;
+        this.goOn();
+      };
+      this.#run(frame, () => undefined, ended, hold);
     }
   }
 
@@ -100,7 +103,7 @@ export class Dispatcher {
     this.#waitingReads.length = 0;
   }
 
-  #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted): void {
+  #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted, hold?: Hold): void {
     const connection = this.#connection;
     const command = frame.command as NonNullable<ClientFrame['command']>;
     const traceparent = traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent);
@@ -113,8 +116,11 @@ export class Dispatcher {
     };
     runCommand(context, command.$case as CommandName, command.value as RequestOf<CommandName>)
       .then(
-        (result) => connection.reply(frame.id, { result }),
-        (thrown: unknown) => this.#failed(frame, toCaasError(thrown), context.traceId),
+        (result) => connection.reply(frame.id, { result }, hold),
+        (thrown: unknown) => {
+          hold?.release();
+          this.#failed(frame, toCaasError(thrown), context.traceId);
+        },
       )
       .finally(() => {
         connection.inFlight--;

@@ -352,15 +352,18 @@ test('no setting raises a text over what the contract lets through', () => {
 class StillSocket extends EventEmitter {
   writableLength = 0;
   written: Buffer[] = [];
-  write(data: Buffer): boolean {
+  #taken: (() => void)[] = [];
+  write(data: Buffer, taken?: () => void): boolean {
     this.written.push(data);
     this.writableLength += data.length;
+    if (taken) this.#taken.push(taken);
     return false;
   }
   cork(): void {}
   uncork(): void {}
   read(): void {
     this.writableLength = 0;
+    for (const taken of this.#taken.splice(0)) taken();
   }
 }
 
@@ -459,6 +462,55 @@ describe('a connection whose client does not read', () => {
     }
     expect(ws.closedWith).toEqual([ruleOf('SLOW_CONSUMER').close, 'SLOW_CONSUMER']);
     expect(texts()).toMatch(/"reason":"ERROR_REASON_SLOW_CONSUMER".*"traceId":"[0-9a-f]{32}"/);
+  });
+
+  const held = () => {
+    const seen = { bytes: 10_000_000, released: 0 };
+    return {
+      seen,
+      hold: {
+        settle: (bytes: number) => {
+          seen.bytes = bytes;
+        },
+        release: () => seen.released++,
+      },
+    };
+  };
+  const answer: Reply = { result: { $case: 'done', value: { traceId: 'x'.repeat(100_000) } } };
+
+  test('is closed as SLOW_CONSUMER when it does not take what it has asked for', () => {
+    const { connection, welcome, ws, tick, seen, hold } = { ...open(), ...held() };
+    welcome();
+    connection.reply('1', answer, hold);
+    connection.flush();
+    expect(seen.bytes).toBeLessThan(101_000);
+    for (let ms = 0; ms < defaultBounds.slowConsumerMs; ms += 1_000) {
+      expect(ws.closedWith).toBeUndefined();
+      connection.heard();
+      tick(1_000);
+    }
+    expect(ws.closedWith).toEqual([4408, 'SLOW_CONSUMER']);
+    expect(seen.released).toBe(0);
+    connection.dropped();
+    expect(seen.released).toBe(1);
+  });
+
+  test('releases what is set aside for an answer when the client has taken it, and none was closed for it', () => {
+    const { connection, welcome, ws, socket, tick, seen, hold } = { ...open(), ...held() };
+    welcome();
+    connection.reply('1', answer, hold);
+    connection.flush();
+    tick(defaultBounds.slowConsumerMs - 1_000);
+    expect(seen.released).toBe(0);
+    socket.read();
+    expect(seen.released).toBe(1);
+    connection.heard();
+    tick(2_000);
+    expect(ws.closedWith).toBeUndefined();
+    connection.dropped();
+    const late = held();
+    connection.reply('2', answer, late.hold);
+    expect(late.seen.released).toBe(1);
   });
 
   test('is pinged and closed in time when the clock is put back', () => {

@@ -12,6 +12,7 @@ import { defaultBounds, defaultLimits, type Limits, limitsOf } from '../limits.t
 import type { Connection } from './connection.ts';
 import { type AuthClients, Gate, type Verified } from './gate.ts';
 import { Rates } from './rates.ts';
+import { ReadBudget } from './read-budget.ts';
 import { Edge } from './server.ts';
 
 const quiet = { debug: () => undefined, warn: () => undefined, info: () => undefined, error: () => undefined } as never;
@@ -194,6 +195,7 @@ describe('commands in work', () => {
       },
       logger: quiet,
       faults: { heard: () => undefined },
+      reads: new ReadBudget(defaultBounds),
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },

@@ -16,6 +16,7 @@ describe('frames past all rates', () => {
       subprotocol: 'caas.v1.json',
       limits: defaultLimits,
       rates,
+      claims: { tenantId: 't', userId: 'u' },
       malformedFrames: 0,
       inFlight: 0,
       refuse: (id: string, { reason }: { reason: number }) => refused.push({ id, reason }),

@@ -194,6 +194,7 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
+        pressed: () => this.#node.reads.pressed,
       });
       await this.#open(connection, ws, socket, checks);
     } catch (thrown) {
