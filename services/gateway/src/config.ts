@@ -25,7 +25,9 @@ const schemaOf = (minSocketUrls: number) =>
       SOCKET_PONG_TIMEOUT: settings.milliseconds({ min: 500, max: day }).default(8_000),
       CAAS_SERVICE_TOKEN: settings.token().optional(),
       LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-      socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
+      socketUrls: z
+        .record(z.string(), settings.url('ws', 'wss'))
+        .refine((urls) => Object.keys(urls).length >= minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
     })
     .transform((env) => ({
       /** Address HTTP listens on. */
@@ -65,20 +67,22 @@ const schemaOf = (minSocketUrls: number) =>
       /** How long they wait for the answer, in milliseconds; told to clients. */
       pongTimeoutMs: env.SOCKET_PONG_TIMEOUT,
       /** Where users connect, in the order of SOCKET_SERVICE_1_URL, SOCKET_SERVICE_2_URL, … */
-      socketUrls: env.socketUrls,
+      socketUrls: Object.values(env.socketUrls),
     }));
 
 export type GatewayConfig = z.output<ReturnType<typeof schemaOf>>;
 
-/** URLs of the socket nodes: any number of them, ordered by theirs. */
-const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): string[] =>
-  Object.entries(env)
-    .flatMap(([key, url]) => {
-      const [, number] = /^SOCKET_SERVICE_(\d{1,6})_URL$/.exec(key) ?? [];
-      return number !== undefined && url ? [{ number: Number(number), url }] : [];
-    })
-    .toSorted((a, b) => a.number - b.number)
-    .map(({ url }) => url);
+/** URLs of the socket nodes by their variables: any number of them, ordered by theirs. */
+const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env)
+      .flatMap(([variable, url]) => {
+        const [, number] = /^SOCKET_SERVICE_(\d{1,6})_URL$/.exec(variable) ?? [];
+        return number !== undefined && url ? [{ variable, number: Number(number), url }] : [];
+      })
+      .toSorted((a, b) => a.number - b.number)
+      .map(({ variable, url }) => [variable, url]),
+  );
 
 export interface GatewayConfigOptions {
   /** URLs the environment has to name at least: none where nodes of the same process can be told instead. Default 1. */

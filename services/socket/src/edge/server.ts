@@ -242,6 +242,11 @@ export class Edge {
         ws.pause();
     });
     ws.on('pong', () => connection.heard());
+    ws.on('ping', () => {
+      connection.heard();
+      // Each is answered: who does not read the answers is not read either.
+      if (connection.backlogBytes > this.#node.bounds.maxQueuedBytes) ws.pause();
+    });
     ws.on('close', () => {
       connection.dropped();
       this.#left(connection);
