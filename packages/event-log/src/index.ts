@@ -1,3 +1,4 @@
+export * from './events.ts';
 export { murmur2, partitionAmong, partitionOf } from './partition.ts';
 export type * from './port.ts';
 export { maxGenerations, offsetsPerGeneration, positionOf } from './position.ts';

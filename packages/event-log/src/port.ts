@@ -77,9 +77,21 @@ export interface GroupOptions {
   gather?: { topics: readonly TopicName[]; ms: number };
 }
 
+/** Where a group stands in a partition. */
+export interface GroupOffset {
+  topic: TopicName;
+  partition: number;
+  /** Everything below has been committed by the group, or is before where it started. */
+  next: number;
+}
+
 export interface ShardHandler {
-  /** A member now owns the shard. Batches follow only after this resolves; when it rejects it is called again. */
-  assigned(shard: number): Promise<void>;
+  /**
+   * A member now owns the shard; `offsets` says, for each of its partitions, with which record its batches begin. Batches
+   * follow only after this resolves; when it rejects it is called again. It may take its time, to bring up to date what the
+   * batches build on: `signal` fires when the shard is taken away meanwhile or the subscription is closed.
+   */
+  assigned(shard: number, offsets: readonly GroupOffset[], signal: AbortSignal): Promise<void>;
   /**
    * Records of one shard, in order within each partition, interleaved over its partitions. Resolving commits them.
    * Rejecting makes the log deliver the same records again after a backoff (100 ms doubling to 5 s).

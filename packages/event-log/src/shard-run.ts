@@ -43,6 +43,7 @@ export class ShardRun {
   /** Rung when there are records, and at the stop. */
   readonly #bell = new Bell();
   #batch: AbortController | undefined;
+  readonly #assigning = new AbortController();
   #stopping = false;
   #void = false;
   /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
@@ -61,6 +62,7 @@ export class ShardRun {
   async stop(how: 'drain' | 'revoke'): Promise<void> {
     const { slots, handler, shard, closeGraceMs, report } = this.#deps;
     this.#stopping = true;
+    this.#assigning.abort();
     if (how === 'revoke') this.#lose();
     this.#bell.ring();
     const ended = await settledWithin(this.#done, closeGraceMs);
@@ -79,8 +81,11 @@ export class ShardRun {
   }
 
   async #run(): Promise<void> {
-    const { handler, shard } = this.#deps;
-    await this.#untilDone('assigned', () => handler.assigned(shard));
+    const { handler, shard, slots, position } = this.#deps;
+    await this.#untilDone('assigned', () => {
+      const offsets = slots.map((slot) => ({ topic: slot.topic, partition: slot.partition, next: position(slot) }));
+      return handler.assigned(shard, offsets, this.#assigning.signal);
+    });
     let turnAtMs = performance.now();
     let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
@@ -169,7 +174,8 @@ export class ShardRun {
       return true;
     } catch (thrown) {
       // What fails because its shard was taken away is no fault.
-      if (!this.#void || doing === 'revoked') this.#deps.report(thrown, doing);
+      const ended = this.#void || (doing === 'assigned' && this.#stopping);
+      if (!ended || doing === 'revoked') this.#deps.report(thrown, doing);
       return false;
     }
   }

@@ -75,6 +75,10 @@ export interface SocketStats {
   repairs: number;
   /** Envelopes to other nodes that could not be handed over. */
   lostEnvelopes: number;
+  /** Bytes that wait for clients to take them. */
+  backlogBytes: number;
+  /** Connections the node has ended, by reason. */
+  ended: Readonly<Record<string, number>>;
 }
 
 /** Builds a socket node from its ports and begins to listen; `run` lives until the signal, then drains. */
@@ -190,6 +194,8 @@ export const createSocketNode = async (
       recentSends: recentSends.size,
       repairs: heads.repairs,
       lostEnvelopes: link.lost,
+      backlogBytes: edge.backlogBytes,
+      ended: edge.ended,
     }),
   };
 };

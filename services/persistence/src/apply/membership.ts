@@ -26,9 +26,10 @@ export const join = (draft: Draft, userId: string, role: Role, { position, accep
       leftAtMs: 0,
       visibleFromSeq: historyForNewMembers ? 1 : lastSeq + 1,
       visibleFromPosition: historyForNewMembers ? 0 : lastPosition + 1,
-      // What was said before one came is history, not unread.
-      deliveredSeq: Math.max(document.deliveredSeq, lastSeq),
-      readSeq: Math.max(document.readSeq, lastSeq),
+      // What was said before one came is history, not unread. Not what the document says: an attempt that never committed may
+      // have written it, when more had been said.
+      deliveredSeq: lastSeq,
+      readSeq: lastSeq,
     },
     position,
   );

@@ -1,12 +1,11 @@
-import { Topic } from '@caas/event-log';
+import { isPartitionOf, Topic } from '@caas/event-log';
 import type { Clock, Logger } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, type MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Head } from '@caas/proto/caas/socket/v1/resources';
 import type { NodeBounds } from '../limits.ts';
-import { created } from '../model/created.ts';
 import { decidedPositionOf } from '../model/decided.ts';
 import { conversationView, headView, messageView, participantView, pastLast } from '../model/views.ts';
 import { pause } from '../pause.ts';
@@ -19,8 +18,11 @@ import type { Turn } from './turn.ts';
 const activeMs = 60_000;
 const conversationsPerCall = 500;
 const participantsPerCall = 500;
-/** Topic whose records change who is in and in which role, as `applied` names its partitions. */
-const membershipTopic = `${Topic.conversationUpdated}-`;
+/**
+ * Members on this node up to which others are told how far each has read. Past it every message would cost as many receipts
+ * as there are members, each told to all of them.
+ */
+export const maxMembersToldReceipts = 1_000;
 
 /**
  * The sure path: tells members where their conversations stand. Notices of the persistence workers do it at once; what
@@ -252,12 +254,13 @@ const headOf = (notice: HeadNotice, prevHeadRev: number): Head => {
 };
 
 /**
- * In channels comings, goings and roles are told to all; how far each of many readers has read is not. A commit without
- * a change of the conversation has receipts and mutes alone.
+ * In channels and among many, comings, goings and roles are told to all; how far each of many readers has read is not. A
+ * commit without a change of the conversation has receipts and mutes alone.
  */
 const concernsOthers = (conversation: LocalConversation, applied: Readonly<Record<string, number>>): boolean =>
-  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL ||
-  Object.keys(applied).some((partition) => partition.startsWith(membershipTopic));
+  (conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL &&
+    conversation.members.size <= maxMembersToldReceipts) ||
+  Object.keys(applied).some((partition) => isPartitionOf(Topic.conversationUpdated, partition));
 
 /** Members here who joined without the history the message is in; undefined when all may read it. */
 const notReading = (conversation: LocalConversation, seq: number): ReadonlySet<string> | undefined => {

@@ -1,10 +1,9 @@
 import { type Clock, fail, type Logger } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, isActive, type MessageStore } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
-import { created } from '../model/created.ts';
 import { decidedPositionOf } from '../model/decided.ts';
-import { conversationView, isActive, participantView } from '../model/views.ts';
+import { conversationView, participantView } from '../model/views.ts';
 import { type KeptMembership, KeptMemberships } from './kept-memberships.ts';
 import { KeptRates } from './kept-rates.ts';
 import { LocalConversation, type LocalMember, LocalUser, type Membership } from './local.ts';

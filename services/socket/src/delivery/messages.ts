@@ -1,11 +1,10 @@
-import { type EventLog, type LogPosition, positionOf, Topic } from '@caas/event-log';
+import { type EventLog, type LogPosition, positionOf, recordOf, Topic } from '@caas/event-log';
 import type { KeyValue } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
-import { recordOf } from '../model/records.ts';
 import { acceptedMessage } from '../model/views.ts';
 import { LivingNodes } from './living-nodes.ts';
 import type { LocalConversation } from './local.ts';

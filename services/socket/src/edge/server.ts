@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CaasError, fail, toCaasError, traceIdOf } from '@caas/kit';
+import { CaasError, fail, type Reason, toCaasError, traceIdOf } from '@caas/kit';
 import { createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
-import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
+import { type RawData, type Server as SocketServer, WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
 import { Connection } from './connection.ts';
@@ -11,8 +11,8 @@ import { Dispatcher } from './dispatch.ts';
 import type { Subprotocol } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
 import { answerHttp, type Health } from './http.ts';
-import { NodeWebSocket } from './node-web-socket.ts';
-import { refuseEntry, refuseFaultyHandshakes } from './refuse-entry.ts';
+import { type NodeWebSocket, webSocketServer } from './node-web-socket.ts';
+import { refuseEntry } from './refuse-entry.ts';
 import { UnfinishedSockets } from './unfinished-sockets.ts';
 
 export interface EdgeOptions {
@@ -38,6 +38,7 @@ export class Edge {
   readonly #unfinished: UnfinishedSockets;
   readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
+  readonly #ended = new Map<Reason, number>();
   /** Sockets that wait for a verdict. */
   readonly #entering = new Set<WebSocket>();
   #draining = false;
@@ -49,17 +50,8 @@ export class Edge {
     this.#node = node;
     this.#turn = turn;
     this.#options = options;
-    const { maxFrameBytes, maxFragments, requestTimeoutMs } = node.bounds;
-    this.#sockets = new WebSocketServer<typeof NodeWebSocket>({
-      WebSocket: NodeWebSocket,
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: maxFrameBytes,
-      maxFragments,
-      handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
-    });
-    refuseFaultyHandshakes(this.#sockets);
+    const { requestTimeoutMs } = node.bounds;
+    this.#sockets = webSocketServer(node.bounds);
     this.#unfinished = new UnfinishedSockets(node.bounds.maxUnfinishedPerAddress);
     this.#http = createHttpEdge(
       { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
@@ -84,9 +76,17 @@ export class Edge {
     return this.#connections.size;
   }
 
-  get connections(): Iterable<Connection> {
-    return this.#connections;
+  /** Bytes that wait for the clients of all connections. */
+  get backlogBytes(): number {
+    return [...this.#connections].reduce((bytes, connection) => bytes + connection.backlogBytes, 0);
   }
+
+  /** Connections this node has ended, by reason. */
+  get ended(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#ended);
+  }
+
+  readonly #countEnd = (reason: Reason): unknown => this.#ended.set(reason, (this.#ended.get(reason) ?? 0) + 1);
 
   async listen(): Promise<{ port: number }> {
     await new Promise<void>((resolve, reject) => {
@@ -195,6 +195,7 @@ export class Edge {
         bounds: this.#node.bounds,
         clock: this.#node.clock,
         pressed: () => this.#node.reads.pressed,
+        ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
     } catch (thrown) {

@@ -152,6 +152,11 @@ export interface ConversationDocument {
     | undefined;
   /** When the head last moved, UTC milliseconds since 1970. */
   committedAtMs: number;
+  /**
+   * Number of active members who are owners. Absent in a document of before it was counted: then the next change of
+   * members or roles counts them.
+   */
+  ownerCount?: number | undefined;
 }
 
 export interface ConversationDocument_MetadataEntry {
@@ -203,6 +208,8 @@ export interface ParticipantDocument {
   wasRole: Role;
   /** Least log position of a send that is delivered to the user; 0: any. What visible_from_seq is to committed messages. */
   visibleFromPosition: number;
+  /** When the user joined last before the uncommitted changes of membership, if there are such; UTC milliseconds since 1970. */
+  wasJoinedAtMs: number;
 }
 
 /** A message hidden for one user. */
@@ -1000,6 +1007,7 @@ function createBaseConversationDocument(): ConversationDocument {
     membersRev: 0,
     lastMessage: undefined,
     committedAtMs: 0,
+    ownerCount: undefined,
   };
 }
 
@@ -1067,6 +1075,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     }
     if (message.committedAtMs !== 0) {
       writer.uint32(168).int64(message.committedAtMs);
+    }
+    if (message.ownerCount !== undefined) {
+      writer.uint32(176).int32(message.ownerCount);
     }
     return writer;
   },
@@ -1258,6 +1269,14 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
             message.committedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.ownerCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1379,6 +1398,11 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
         : isSet(object.committed_at_ms)
         ? globalThis.Number(object.committed_at_ms)
         : 0,
+      ownerCount: isSet(object.ownerCount)
+        ? globalThis.Number(object.ownerCount)
+        : isSet(object.owner_count)
+        ? globalThis.Number(object.owner_count)
+        : undefined,
     };
   },
 
@@ -1459,6 +1483,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     if (message.committedAtMs !== 0) {
       obj.committedAtMs = Math.round(message.committedAtMs);
     }
+    if (message.ownerCount !== undefined) {
+      obj.ownerCount = Math.round(message.ownerCount);
+    }
     return obj;
   },
 
@@ -1506,6 +1533,7 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
       ? MessageDocument.fromPartial(object.lastMessage)
       : undefined;
     message.committedAtMs = object.committedAtMs ?? 0;
+    message.ownerCount = object.ownerCount ?? undefined;
     return message;
   },
 };
@@ -1699,6 +1727,7 @@ function createBaseParticipantDocument(): ParticipantDocument {
     membershipPosition: 0,
     wasRole: 0,
     visibleFromPosition: 0,
+    wasJoinedAtMs: 0,
   };
 }
 
@@ -1754,6 +1783,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.visibleFromPosition !== 0) {
       writer.uint32(136).int64(message.visibleFromPosition);
+    }
+    if (message.wasJoinedAtMs !== 0) {
+      writer.uint32(144).int64(message.wasJoinedAtMs);
     }
     return writer;
   },
@@ -1907,6 +1939,14 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.visibleFromPosition = longToNumber(reader.int64());
             continue;
           }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.wasJoinedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1990,6 +2030,11 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.visible_from_position)
         ? globalThis.Number(object.visible_from_position)
         : 0,
+      wasJoinedAtMs: isSet(object.wasJoinedAtMs)
+        ? globalThis.Number(object.wasJoinedAtMs)
+        : isSet(object.was_joined_at_ms)
+        ? globalThis.Number(object.was_joined_at_ms)
+        : 0,
     };
   },
 
@@ -2046,6 +2091,9 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.visibleFromPosition !== 0) {
       obj.visibleFromPosition = Math.round(message.visibleFromPosition);
     }
+    if (message.wasJoinedAtMs !== 0) {
+      obj.wasJoinedAtMs = Math.round(message.wasJoinedAtMs);
+    }
     return obj;
   },
 
@@ -2071,6 +2119,7 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.membershipPosition = object.membershipPosition ?? 0;
     message.wasRole = object.wasRole ?? 0;
     message.visibleFromPosition = object.visibleFromPosition ?? 0;
+    message.wasJoinedAtMs = object.wasJoinedAtMs ?? 0;
     return message;
   },
 };
