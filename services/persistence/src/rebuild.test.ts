@@ -114,8 +114,8 @@ describe('a store', () => {
     await tell(bench, restored, [c.sent('g')]);
     // Whoever comes with a cursor of the store that is gone is told of all that was changed since.
     const revBefore = headBefore?.headRev as number;
-    const changed = await restored.messages.changedSince(key, revBefore, 9, 9);
-    expect(changed.map((m) => m.seq).sort()).toEqual([2, 3, 4, 5, 6]);
+    const changed = await restored.messages.changedSince(key, revBefore, 9, { limit: 9 });
+    expect(changed.documents.map((m) => m.seq).sort()).toEqual([2, 3, 4, 5, 6]);
     const members = await restored.participants.changedSince(key, revBefore, 9);
     expect(members.map((p) => p.userId).sort()).toEqual(['ann', 'cyd', 'dan']);
     const { messages } = await seen(restored);

@@ -11,8 +11,9 @@ import { Turn } from '../delivery/turn.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf } from '../limits.ts';
 import type { Connection } from './connection.ts';
 import { type AuthClients, Gate, type Verified } from './gate.ts';
+import { Rates } from './rates.ts';
+import { ReadBudget } from './read-budget.ts';
 import { Edge } from './server.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const quiet = { debug: () => undefined, warn: () => undefined, info: () => undefined, error: () => undefined } as never;
 
@@ -82,8 +83,7 @@ describe('the gate', () => {
   const open = () => {
     const auth = new StillAuth();
     const ceilings: Limits = { ...defaultLimits, sendsPerSecond: 1_000 };
-    const clock = { now: () => Date.now() };
-    const gate = new Gate(auth.clients, (own) => limitsOf(own, defaultLimits, ceilings), clock, quiet);
+    const gate = new Gate(auth.clients, (own) => limitsOf(own, defaultLimits, ceilings), quiet);
     const abort = new AbortController();
     const running = gate.run(abort.signal);
     stopping.add(async () => {
@@ -194,6 +194,8 @@ describe('commands in work', () => {
         },
       },
       logger: quiet,
+      faults: { heard: () => undefined },
+      reads: new ReadBudget(defaultBounds),
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
@@ -272,7 +274,7 @@ describe('commands in work', () => {
 
 describe('rates of a user who comes back', () => {
   const ratesUsedUp = () => {
-    const rates = { sends: new TokenBucket(1, 2), frames: new TokenBucket(1, 2) };
+    const rates = new Rates({ sendsPerSecond: 1, sendsBurst: 2, framesPerMinute: 60 });
     rates.sends.take(0);
     rates.sends.take(0);
     return rates;
