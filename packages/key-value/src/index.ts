@@ -1,4 +1,5 @@
 export * from './keys.ts';
+export * from './living-nodes.ts';
 export * from './memory-key-value.ts';
 export * from './memory-node-inbox.ts';
 export * from './memory-rate-limits.ts';

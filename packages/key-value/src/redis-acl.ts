@@ -32,7 +32,7 @@ export const redisGrants: readonly RedisGrant[] = [
     instance: 'socket',
     user: 'persistence',
     keys: [],
-    readOnlyKeys: ['interest:*', 'user-nodes:*'],
+    readOnlyKeys: ['interest:*', 'user-nodes:*', 'node:*'],
     channels: ['inbox:*'],
   },
   { instance: 'shared', user: 'gateway', keys: ['cache:*'], readOnlyKeys: ['conversation:*'] },

@@ -1,4 +1,4 @@
-import { type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import { type KeyValue, type LivingNodes, livingNodes, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Presence } from '@caas/proto/caas/socket/v1/resources';
@@ -16,6 +16,7 @@ const offlineDelayMs = 1_500;
 /** Who is online and who types: told on, never kept where it would matter. Best effort throughout. */
 export class Ephemeral {
   readonly #keyValue: KeyValue;
+  readonly #living: LivingNodes;
   readonly #directory: LocalDirectory;
   readonly #turn: Turn;
   readonly #link: NodeLink;
@@ -27,6 +28,7 @@ export class Ephemeral {
 
   constructor(
     keyValue: KeyValue,
+    living: LivingNodes,
     directory: LocalDirectory,
     turn: Turn,
     link: NodeLink,
@@ -35,6 +37,7 @@ export class Ephemeral {
     nodeId: string,
   ) {
     this.#keyValue = keyValue;
+    this.#living = living;
     this.#directory = directory;
     this.#turn = turn;
     this.#link = link;
@@ -149,7 +152,7 @@ export class Ephemeral {
     this.#keyValue
       .membersOf([key])
       .then(([nodes]) => {
-        for (const node of nodes ?? []) if (node !== this.#nodeId) send(node);
+        for (const node of this.#living.among(nodes ?? [])) if (node !== this.#nodeId) send(node);
       })
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'not told to other nodes'));
   }
@@ -157,9 +160,7 @@ export class Ephemeral {
   /** Users are online when a node that lives has registered them. */
   async #onlineOf(tenantId: string, userIds: readonly string[]): Promise<boolean[]> {
     const nodes = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
-    const known = [...new Set(nodes.flat())];
-    const canaries = known.length > 0 ? await this.#keyValue.getMany(known.map(nodeKey)) : [];
-    const alive = new Set(known.filter((_, i) => canaries[i] !== undefined));
-    return nodes.map((list) => list.some((node) => alive.has(node)));
+    const living = await livingNodes(this.#keyValue, nodes.flat());
+    return nodes.map((list) => list.some((node) => living.has(node)));
   }
 }
