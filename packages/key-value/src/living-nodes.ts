@@ -1,35 +1,46 @@
 import type { Clock, Logger } from '@caas/kit';
 import { nodeKey } from './keys.ts';
+import { type NodeStart, startOf } from './node-start.ts';
 import type { KeyValue } from './port.ts';
 
-/** What is known of a node is used again for this long, ms. */
+/** What is known of a member is used again for this long, ms. */
 const knownMs = 5_000;
-/** A node that was missing once is looked for again after this time, ms: its canary may just have been lost. */
+/** A member whose start was missing once is looked for again after this time, ms: its canary may just have been lost. */
 const doubtMs = 1_000;
-/** A node counts as dead when its canary was missing at so many looks in a row. */
+/** A member counts as dead when its start was missing at so many looks in a row. */
 const missesOfTheDead = 2;
-/** A node nobody asks for is forgotten after this time, ms: longer than what it registered is kept. */
+/** A member nobody asks for is forgotten after this time, ms: longer than what a node registered is kept. */
 const forgottenMs = 600_000;
-/** Nodes remembered; at it all are forgotten, and count as alive until looked for again. */
-const maxNodes = 10_000;
+/** Members remembered; at it all are forgotten, and count as living until looked for again. */
+const maxMembers = 10_000;
 
 interface Known {
+  nodeId: string;
   misses: number;
   /** When it is to be looked for again. */
   dueAtMs: number;
   askedForAtMs: number;
 }
 
-/** Those of the nodes that live, as their canaries tell now. */
-export const livingNodes = async (keyValue: KeyValue, nodeIds: readonly string[]): Promise<Set<string>> => {
-  const distinct = [...new Set(nodeIds)];
-  const canaries = distinct.length > 0 ? await keyValue.getMany(distinct.map(nodeKey)) : [];
-  return new Set(distinct.filter((_, i) => canaries[i] !== undefined));
+/** Says that a start lives, for `ttlMs`. */
+export const setCanary = (keyValue: KeyValue, { nodeId, startId }: NodeStart, ttlMs: number): Promise<void> =>
+  keyValue.set(nodeKey(nodeId), Buffer.from(startId), ttlMs);
+
+/** Those of the members whose start lives, as the canaries tell now: a node's names the start that lives. */
+export const livingMembers = async (keyValue: KeyValue, members: readonly string[]): Promise<Set<string>> => {
+  if (members.length === 0) return new Set();
+  const starts = new Map(members.map((member) => [member, startOf(member)]));
+  const nodeIds = [...new Set([...starts.values()].map(({ nodeId }) => nodeId))];
+  const canaries = await keyValue.getMany(nodeIds.map(nodeKey));
+  const living = new Map(nodeIds.map((nodeId, i) => [nodeId, canaries[i] && Buffer.from(canaries[i]).toString()]));
+  return new Set(
+    members.filter((member) => living.get(starts.get(member)?.nodeId ?? '') === starts.get(member)?.startId),
+  );
 };
 
 /**
- * Which nodes live, as their canaries tell. Answered from memory, without waiting: a node that crashed gets what is sent
- * to it for some seconds more, one not heard of counts as alive.
+ * Which starts of nodes live, as their canaries tell. Answered from memory, without waiting: a node that crashed gets what is
+ * sent to it for some seconds more, one not heard of counts as living.
  */
 export class LivingNodes {
   readonly #keyValue: KeyValue;
@@ -44,22 +55,28 @@ export class LivingNodes {
     this.#logger = logger;
   }
 
-  /** Those of a set's members that count as alive. */
-  among(nodeIds: readonly string[]): string[] {
-    return nodeIds.filter((nodeId) => this.#lives(nodeId));
+  /** Ids of the nodes of those members of a set that count as living, each once. */
+  nodesOf(members: readonly string[]): string[] {
+    const nowMs = this.#clock.now();
+    const nodeIds = new Set<string>();
+    for (const member of members) {
+      const known = this.#of(member, nowMs);
+      if (known.misses < missesOfTheDead) nodeIds.add(known.nodeId);
+    }
+    return [...nodeIds];
   }
 
-  #lives(nodeId: string): boolean {
-    const nowMs = this.#clock.now();
-    let known = this.#known.get(nodeId);
+  /** What is known of a member, to be looked for soon where that is old. */
+  #of(member: string, nowMs: number): Known {
+    let known = this.#known.get(member);
     if (!known) {
-      if (this.#known.size >= maxNodes) this.#known.clear();
-      known = { misses: 0, dueAtMs: 0, askedForAtMs: nowMs };
-      this.#known.set(nodeId, known);
+      if (this.#known.size >= maxMembers) this.#known.clear();
+      known = { nodeId: startOf(member).nodeId, misses: 0, dueAtMs: 0, askedForAtMs: nowMs };
+      this.#known.set(member, known);
     }
     known.askedForAtMs = nowMs;
     if (known.dueAtMs <= nowMs) this.#asking ??= this.#ask();
-    return known.misses < missesOfTheDead;
+    return known;
   }
 
   async #ask(): Promise<void> {
@@ -67,12 +84,12 @@ export class LivingNodes {
     await new Promise((resolve) => setImmediate(resolve));
     const nowMs = this.#clock.now();
     const due = new Map<string, Known>();
-    for (const [nodeId, known] of this.#known)
-      if (nowMs - known.askedForAtMs > forgottenMs) this.#known.delete(nodeId);
-      else if (known.dueAtMs <= nowMs) due.set(nodeId, known);
+    for (const [member, known] of this.#known)
+      if (nowMs - known.askedForAtMs > forgottenMs) this.#known.delete(member);
+      else if (known.dueAtMs <= nowMs) due.set(member, known);
     try {
-      const living = await livingNodes(this.#keyValue, [...due.keys()]);
-      for (const [nodeId, known] of due) known.misses = living.has(nodeId) ? 0 : known.misses + 1;
+      const living = await livingMembers(this.#keyValue, [...due.keys()]);
+      for (const [member, known] of due) known.misses = living.has(member) ? 0 : known.misses + 1;
     } catch (error) {
       this.#logger.debug({ err: error }, 'which nodes live is not known');
     }

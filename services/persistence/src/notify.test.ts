@@ -1,4 +1,12 @@
-import { interestKey, LivingNodes, memoryKeyValue, memoryNodeInbox, nodeKey, userNodesKey } from '@caas/key-value';
+import {
+  interestKey,
+  LivingNodes,
+  memoryKeyValue,
+  memoryNodeInbox,
+  setCanary,
+  startMember,
+  userNodesKey,
+} from '@caas/key-value';
 import { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { expect, test } from '@jest/globals';
@@ -33,10 +41,10 @@ test('nodes that are dead are told nothing more, by whichever set they are still
   const keys = [interestKey(tenantId, conversationId), userNodesKey(tenantId, 'bob'), userNodesKey(tenantId, senderId)];
   for (const [i, key] of keys.entries()) {
     for (const nodeId of [`dead-${i}`, `lives-${i}`]) {
-      await keyValue.addToSets([{ key, member: nodeId }], hourMs);
+      await keyValue.addToSets([{ key, member: startMember({ nodeId, startId: 's' }) }], hourMs);
       await inbox.listen(nodeId, () => told.push(nodeId));
     }
-    await keyValue.set(nodeKey(`lives-${i}`), new Uint8Array(1), hourMs);
+    await setCanary(keyValue, { nodeId: `lives-${i}`, startId: 's' }, hourMs);
   }
   const telling = async (): Promise<string[]> => {
     told.length = 0;

@@ -33,7 +33,7 @@ export const notifyNodes = async (
   }
   for (const { rejected } of rejections) keys.push(userNodesKey(rejected.tenantId, rejected.senderId));
   const members = keys.length === 0 ? [] : await keyValue.membersOf(keys);
-  const nodes = members.map((ofKey) => living.among(ofKey));
+  const nodes = members.map((ofKey) => living.nodesOf(ofKey));
 
   const entries = new Map<string, Uint8Array[]>();
   const tell = (nodeIds: ReadonlySet<string>, encode: () => Uint8Array): void => {

@@ -152,7 +152,7 @@ export class Messages {
     try {
       const nodes = await this.#keyValue.membersOf(list);
       const others = (members: readonly string[]): string[] =>
-        this.#living.among(members.filter((node) => node !== this.#nodeId));
+        this.#living.nodesOf(members).filter((node) => node !== this.#nodeId);
       return new Map(list.map((key, i) => [key, others(nodes[i] ?? [])]));
     } catch (error) {
       this.#logger.warn({ err: error }, 'other nodes are not known; they will find out by their heads');

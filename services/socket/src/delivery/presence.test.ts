@@ -1,4 +1,4 @@
-import { interestKey, LivingNodes, memoryKeyValue, nodeKey, watchersKey } from '@caas/key-value';
+import { interestKey, LivingNodes, memoryKeyValue, setCanary, startMember, watchersKey } from '@caas/key-value';
 import { expect, test } from '@jest/globals';
 import { Ephemeral } from './presence.ts';
 
@@ -20,8 +20,9 @@ test('who types and who comes online is told to no node that is dead', async () 
   const ephemeral = new Ephemeral(...(parts as ConstructorParameters<typeof Ephemeral>));
   const conversation = { interestKey: interestKey('t', 'c') } as never;
   for (const key of [interestKey('t', 'c'), watchersKey('t', 'ann')])
-    for (const member of ['own', 'dead', 'lives']) await keyValue.addToSets([{ key, member }], hourMs);
-  await keyValue.set(nodeKey('lives'), new Uint8Array(1), hourMs);
+    for (const nodeId of ['own', 'dead', 'lives'])
+      await keyValue.addToSets([{ key, member: startMember({ nodeId, startId: 's' }) }], hourMs);
+  await setCanary(keyValue, { nodeId: 'lives', startId: 's' }, hourMs);
 
   const telling = async (): Promise<string[]> => {
     told.length = 0;

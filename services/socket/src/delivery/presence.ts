@@ -1,4 +1,11 @@
-import { type KeyValue, type LivingNodes, livingNodes, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import {
+  type KeyValue,
+  type LivingNodes,
+  livingMembers,
+  presenceKey,
+  userNodesKey,
+  watchersKey,
+} from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Presence } from '@caas/proto/caas/socket/v1/resources';
@@ -151,16 +158,16 @@ export class Ephemeral {
   #tell(key: string, send: (node: string) => void): void {
     this.#keyValue
       .membersOf([key])
-      .then(([nodes]) => {
-        for (const node of this.#living.among(nodes ?? [])) if (node !== this.#nodeId) send(node);
+      .then(([members]) => {
+        for (const node of this.#living.nodesOf(members ?? [])) if (node !== this.#nodeId) send(node);
       })
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'not told to other nodes'));
   }
 
-  /** Users are online when a node that lives has registered them. */
+  /** Users are online when a node has registered them in the start it is in now. */
   async #onlineOf(tenantId: string, userIds: readonly string[]): Promise<boolean[]> {
-    const nodes = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
-    const living = await livingNodes(this.#keyValue, nodes.flat());
-    return nodes.map((list) => list.some((node) => living.has(node)));
+    const members = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
+    const living = await livingMembers(this.#keyValue, members.flat());
+    return members.map((list) => list.some((member) => living.has(member)));
   }
 }
