@@ -292,7 +292,7 @@ describe('invariant', () => {
     await b.waitFor(
       (f) => messageOf('in the gap')(f) || (f.event?.head?.conversationId === id && f.event.head.lastSeq === 2),
     );
-    expect(await textsIn(b, id)).toEqual(['before', 'in the gap']);
+    expect(await committed(b, id, 2)).toEqual(['before', 'in the gap']);
     expect(accepted.messageId).toBe((await history(b, id)).messages[1].messageId);
     // The fast way is back by itself, without anyone connecting anew.
     let n = 0;

@@ -1,5 +1,5 @@
 import { conversationTopics, type EventLog, type Subscription, shardCount, Topic } from '@caas/event-log';
-import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, type Runnable, systemClock } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import { BatchHealth } from './batch-health.ts';
@@ -44,9 +44,10 @@ export interface Persistence extends Runnable {
 export const createPersistence = (parts: PersistenceParts): Persistence => {
   const { log, store, keyValue, inbox, config, logger, clock = systemClock } = parts;
   const counters: Counters = { applied: 0, rejected: 0, deadLettered: 0, lastBatchMs: 0, lastBatchRecords: 0 };
+  const living = new LivingNodes(keyValue, clock, logger);
   const deadLetters = new DeadLetters(log);
   const notices = new NoticeQueue(
-    (news) => notifyNodes(keyValue, inbox, news),
+    (news) => notifyNodes(keyValue, living, inbox, news),
     (err) => logger.warn({ err }, 'nodes not told; they find out by comparing heads'),
   );
   const worker = new ShardWorker({ log, store, clock, deadLetters, notices, counters, logger, ...config });

@@ -1,6 +1,6 @@
 import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
-import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
 import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
@@ -101,11 +101,12 @@ export const createSocketNode = async (
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
-  const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
+  const living = new LivingNodes(keyValue, clock, logger);
+  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
     maxPending: bounds.maxPendingSends,
   });
-  const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
+  const ephemeral = new Ephemeral(keyValue, living, directory, turn, link, clock, logger, nodeId);
   const recentSends = new RecentSends(bounds.maxRecentSends);
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };

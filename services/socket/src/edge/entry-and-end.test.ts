@@ -5,7 +5,6 @@ import { WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import { CommitWatch } from '../delivery/commit-watch.ts';
 import { KeptRates } from '../delivery/kept-rates.ts';
-import { LivingNodes } from '../delivery/living-nodes.ts';
 import { NodeLink } from '../delivery/node-link.ts';
 import { Turn } from '../delivery/turn.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf } from '../limits.ts';
@@ -297,38 +296,6 @@ describe('rates of a user who comes back', () => {
     expect(sends.take(0)).toBeGreaterThan(0);
     expect(sends.take(1_900)).toBe(0);
   });
-});
-
-test('a node that crashed is sent nothing more after its canary was missing twice, until it is back', async () => {
-  let nowMs = 1_000;
-  let asked = 0;
-  let canary: Uint8Array | undefined = Buffer.from('1');
-  const keyValue = {
-    getMany: async (keys: readonly string[]) => {
-      asked++;
-      return keys.map(() => canary);
-    },
-  };
-  const living = new LivingNodes(keyValue as never, { now: () => nowMs }, quiet);
-  const look = async (): Promise<boolean> => {
-    const before = asked;
-    living.has('n');
-    living.has('n');
-    await until('asked', () => asked === before + 1);
-    await new Promise((resolve) => setImmediate(resolve));
-    return living.has('n');
-  };
-  expect(await look()).toBe(true);
-  canary = undefined;
-  living.has('n');
-  expect(asked).toBe(1);
-  nowMs += 5_001;
-  expect(await look()).toBe(true);
-  nowMs += 1_001;
-  expect(await look()).toBe(false);
-  canary = Buffer.from('1');
-  nowMs += 5_001;
-  expect(await look()).toBe(true);
 });
 
 describe('what others keep waiting is bounded', () => {
