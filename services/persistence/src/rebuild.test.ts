@@ -123,6 +123,26 @@ describe('a store', () => {
     expect(messages.at(-1)).toMatchObject({ messageId: c.messageId('g'), seq: 6 });
   });
 
+  test('that has had more than the log has gets nothing from it: no new record is taken for an old one', async () => {
+    const bench = await aBench();
+    const worker = bench.start();
+    await tell(bench, bench.store, beginning);
+    await worker.stop();
+    const before = await seen(bench.store);
+    const other = await aBench();
+    await other.log.append([toRecord(c.sent('new'), key)]);
+    let asked = 0;
+    const counted = hooked(bench.store, {
+      before: (call) => {
+        if (call === 'conversations.shardPosition') asked++;
+      },
+    });
+    const refused = other.start({ store: counted });
+    await until(() => asked > 4); // each of three shards, and some again
+    expect(await seen(bench.store)).toEqual(before);
+    expect(await refused.stats()).toMatchObject({ applied: 0, lag: 1 });
+  });
+
   test('that is where its group stands is told nothing again when its worker starts', async () => {
     const bench = await aBench();
     const first = bench.start();
