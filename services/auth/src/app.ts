@@ -2,6 +2,7 @@ import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
 import type { Logger } from '@caas/kit/log';
+import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -21,7 +22,6 @@ import { verifyTokens } from './commands/verify-tokens.ts';
 import { watchRevocations } from './commands/watch-revocations.ts';
 import type { AuthConfig } from './config.ts';
 import { type AccountRoles, AuthCore } from './core.ts';
-import { isSealedByAnother, type RootKey } from './key-sealing.ts';
 import { upkeepOf } from './upkeep.ts';
 
 export interface AuthPorts {

@@ -1,16 +1,16 @@
 import type { AccountStore, Session, SessionOfUser, Tenant } from '@caas/account-store';
 import { CaasError, type Clock, newId } from '@caas/kit';
+import type { RootKey } from '@caas/kit/sealing';
+import { SigningKeys } from '@caas/kit/signing-keys';
 import type { TokenPair } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { signAccessToken } from './access-token.ts';
 import type { AuthConfig } from './config.ts';
-import type { RootKey } from './key-sealing.ts';
 import { maxRememberedTenants, tenantFreshMs } from './limits.ts';
 import { Recent } from './recent.ts';
 import { RefreshTokens } from './refresh-token.ts';
 import { Revocations } from './revocations.ts';
 import { SessionStates } from './session-states.ts';
-import { SigningKeys } from './signing-keys.ts';
 
 export type AccountRoles = Omit<AccountStore, 'close'>;
 

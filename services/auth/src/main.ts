@@ -2,9 +2,9 @@ import { openAccounts } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { rootKeyFromFile } from '@caas/kit/sealing';
 import { createAuth } from './app.ts';
 import { authConfig } from './config.ts';
-import { rootKeyFromFile } from './key-sealing.ts';
 
 await runMain(async (signal) => {
   const config = authConfig();

@@ -4,12 +4,12 @@ import { openSqliteAccountStore } from '@caas/account-store';
 import type { Clock } from '@caas/kit';
 import { createGrpcClient, type ServiceDefinition, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { rootKeyFromFile } from '@caas/kit/sealing';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import { createAuth } from './app.ts';
 import { type AuthConfig, authConfig } from './config.ts';
-import { rootKeyFromFile } from './key-sealing.ts';
 
 export const testServiceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
 
