@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
 import { type EventLog, openSqliteEventLog, shardCount } from '@caas/event-log';
 import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -9,6 +10,7 @@ export interface EmbeddedEngines {
   log: EventLog;
   store: MessageStore;
   accounts: AccountStore;
+  audit: AuditStore;
 }
 
 /** What an operator is told of a database that can't be opened; any other fault stays as it is. */
@@ -39,9 +41,10 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [store, accounts] = await Promise.all([
+  const [store, accounts, audit] = await Promise.all([
     open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
+    open('audit.db', (file) => openSqliteAuditStore({ file })),
   ]);
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
@@ -50,7 +53,7 @@ export const openEngines = async (
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );
-  return { log, store, accounts };
+  return { log, store, accounts, audit };
 };
 
 /** How much of the log the store has had, by "topic-partition" the next offset. */

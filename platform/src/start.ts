@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
+import { createCompliance } from '@caas/compliance';
+import { openAuditWriter } from '@caas/compliance-client/audit';
 import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
@@ -43,9 +45,10 @@ export interface Platform {
   /** Where the nodes listen; clients are told others where the settings name some. */
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
+  readonly complianceAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, compliance. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -58,6 +61,7 @@ const defaultServices = (): ServicesConfig => ({
   gateway: servicesConfig.gateway({}),
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
+  compliance: servicesConfig.compliance({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -67,7 +71,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [{ log: ownLog, store: ownStore, accounts, audit }, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
@@ -80,11 +84,21 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
 
+  const writerOf = (service: string, to: EventLog) =>
+    openAuditWriter({
+      ...services.compliance.audit,
+      log: to,
+      service,
+      folder: join(dataDir, 'audit'),
+      logger: loggerOf(service),
+    });
+
   // Without TLS between them the services talk over loopback, wherever the edges listen.
   const grpcAddressOf = (service: number): string =>
     `127.0.0.1:${options.authPort === 0 ? 0 : options.authPort + service}`;
   const auth = await createAuth({
     accounts,
+    audit: await writerOf('auth', log),
     rootKey,
     serviceAuth,
     config: { ...services.auth, grpcAddress: grpcAddressOf(0) },
@@ -110,6 +124,20 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
+  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 3);
+  const compliance = await restartable('compliance', crashable, async (severance) => {
+    const started = await createCompliance({
+      log: severance.port(log),
+      audit: severance.port(audit),
+      writer: await writerOf('compliance', severance.port(log)),
+      rootKey,
+      serviceAuth,
+      config: { ...services.compliance, grpcAddress: complianceGrpc },
+      logger: loggerOf('compliance'),
+    });
+    complianceGrpc = started.address;
+    return started;
+  });
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -126,6 +154,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          audit: await writerOf(nodeId, severance.port(log)),
           serviceAuth,
         },
         {
@@ -171,15 +200,18 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     gatewayUrl: gateway.url,
     socketUrls,
     authAddress: auth.address,
+    complianceAddress: complianceGrpc,
     app,
-    services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>(
+      [persistence, ...nodes, compliance].map((service) => [service.name, service]),
+    ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, auth].map((service) => service.run(back.signal));
+      const behind = [persistence, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -190,7 +222,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         await ownLog.close();
-        await Promise.all([ownStore.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await Promise.all([
+          ownStore.close(),
+          accounts.close(),
+          audit.close(),
+          keyValue.close(),
+          inbox.close(),
+          rateLimits.close(),
+        ]);
       }
     },
   };

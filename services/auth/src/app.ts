@@ -1,3 +1,4 @@
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
@@ -27,6 +28,8 @@ import { upkeepOf } from './upkeep.ts';
 export interface AuthPorts {
   /** Owned, and closed, by the caller. */
   accounts: AccountRoles;
+  /** Closed by auth when it ends. */
+  audit: AuditWriter;
   rootKey: RootKey;
   /** How the services that call prove who they are. */
   serviceAuth: ServiceAuth;
@@ -68,8 +71,8 @@ export const authServices = (core: AuthCore) => [
 
 /** Auth, listening when this resolves; `run` serves until the signal. */
 export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
-  const { accounts, config, logger, serviceAuth, clock = systemClock } = ports;
-  const core = new AuthCore({ accounts, rootKey: ports.rootKey, config, clock });
+  const { accounts, audit, config, logger, serviceAuth, clock = systemClock } = ports;
+  const core = new AuthCore({ accounts, audit, rootKey: ports.rootKey, config, clock });
   await core.keys.load().catch((error: unknown) => {
     throw isSealedByAnother(error)
       ? new ConfigError('the signing keys do not open with this root key: restore the one they were sealed with')
@@ -85,7 +88,7 @@ export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
   return {
     name: 'auth',
     address: server.address,
-    run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal),
+    run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal).finally(() => audit.close()),
     bootstrapDevelopment: ({ appSecret }) => bootstrapDevelopment(accounts, { appSecret, nowMs: clock.now() }),
     closeDevelopment: () => closeDevelopment(accounts, { nowMs: clock.now() }),
   };

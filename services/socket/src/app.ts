@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
@@ -31,6 +32,8 @@ export interface SocketPorts {
   keyValue: KeyValue;
   inbox: NodeInbox;
   auth: AuthClients;
+  /** Closed by the node when it ends. */
+  audit: AuditWriter;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -119,6 +122,7 @@ export const createSocketNode = async (
     nodeId,
     store,
     users: ports.users,
+    audit: ports.audit,
     directory,
     messages,
     commits,
@@ -179,7 +183,7 @@ export const createSocketNode = async (
       await edge.drain();
       await edge.close();
       background.abort();
-      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0)]);
+      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0), ports.audit.close()]);
     },
     crash() {
       background.abort();

@@ -1,3 +1,4 @@
+import { openAuditWriter } from '@caas/compliance-client/audit';
 import { openAccounts, openInbox, openKeyValue, openLog, openMessages } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -21,7 +22,8 @@ await runMain(async (signal) => {
     openInbox(engines, logger),
   ]);
   try {
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, serviceAuth };
+    const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, audit, serviceAuth };
     const node = await createSocketNode(ports, { ...config, hashKey }, logger);
     logger.info({ url: node.url }, 'socket node listens');
     await node.run(signal);

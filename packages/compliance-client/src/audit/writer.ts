@@ -1,8 +1,8 @@
 import { type EventLog, type NewRecord, recordOf, Topic } from '@caas/event-log';
-import { CaasError, type Clock, type Logger, retryWaitMs, systemClock, toCaasError } from '@caas/kit';
+import { CaasError, type Clock, type Logger, retryWaitMs, systemClock, TokenBucket, toCaasError } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
-import { type AuditAct, eventOf } from './act.ts';
+import { type AuditAct, eventOf, installationTenant } from './act.ts';
 import type { FirstAction, NotedAction } from './actions.ts';
 import { Losses } from './losses.ts';
 import { Spool } from './spool.ts';
@@ -13,6 +13,8 @@ export const maxWaitingActs = 10_000;
 const maxBatch = 500;
 /** How long the log may take for a batch until it counts as away, in milliseconds. */
 export const slowLogMs = 1_000;
+/** Refusals of strangers that are noted one by one, a second and at once; of more only the number is told. */
+export const strangers = { perSecond: 50, burst: 500 };
 /** Waits before the log is tried again, in milliseconds. */
 const backoff = { baseMs: 200, capMs: 5_000 };
 /** Default of the bytes that may wait on disk for the log. */
@@ -33,8 +35,8 @@ export interface AuditWriterOptions {
 export interface AuditWriter {
   /**
    * Notes what has been done, or was refused. Never throws and never waits. What is told is in the log, or on disk for it,
-   * some milliseconds later; a kill -9 before that loses it. Past `maxWaitingActs`, or when log and disk take nothing, it is
-   * lost and counted, and an entry `audit.lost` says so later.
+   * some milliseconds later; a kill -9 before that loses it. Past `maxWaitingActs`, when log and disk take nothing, and of
+   * refusals of the installation's tenant past `strangers`, it is only counted, and an entry `audit.lost` says so later.
    */
   record(act: AuditAct<NotedAction>): void;
   /**
@@ -66,6 +68,7 @@ export class BufferedAuditWriter implements AuditWriter {
   readonly #clock: Clock;
   readonly #spool: Spool;
   readonly #losses = new Losses();
+  readonly #strangers = new TokenBucket(strangers.perSecond, strangers.burst);
   #waiting: Waiting[] = [];
   #writing: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
@@ -93,7 +96,10 @@ export class BufferedAuditWriter implements AuditWriter {
   }
 
   record(act: AuditAct<NotedAction>): void {
-    this.#note(act);
+    // Who is nobody yet must not fill disks.
+    const isStranger = act.tenantId === installationTenant && act.reason !== undefined;
+    if (isStranger && this.#strangers.take(this.#clock.now()) > 0) this.#losses.add(installationTenant, 1);
+    else this.#note(act);
   }
 
   async first<T>(act: AuditAct<FirstAction>, effect: () => Promise<T>): Promise<T> {

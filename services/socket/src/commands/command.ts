@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
@@ -19,6 +20,7 @@ export interface NodeServices {
   readonly nodeId: string;
   readonly store: MessageStore;
   readonly users: UserStore;
+  readonly audit: AuditWriter;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly commits: CommitWatch;

@@ -194,6 +194,7 @@ describe('commands in work', () => {
       },
       logger: quiet,
       faults: { heard: () => undefined },
+      audit: { record: () => undefined },
       reads: new ReadBudget(defaultBounds),
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
