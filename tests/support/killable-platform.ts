@@ -13,7 +13,7 @@ export interface Order {
   service?: string;
 }
 
-type Where = Pick<Platform, 'gatewayUrl' | 'socketUrls' | 'authAddress' | 'app'>;
+type Where = Pick<Platform, 'gatewayUrl' | 'socketUrls' | 'authAddress' | 'complianceAddress' | 'app'>;
 type Told = { ready: Where } | { done: number; fault?: string };
 
 const portOf = (url: string): number => Number(new URL(url).port);
