@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createGrpcClient, mutualTls, operator } from '@caas/kit/grpc';
+import { createGrpcClient, type GrpcClient, mutualTls, operator, type ServiceDefinition } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { makeCertificates } from './certs.ts';
@@ -28,8 +28,12 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence, socket-1 …, gateway. */
+  /** `host:port` of compliance's gRPC. */
+  readonly complianceAddress: string;
+  /** One process: auth, persistence, compliance, socket-1 …, gateway. */
   process(name: string): EngineProcess;
+  /** A client of a service as an operator has it; the caller closes it. */
+  asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
   /** Ends all in good order: the edges first. */
@@ -39,20 +43,22 @@ export interface Services {
 interface Ports {
   gateway: number;
   auth: number;
+  compliance: number;
   sockets: number[];
   /** gRPC of gateway, persistence and the nodes. */
   grpc: number[];
 }
 
 const portsFor = async (nodes: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, ...others] = await freePorts(4 + 2 * nodes);
-  return { gateway, auth, sockets: others.slice(0, nodes), grpc: others.slice(nodes) };
+  const [gateway = 0, auth = 0, compliance = 0, ...others] = await freePorts(5 + 2 * nodes);
+  return { gateway, auth, compliance, sockets: others.slice(0, nodes), grpc: others.slice(nodes) };
 };
 
 const local = (port: number | undefined): string => `127.0.0.1:${port}`;
 
 /** Each process with what it is told beside its engines. */
-const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, rootKeyFile: string) => {
+const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, dataDir: string) => {
+  const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const [gatewayGrpc, persistenceGrpc, ...nodeGrpc] = ports.grpc;
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
@@ -65,6 +71,7 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       SOCKET_GRPC_ADDRESS: local(nodeGrpc[i]),
       SOCKET_AUTH_ADDRESS: local(ports.auth),
       CAAS_HASH_KEY: secrets.hashKey,
+      CAAS_AUDIT_DIR,
     },
   }));
   return [
@@ -74,8 +81,9 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       port: ports.auth,
       env: {
         AUTH_GRPC_ADDRESS: local(ports.auth),
-        AUTH_ROOT_KEY_FILE: rootKeyFile,
+        AUTH_ROOT_KEY_FILE: join(dataDir, 'root.key'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
       },
     },
     {
@@ -83,6 +91,17 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       service: 'persistence',
       port: persistenceGrpc as number,
       env: { PERSISTENCE_GRPC_ADDRESS: local(persistenceGrpc) },
+    },
+    {
+      name: 'compliance',
+      service: 'compliance',
+      port: ports.compliance,
+      env: {
+        COMPLIANCE_GRPC_ADDRESS: local(ports.compliance),
+        COMPLIANCE_ROOT_KEY_FILE: join(dataDir, 'compliance.key'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
+      },
     },
     ...nodes,
     {
@@ -133,7 +152,7 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     process.off('exit', killNow);
   };
   process.once('exit', killNow);
-  for (const environment of environments(ports, secrets, join(dataDir, 'root.key'))) {
+  for (const environment of environments(ports, secrets, dataDir)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;
@@ -145,22 +164,26 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     await stop();
     throw thrown;
   }
+  const asOperator = <S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S> =>
+    createGrpcClient(definition, {
+      address,
+      auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
+      callerName: operator,
+      logger: createLogger({ service: operator, level: 'silent' }),
+    });
   return {
     gatewayUrl: `http://${local(ports.gateway)}`,
     socketUrls: ports.sockets.map((port) => `ws://${local(port)}`),
+    complianceAddress: local(ports.compliance),
     processes,
     process(name) {
       const found = processes.find((each) => each.plan.name === name);
       if (!found) throw new Error(`no process ${name} was started`);
       return found;
     },
+    asOperator,
     async createApp(tenantId) {
-      const tenants = createGrpcClient(TenantServiceService, {
-        address: local(ports.auth),
-        auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
-        callerName: operator,
-        logger: createLogger({ service: operator, level: 'silent' }),
-      });
+      const tenants = asOperator(TenantServiceService, local(ports.auth));
       try {
         await tenants.createTenant({ tenantId, name: tenantId, limits: undefined, allowedOrigins: [] });
         const { appId, appSecret } = await tenants.createApp({ tenantId, name: 'app' });

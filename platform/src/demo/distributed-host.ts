@@ -9,7 +9,7 @@ const infraDir = '.cache/infra';
 /** Where the demo's services keep certificates and logs. */
 const servicesDir = '.cache/demo';
 
-const used = ['gateway', 'auth', 'socket', 'persistence'] as const;
+const used = ['gateway', 'auth', 'socket', 'persistence', 'compliance'] as const;
 
 const environments = async (): Promise<Map<string, Record<string, string>>> => {
   const read = async (service: string): Promise<[string, Record<string, string>]> => {
