@@ -61,7 +61,7 @@ describe('memory for answers', () => {
         wake: () => {
           wakes++;
           while (wants > 0) {
-            const hold = budget.take(reader, 10);
+            const hold = budget.take(reader, 9); // of 100: never quite full
             if (!hold) return;
             wants--;
             served.push(i);
