@@ -113,7 +113,7 @@ export const createSocketNode = async (
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
-  const ready = (): boolean => gate.following && messages.logAccepts;
+  const ready = (): boolean => gate.following && messages.logAccepts && !registrations.superseded;
   const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
   const services: NodeServices = {
     nodeId,

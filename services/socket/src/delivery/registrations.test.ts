@@ -1,4 +1,4 @@
-import { type KeyValue, memoryKeyValue, nodeKey, userConnectionsKey, userNodesKey } from '@caas/key-value';
+import { type KeyValue, memoryKeyValue, nodeKey, setCanary, userConnectionsKey, userNodesKey } from '@caas/key-value';
 import { CaasError } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { afterEach, expect, test } from '@jest/globals';
@@ -6,7 +6,6 @@ import type { Connection } from '../edge/connection.ts';
 import { LocalUser } from './local.ts';
 import { Registrations } from './registrations.ts';
 
-const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never;
 const renewalMs = 100_000;
 let stopping = new AbortController();
 afterEach(() => {
@@ -50,8 +49,10 @@ const aStore = () => {
 const aNode = async ({ clock, keyValue }: ReturnType<typeof aStore>, userIds: readonly string[] = []) => {
   const users = new Map<string, LocalUser>();
   const source = { users: () => users.values(), conversations: () => [] };
-  const lost: true[] = [];
-  const registrations = new Registrations(keyValue, 'n1', source, clock, quiet, () => lost.push(true));
+  const errors: unknown[] = [];
+  const ignored = (): void => undefined;
+  const logger = { debug: ignored, warn: ignored, error: (fields: unknown) => void errors.push(fields) } as never;
+  const registrations = new Registrations(keyValue, 'n1', source, clock, logger, ignored);
   const enter = async (userId: string): Promise<void> => {
     const user = new LocalUser('t', userId);
     users.set(userId, user);
@@ -71,7 +72,7 @@ const aNode = async ({ clock, keyValue }: ReturnType<typeof aStore>, userIds: re
   };
   const run = (): void => void registrations.run(stopping.signal);
   await Promise.all(userIds.map(enter));
-  return { registrations, enter, leave, run, lost };
+  return { registrations, enter, leave, run, errors };
 };
 
 const registered = async (keyValue: KeyValue, userId: string): Promise<number> =>
@@ -123,4 +124,25 @@ test('who comes while the store does not answer waits for one refusal, and is re
   store.keyValue.addToSets = addToSets;
   node.run();
   await until(async () => (await registered(store.keyValue, 'u1999')) === 2);
+});
+
+test('of two nodes of one id the earlier one sees that it was superseded and says so once, the later one goes on', async () => {
+  const store = aStore();
+  const canary = async (): Promise<string> => Buffer.from((await store.keyValue.get(nodeKey('n1'))) ?? []).toString();
+  const earlier = await aNode(store);
+  earlier.run();
+  await until(async () => (await canary()) === earlier.registrations.startId);
+  const later = await aNode(store);
+  later.run();
+  await until(async () => (await canary()) === later.registrations.startId);
+  // The earlier one's renewal was under way.
+  await setCanary(store.keyValue, earlier.registrations, renewalMs);
+  await until(async () => (await canary()) === later.registrations.startId);
+  await until(() => earlier.registrations.superseded);
+  expect(earlier.errors).toEqual([expect.objectContaining({ supersededBy: later.registrations.startId })]);
+  store.state.nowMs += renewalMs;
+  // All canaries have expired, and only the later one's is set again.
+  await until(canary);
+  expect(await canary()).toBe(later.registrations.startId);
+  expect([earlier.registrations.superseded, later.registrations.superseded]).toEqual([true, false]);
 });

@@ -46,6 +46,9 @@ export class Registrations {
   readonly startId: string = newId();
   readonly #member: string;
   #canarySet = false;
+  /** Start that the canary named before it named this one; empty: none did. */
+  #predecessor: string | undefined;
+  #superseded = false;
   #canaryAtMs = 0;
   #renewedAtMs: number;
   /** Keys of users whose presence is watched here. */
@@ -69,6 +72,11 @@ export class Registrations {
     this.#logger = logger;
     this.#onLost = onLost;
     this.#renewedAtMs = clock.now();
+  }
+
+  /** True from when another start of this node id was seen that is later: others hear that one's registrations only. */
+  get superseded(): boolean {
+    return this.#superseded;
   }
 
   /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
@@ -116,12 +124,17 @@ export class Registrations {
   }
 
   async #watch(): Promise<void> {
-    const canary = nodeKey(this.nodeId);
+    if (this.#superseded) return;
     try {
-      const lost = this.#canarySet && (await this.#keyValue.get(canary)) === undefined;
+      const lives = await this.#livingStart();
+      // The one before this one, if it lives after all, has yet to see that it is not the last.
+      this.#predecessor ??= lives ?? '';
+      const overwritten = this.#canarySet && lives !== undefined && lives !== this.startId;
+      if (overwritten && lives !== this.#predecessor) return this.#yieldTo(lives);
+      const lost = this.#canarySet && lives === undefined;
       const now = this.#clock.now();
       if (lost || now - this.#renewedAtMs >= renewalMs) await this.#registerAll();
-      if (lost || now - this.#canaryAtMs >= canaryTtlMs / 3) {
+      if (lost || overwritten || now - this.#canaryAtMs >= canaryTtlMs / 3) {
         await setCanary(this.#keyValue, this, canaryTtlMs);
         this.#canaryAtMs = now;
       }
@@ -134,6 +147,20 @@ export class Registrations {
       // Not reachable: what others did not send us meanwhile is found by comparing heads.
       this.#logger.warn({ err: error, nodeId: this.nodeId }, 'key-value store not reachable');
     }
+  }
+
+  async #livingStart(): Promise<string | undefined> {
+    const canary = await this.#keyValue.get(nodeKey(this.nodeId));
+    return canary && Buffer.from(canary).toString();
+  }
+
+  /** For good: of two that have one id it can't be known later which is right. */
+  #yieldTo(startId: string): void {
+    this.#superseded = true;
+    this.#logger.error(
+      { nodeId: this.nodeId, startId: this.startId, supersededBy: startId },
+      'another node was started under this node id and goes on in its place; this one takes no clients any more',
+    );
   }
 
   /** Each chunk is taken when the one before it is there, from live lists: who left meanwhile is in none of them. */
