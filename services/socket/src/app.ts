@@ -112,9 +112,12 @@ export const createSocketNode = async (
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
-  const ready = (): boolean => gate.following && messages.logAccepts && !registrations.superseded;
-  const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
+  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
+  const ready = (): boolean => gate.connected && messages.logAccepts && !registrations.superseded;
+  const degraded = (): string[] => [
+    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
+    ...(gate.blind ? ['accountStore'] : []),
+  ];
   const services: NodeServices = {
     nodeId,
     store,
