@@ -1,0 +1,80 @@
+import { type Fault, flushed, killed, paused, rolled, stormed, troubled } from './faults.ts';
+
+/** One row of the table: a fault in the middle of a load, and nothing broken after it. */
+export interface Cell {
+  readonly name: string;
+  readonly about: string;
+  /** Part of the short form. */
+  readonly short?: boolean;
+  readonly fault: Fault;
+}
+
+const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2'];
+const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
+const links = [
+  'socket-kafka',
+  'persistence-kafka',
+  'socket-mongodb',
+  'persistence-mongodb',
+  'auth-mongodb',
+  'socket-redis',
+  'persistence-redis',
+  'gateway-redis',
+  'gateway-auth',
+  'socket-auth',
+  'user-socket-1',
+];
+const redisNames = ['gateway', 'socket', 'shared', 'compliance', 'crypto'];
+const inShort = new Set([
+  'kill-socket-1',
+  'kill-persistence-1',
+  'kill-kafka',
+  'deaf-socket-kafka',
+  'cut-persistence-mongodb',
+  'flush-all',
+]);
+
+const troubles = {
+  cut: 'the way is cut for 3 to 6 s',
+  slow: 'the way is slow for 3 to 6 s: 100 ms, 2 MiB/s',
+  deaf: 'requests arrive and answers vanish for 3 to 6 s',
+} as const;
+
+const table: readonly Omit<Cell, 'short'>[] = [
+  ...[...services, ...engines].map((name) => ({
+    name: `kill-${name}`,
+    about: `SIGKILL of ${name}, started again up to 2 s later`,
+    fault: killed(name),
+  })),
+  ...[...services, ...engines].map((name) => ({
+    name: `pause-${name}`,
+    about: `SIGSTOP of ${name} for 5 to 10 s`,
+    fault: paused(name),
+  })),
+  ...(['cut', 'slow', 'deaf'] as const).flatMap((trouble) =>
+    links.map((link) => ({
+      name: `${trouble}-${link}`,
+      about: `${link}: ${troubles[trouble]}`,
+      fault: troubled(link, trouble),
+    })),
+  ),
+  ...redisNames.map((name) => ({
+    name: `flush-${name}`,
+    about: `FLUSHALL of redis-${name}, three times`,
+    fault: flushed(name),
+  })),
+  { name: 'flush-all', about: 'FLUSHALL of all five Redis, three times', fault: flushed(...redisNames) },
+  {
+    name: 'rolling-restart',
+    about: 'every service told to end and started again, one after the other',
+    fault: rolled(...services),
+  },
+  { name: 'rebalance-storm', about: 'workers killed or stopped and started every 2 s, five times', fault: stormed },
+  {
+    name: 'zombie-worker',
+    about: 'a worker stands still past its session of 10 s, another takes its shards, and it goes on',
+    fault: paused('persistence-1', [14_000, 18_000]),
+  },
+];
+
+export const cells: readonly Cell[] = table.map((cell) => ({ ...cell, short: inShort.has(cell.name) }));

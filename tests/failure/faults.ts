@@ -1,0 +1,83 @@
+import { connect } from 'node:net';
+import type { Chance } from '../support/chance.ts';
+import { pause } from './pause.ts';
+import type { Trouble } from './proxies.ts';
+import type { World } from './world.ts';
+
+/** Brings something about and ends it; resolves when nothing of it is left. */
+export type Fault = (world: World, chance: Chance) => Promise<void>;
+
+/** Ends a process with no word, and starts it again. */
+export const killed =
+  (name: string): Fault =>
+  async (world, chance) => {
+    const process = world.process(name);
+    await process.kill();
+    await pause(chance.whole(0, 2_000));
+    await process.start();
+  };
+
+/** A process stands still: it keeps its ports and connections and answers nothing. */
+export const paused =
+  (name: string, [fromMs, toMs]: readonly [number, number] = [5_000, 10_000]): Fault =>
+  async (world, chance) => {
+    const process = world.process(name);
+    process.pause();
+    await pause(chance.whole(fromMs, toMs));
+    process.resume();
+  };
+
+export const troubled =
+  (link: string, trouble: Trouble): Fault =>
+  async ({ proxies }, chance) => {
+    await proxies.trouble(link, trouble);
+    await pause(chance.whole(3_000, 6_000));
+    await proxies.heal(link, trouble);
+  };
+
+/** Says lines to a Redis as its administrator and resolves with all it answers until it closes. */
+const redis = (address: string, lines: readonly string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port, username, password } = new URL(address);
+    const socket = connect(Number(port), hostname, () =>
+      socket.end([`AUTH ${username} ${password}`, ...lines, 'QUIT', ''].join('\r\n')),
+    );
+    let answer = '';
+    socket.on('data', (data) => (answer += data));
+    socket.on('error', reject);
+    socket.on('close', () => resolve(answer));
+  });
+
+/** Loses everything of these Redis, three times. */
+export const flushed =
+  (...names: readonly string[]): Fault =>
+  async ({ engines }, chance) => {
+    for (let i = 0; i < 3; i += 1) {
+      for (const name of names) {
+        const answer = await redis(engines.env[`REDIS_${name.toUpperCase()}_URL`] as string, ['FLUSHALL']);
+        if (answer !== '+OK\r\n+OK\r\n+OK\r\n') throw new Error(`redis-${name}: FLUSHALL answered ${answer}`);
+      }
+      await pause(chance.whole(200, 1_500));
+    }
+  };
+
+/** One after the other is told to end, ends, and is started again. */
+export const rolled =
+  (...names: readonly string[]): Fault =>
+  async (world) => {
+    for (const name of names) {
+      await world.process(name).stop();
+      await world.process(name).start();
+    }
+  };
+
+/** Workers come and go, so that shards move all the time. */
+export const stormed: Fault = async (world, chance) => {
+  for (let i = 0; i < 5; i += 1) {
+    const worker = world.process(`persistence-${1 + (i % 2)}`);
+    if (chance.next() < 0.5) await worker.kill();
+    else await worker.stop();
+    await worker.start();
+    await pause(chance.whole(500, 2_000));
+  }
+};

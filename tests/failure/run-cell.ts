@@ -1,0 +1,163 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Message } from '@caas/client';
+import { Chance } from '../support/chance.ts';
+import { until } from '../support/until.ts';
+import { Fleet, type Member } from './fleet.ts';
+import { judge } from './judge.ts';
+import { Load } from './load.ts';
+import { graceMs, Outsiders } from './outsiders.ts';
+import { pause } from './pause.ts';
+import type { Result } from './report.ts';
+import { recordStore } from './store-view.ts';
+import type { Target } from './world.ts';
+
+/** Who talks where. */
+const members = 8;
+const conversations = 6;
+/** Load before the fault, and at least after it, in milliseconds. */
+const beforeMs = 3_000;
+const afterMs = 3_000;
+/** Longest time until the first send is accepted after the fault, until all sends are, and until all lists agree, in milliseconds. */
+const recoverMs = 60_000;
+const drainMs = 60_000;
+const settleMs = 60_000;
+
+export interface CellRun {
+  /** Name of the cell. */
+  name: string;
+  seed: number;
+  target: Target;
+  /** Folder of histories; emptied. */
+  dir: string;
+  /** Sends a second. */
+  rate: number;
+  /** The load goes on until so many are accepted. */
+  minAccepted: number;
+  fault(chance: Chance): Promise<void>;
+}
+
+interface Cast {
+  fleet: Fleet;
+  strangers: Fleet;
+  outsiders: Outsiders;
+}
+
+/** Load before, during and after a fault, quiet, and a judgement of what everybody saw. */
+export const runCell = async (run: CellRun): Promise<Result> => {
+  const { name, seed, target, dir, rate, minAccepted } = run;
+  const chance = new Chance(seed);
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  const startedAtMs = Date.now();
+  const cast = await assemble(run, chance);
+  const everybody = [...cast.fleet.members, ...cast.strangers.members];
+  const load = new Load(everybody, { rate, chance });
+  await pause(beforeMs);
+  const faultAtMs = Date.now();
+  await run.fault(chance);
+  const healedAtMs = Date.now();
+  load.watch();
+  const late: string[] = [];
+  const noting = (thrown: unknown): void => void late.push(String((thrown as Error).message));
+  await until(
+    'the first acceptance after the fault',
+    () => load.firstAcceptedMs,
+    (ms) => ms !== undefined,
+    recoverMs,
+  ).catch(noting);
+  await pause(afterMs);
+  if (late.length === 0)
+    await until(
+      'enough messages',
+      () => load.accepted,
+      (n) => n >= minAccepted,
+      2 * recoverMs + (2_000 * minAccepted) / rate,
+    ).catch(noting);
+  await load.stop(drainMs).catch(noting);
+  await cast.outsiders.stop();
+  await until(
+    'all lists agree',
+    () => disagreement(everybody),
+    (what) => what === undefined,
+    settleMs,
+  ).catch(noting);
+  for (const fleet of [cast.fleet, cast.strangers]) await record(run, fleet).catch(noting);
+  for (const fleet of [cast.fleet, cast.strangers]) await fleet.close();
+  const verdict = await judge(dir, healedAtMs);
+  return {
+    cell: name,
+    seed,
+    accepted: verdict.accepted,
+    lines: verdict.lines,
+    turnedAway: verdict.turnedAway,
+    faultMs: healedAtMs - faultAtMs,
+    firstAcceptedMs: load.firstAcceptedMs ?? -1,
+    caughtUpMs: verdict.caughtUpMs,
+    tookMs: Date.now() - startedAtMs,
+    violations: [...verdict.violations, ...late.map((what) => ({ broken: 'late' as const, what }))],
+  };
+};
+
+/** Two tenants who talk among themselves, and those who must see nothing: strangers, a removed member, an ended session. */
+const assemble = async ({ target, dir, name, seed }: CellRun, chance: Chance): Promise<Cast> => {
+  const tenant = `${name}-${seed}-${Date.now().toString(36)}`;
+  const fleet = await Fleet.of({ target, dir, chance }, `${tenant}-a`);
+  const strangers = await Fleet.of({ target, dir, chance }, `${tenant}-b`);
+  const joined = await Promise.all(Array.from({ length: members }, (_, i) => fleet.join(`user-${i}`, i)));
+  const removed = await fleet.outsider('removed', 0);
+  const [one, two] = await Promise.all([strangers.join('one', 0), strangers.join('two', 1)]);
+  const first = await fleet.converse(joined, 'everybody', [removed.userId]);
+  for (let c = 1; c < conversations; c += 1)
+    await fleet.converse(chance.shuffled(joined).slice(0, chance.whole(3, 5)), `conversation ${c}`);
+  await strangers.converse([one, two], 'strangers');
+  await (joined[0] as Member).sdk.removeMembers(first, [removed.userId]);
+  const ended = await fleet.signIn('ended');
+  const logout = await fetch(`${target.gatewayUrl}/api/v1/auth/logout`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${ended.accessToken}` },
+  });
+  if (logout.status !== 204) throw new Error(`logout answered ${logout.status}`);
+  await pause(graceMs);
+  const outsiders = new Outsiders();
+  outsiders.intrude(removed, first, 'a removed member');
+  outsiders.intrude(one, first, 'another tenant');
+  outsiders.enter(target, ended.accessToken, removed.recorder);
+  return { fleet, strangers, outsiders };
+};
+
+/** What is not yet the same everywhere; undefined: all members of each conversation are where the others are. */
+const disagreement = (everybody: readonly Member[]): string | undefined => {
+  const heads = new Map<string, string>();
+  for (const { name, sdk, conversations: own } of everybody) {
+    const { pending, outbox } = sdk.stats();
+    if (sdk.state !== 'online' || pending > 0 || outbox > 0)
+      return `${name} is ${sdk.state} with ${pending} pending and ${outbox} unsent`;
+    for (const id of own) {
+      const { headRev, lastSeq, digest } = sdk.conversation(id).head;
+      const head = `${headRev} ${lastSeq} ${digest}`;
+      const other = heads.get(id) ?? head;
+      if (other !== head) return `${name} has ${head} of ${id}, another ${other}`;
+      heads.set(id, head);
+    }
+  }
+  return undefined;
+};
+
+/** What each client holds, what history answers one that begins anew, and what the store has. */
+const record = async ({ target, dir }: CellRun, fleet: Fleet): Promise<void> => {
+  for (const { name, sdk, recorder, conversations: own } of fleet.members) {
+    const { sdk: fresh } = fleet.client(name, await fleet.signIn(name), 1);
+    await fresh.connect();
+    for (const id of own) {
+      recorder.list('live', sdk.conversation(id).messages(), id, sdk.conversation(id).head);
+      const { conversation } = await fresh.getConversation(id);
+      const read: Message[] = [];
+      for await (const message of fresh.conversation(id).history({ afterSeq: 0, pageSize: 200 })) read.push(message);
+      recorder.list('history', read, id, conversation.head ?? { lastSeq: 0, digest: '' });
+    }
+    fresh.close();
+  }
+  const store = await target.openStore();
+  await recordStore(store, fleet, dir).finally(() => store.close());
+};
