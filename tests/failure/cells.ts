@@ -1,4 +1,5 @@
-import { type Fault, flushed, killed, paused, rolled, stormed, troubled } from './faults.ts';
+import { type Fault, flushed, jumped, killed, paused, rolled, stalled, stormed, troubled } from './faults.ts';
+import { copied, poisoned, replayed } from './log-faults.ts';
 
 /** One row of the table: a fault in the middle of a load, and nothing broken after it. */
 export interface Cell {
@@ -75,6 +76,22 @@ const table: readonly Omit<Cell, 'short'>[] = [
     about: 'a worker stands still past its session of 10 s, another takes its shards, and it goes on',
     fault: paused('persistence-1', [14_000, 18_000]),
   },
+  { name: 'replay', about: 'the workers begin at the first record of every topic', fault: replayed },
+  { name: 'copied-records', about: 'the last sends stand in the log again, three times', fault: copied },
+  { name: 'poison', about: 'unreadable records in every topic, under the keys of live conversations', fault: poisoned },
+  { name: 'slow-readers', about: 'three users stop reading for 12 to 16 s', fault: stalled },
+  ...['socket-1', 'persistence-1', 'auth'].flatMap((name) => [
+    {
+      name: `clock-ahead-${name}`,
+      about: `the clock of ${name} jumps 5 min ahead, then back`,
+      fault: jumped(name, 300_000),
+    },
+    {
+      name: `clock-behind-${name}`,
+      about: `the clock of ${name} jumps 5 min back, then ahead`,
+      fault: jumped(name, -300_000),
+    },
+  ]),
 ];
 
 export const cells: readonly Cell[] = table.map((cell) => ({ ...cell, short: inShort.has(cell.name) }));

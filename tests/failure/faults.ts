@@ -1,11 +1,21 @@
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import type { Chance } from '../support/chance.ts';
+import type { Member } from './fleet.ts';
 import { pause } from './pause.ts';
 import type { Trouble } from './proxies.ts';
 import type { World } from './world.ts';
 
+/** Who talks while it happens. */
+export interface Scene {
+  members: readonly Member[];
+  /** Ids of their conversations. */
+  conversations: readonly string[];
+}
+
 /** Brings something about and ends it; resolves when nothing of it is left. */
-export type Fault = (world: World, chance: Chance) => Promise<void>;
+export type Fault = (world: World, chance: Chance, scene: Scene) => Promise<void>;
 
 /** Ends a process with no word, and starts it again. */
 export const killed =
@@ -80,4 +90,32 @@ export const stormed: Fault = async (world, chance) => {
     await worker.start();
     await pause(chance.whole(500, 2_000));
   }
+};
+
+/** The clock of a service jumps, and some seconds later back. */
+export const jumped =
+  (name: string, byMs: number): Fault =>
+  async (world, chance) => {
+    const service = world.process(name);
+    const file = join(world.dir, `${name}.clock`);
+    const jump = async (ms: number): Promise<void> => {
+      await writeFile(file, String(ms));
+      process.kill(service.pid as number, 'SIGUSR2');
+      await pause(chance.whole(2_000, 4_000));
+    };
+    await service.stop();
+    const preload = `--import=${join(import.meta.dirname, 'clock-shift.ts')}`;
+    await service.start({ NODE_OPTIONS: preload, CAAS_CLOCK_FILE: file });
+    await jump(byMs);
+    await jump(0);
+  };
+
+/** Some users stop reading for as long as it takes to be told so. */
+export const stalled: Fault = async (_world, chance, { members }) => {
+  const goOn = chance
+    .shuffled(members)
+    .slice(0, 3)
+    .map((member) => member.stall());
+  await pause(chance.whole(12_000, 16_000));
+  for (const resume of goOn) resume();
 };

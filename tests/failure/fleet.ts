@@ -20,6 +20,8 @@ export interface Member {
   readonly conversations: string[];
   /** Cuts the connection with no word, as a network does. */
   cut(): void;
+  /** Stops reading, until the answered function is called. */
+  stall(): () => void;
 }
 
 export interface FleetOptions {
@@ -52,7 +54,7 @@ export class Fleet {
   }
 
   /** A client of a user that begins anew. */
-  client(name: string, first: TestUser, node: number): { sdk: CaasClient; cut(): void } {
+  client(name: string, first: TestUser, node: number): Pick<Member, 'sdk' | 'cut' | 'stall'> {
     const { target, chance } = this.#options;
     const urls = target.socketUrls.map((_, i) => target.socketUrls[(node + i) % target.socketUrls.length] as string);
     let token: string | undefined = first.accessToken;
@@ -72,7 +74,15 @@ export class Fleet {
       random: () => chance.next(),
       limits: { backoffCapMs: 1_000, maxWindowMessages: maxKept, maxPendingMessages: maxKept },
     });
-    return { sdk, cut: () => socket?.terminate() };
+    sdk.on('retrying', ({ error }) => {
+      if (error.reason === 'UNAUTHENTICATED' || error.reason === 'TOKEN_EXPIRED') token = undefined;
+    });
+    const stall = (): (() => void) => {
+      const stalled = socket;
+      stalled?.pause();
+      return () => stalled?.resume();
+    };
+    return { sdk, cut: () => socket?.terminate(), stall };
   }
 
   async join(name: string, node: number): Promise<Member> {
@@ -84,7 +94,7 @@ export class Fleet {
   /** A user who is not one of the members that talk. */
   async outsider(name: string, node: number): Promise<Member> {
     const user = await this.signIn(name);
-    const { sdk, cut } = this.client(name, user, node);
+    const { sdk, ...hands } = this.client(name, user, node);
     const recorder = new Recorder(join(this.#options.dir, `${this.tenantId}-${name}.jsonl`), user.userId);
     recorder.follow(sdk);
     sdk.on('diverged', ({ conversationId }) =>
@@ -105,7 +115,7 @@ export class Fleet {
         });
     });
     await sdk.connect();
-    const member: Member = { name, userId: user.userId, sdk, recorder, conversations: [], cut };
+    const member: Member = { name, userId: user.userId, sdk, recorder, conversations: [], ...hands };
     this.#all.push(member);
     return member;
   }

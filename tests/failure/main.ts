@@ -1,4 +1,5 @@
 /** `npm run test:failure`: faults of services, engines and the network between them under load, and what came of it. */
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMain } from '@caas/kit';
 import { cells } from './cells.ts';
@@ -22,7 +23,7 @@ const runAll = async ({ chosen, seeds, rate, minAccepted }: Options, signal: Abo
         const target = world;
         const histories = join(dir, 'histories', `${name}-${seed}`);
         const run = { name, seed, target, dir: histories, rate, minAccepted };
-        const result = await runCell({ ...run, fault: (chance) => fault(target, chance) });
+        const result = await runCell({ ...run, fault: (chance, scene) => fault(target, chance, scene) });
         say(lineOf(result));
         for (const { broken, what } of result.violations) say(`    ${broken}: ${what}`);
         await keep(result);
@@ -32,6 +33,7 @@ const runAll = async ({ chosen, seeds, rate, minAccepted }: Options, signal: Abo
           say(`    histories: ${histories}; again: npm run test:failure -- --cell ${name} --seed ${seed}`);
           world = undefined;
           await target.stop();
+          await cp(join(target.dir, 'services/logs'), join(histories, 'logs'), { recursive: true });
         }
       }
   } finally {

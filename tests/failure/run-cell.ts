@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Message } from '@caas/client';
 import { Chance } from '../support/chance.ts';
 import { until } from '../support/until.ts';
+import type { Scene } from './faults.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { judge } from './judge.ts';
 import { Load } from './load.ts';
@@ -34,7 +34,7 @@ export interface CellRun {
   rate: number;
   /** The load goes on until so many are accepted. */
   minAccepted: number;
-  fault(chance: Chance): Promise<void>;
+  fault(chance: Chance, scene: Scene): Promise<void>;
 }
 
 interface Cast {
@@ -43,59 +43,80 @@ interface Cast {
   outsiders: Outsiders;
 }
 
-/** Load before, during and after a fault, quiet, and a judgement of what everybody saw. */
+interface Course {
+  load: Load;
+  faultAtMs: number;
+  healedAtMs: number;
+  /** What did not come about in its time. */
+  late: string[];
+}
+
+/** Load before, during and after the fault, until all is said and all lists agree. */
+const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Course> => {
+  const { rate, minAccepted } = run;
+  const everybody = [...cast.fleet.members, ...cast.strangers.members];
+  const late: string[] = [];
+  const inTime = (work: Promise<unknown>): Promise<unknown> =>
+    work.catch((thrown: unknown) => late.push(String((thrown as Error).message)));
+  const load = new Load(everybody, { rate, chance });
+  await pause(beforeMs);
+  const faultAtMs = Date.now();
+  const { members } = cast.fleet;
+  const conversations = [...new Set(members.flatMap((member) => member.conversations))];
+  await inTime(run.fault(chance, { members, conversations }));
+  const healedAtMs = Date.now();
+  load.watch();
+  const isAccepted = (ms: number | undefined): boolean => ms !== undefined;
+  await inTime(until('the first acceptance after the fault', () => load.firstAcceptedMs, isAccepted, recoverMs));
+  await pause(afterMs);
+  const enoughMs = recoverMs + (2_000 * minAccepted) / rate;
+  if (late.length === 0)
+    await inTime(
+      until(
+        `${minAccepted} messages`,
+        () => load.accepted,
+        (n) => n >= minAccepted,
+        enoughMs,
+      ),
+    );
+  await inTime(load.stop(drainMs));
+  await cast.outsiders.stop();
+  await inTime(
+    until(
+      'all lists agree',
+      () => disagreement(everybody) ?? '',
+      (what) => what === '',
+      settleMs,
+    ),
+  );
+  return { load, faultAtMs, healedAtMs, late };
+};
+
+/** Runs a fault under load, and judges what everybody saw. */
 export const runCell = async (run: CellRun): Promise<Result> => {
-  const { name, seed, target, dir, rate, minAccepted } = run;
+  const { name, seed, dir } = run;
   const chance = new Chance(seed);
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   const startedAtMs = Date.now();
   const cast = await assemble(run, chance);
-  const everybody = [...cast.fleet.members, ...cast.strangers.members];
-  const load = new Load(everybody, { rate, chance });
-  await pause(beforeMs);
-  const faultAtMs = Date.now();
-  await run.fault(chance);
-  const healedAtMs = Date.now();
-  load.watch();
-  const late: string[] = [];
-  const noting = (thrown: unknown): void => void late.push(String((thrown as Error).message));
-  await until(
-    'the first acceptance after the fault',
-    () => load.firstAcceptedMs,
-    (ms) => ms !== undefined,
-    recoverMs,
-  ).catch(noting);
-  await pause(afterMs);
-  if (late.length === 0)
-    await until(
-      'enough messages',
-      () => load.accepted,
-      (n) => n >= minAccepted,
-      2 * recoverMs + (2_000 * minAccepted) / rate,
-    ).catch(noting);
-  await load.stop(drainMs).catch(noting);
-  await cast.outsiders.stop();
-  await until(
-    'all lists agree',
-    () => disagreement(everybody),
-    (what) => what === undefined,
-    settleMs,
-  ).catch(noting);
-  for (const fleet of [cast.fleet, cast.strangers]) await record(run, fleet).catch(noting);
-  for (const fleet of [cast.fleet, cast.strangers]) await fleet.close();
-  const verdict = await judge(dir, healedAtMs);
+  const { load, faultAtMs, healedAtMs, late } = await runCourse(run, cast, chance);
+  for (const fleet of [cast.fleet, cast.strangers]) {
+    await record(run, fleet).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
+    await fleet.close();
+  }
+  const { accepted, lines, turnedAway, caughtUpMs, violations } = await judge(dir, healedAtMs);
   return {
     cell: name,
     seed,
-    accepted: verdict.accepted,
-    lines: verdict.lines,
-    turnedAway: verdict.turnedAway,
+    accepted,
+    lines,
+    turnedAway,
     faultMs: healedAtMs - faultAtMs,
     firstAcceptedMs: load.firstAcceptedMs ?? -1,
-    caughtUpMs: verdict.caughtUpMs,
+    caughtUpMs,
     tookMs: Date.now() - startedAtMs,
-    violations: [...verdict.violations, ...late.map((what) => ({ broken: 'late' as const, what }))],
+    violations: [...violations, ...late.map((what) => ({ broken: 'late' as const, what }))],
   };
 };
 

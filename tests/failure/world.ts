@@ -17,6 +17,8 @@ export interface Target {
 
 /** Services as processes on real engines, with a proxy on every way between them. */
 export interface World extends Target {
+  /** Its folder. */
+  readonly dir: string;
   readonly engines: Engines;
   readonly services: Services;
   readonly proxies: Proxies;
@@ -132,19 +134,20 @@ export const startWorld = async ({ dir, root, say }: WorldOptions): Promise<Worl
       await proxies.add(`user-socket-${i + 1}`, port, new URL(url).host);
       socketUrls.push(`ws://127.0.0.1:${port}`);
     }
-    return worldOf(engines, services, proxies, socketUrls);
+    return worldOf({ dir, engines, services, proxies, socketUrls });
   } catch (thrown) {
     await engines.stop();
     throw thrown;
   }
 };
 
-const worldOf = (engines: Engines, services: Services, proxies: Proxies, socketUrls: readonly string[]): World => ({
+type Parts = Pick<World, 'dir' | 'engines' | 'services' | 'proxies' | 'socketUrls'>;
+
+const worldOf = ({ engines, services, ...parts }: Parts): World => ({
+  ...parts,
   engines,
   services,
-  proxies,
   gatewayUrl: services.gatewayUrl,
-  socketUrls,
   createApp: (tenantId) => services.createApp(tenantId),
   process: (name) =>
     [...engines.processes, ...services.processes].find(({ plan }) => plan.name === name) ?? absent(name),
