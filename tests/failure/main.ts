@@ -1,5 +1,5 @@
 /** `npm run test:failure`: faults of services, engines and the network between them under load, and what came of it. */
-import { cp } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runMain } from '@caas/kit';
 import { cells } from './cells.ts';
@@ -15,11 +15,12 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const runAll = async ({ chosen, seeds, rate, minAccepted }: Options, signal: AbortSignal): Promise<Result[]> => {
   const results: Result[] = [];
   let world: World | undefined;
+  const worldDir = join(dir, 'worlds', String(process.pid));
   try {
     for (const seed of seeds)
       for (const { name, fault } of chosen) {
         if (signal.aborted) return results;
-        world ??= await startWorld({ dir: join(dir, 'world'), say });
+        world ??= await startWorld({ dir: worldDir, say });
         const target = world;
         const histories = join(dir, 'histories', `${name}-${seed}`);
         const run = { name, seed, target, dir: histories, rate, minAccepted };
@@ -29,7 +30,8 @@ const runAll = async ({ chosen, seeds, rate, minAccepted }: Options, signal: Abo
         await keep(result);
         results.push(result);
         // What a broken promise has left behind is not the next cell's.
-        if (result.violations.length > 0) {
+        if (result.violations.length === 0) await rm(histories, { recursive: true });
+        else {
           say(`    histories: ${histories}; again: npm run test:failure -- --cell ${name} --seed ${seed}`);
           world = undefined;
           await target.stop();
@@ -38,6 +40,7 @@ const runAll = async ({ chosen, seeds, rate, minAccepted }: Options, signal: Abo
       }
   } finally {
     await world?.stop();
+    await rm(worldDir, { recursive: true, force: true });
   }
   return results;
 };
