@@ -1,4 +1,15 @@
-import { type Fault, flushed, jumped, killed, paused, rolled, stalled, stormed, troubled } from './faults.ts';
+import {
+  type Fault,
+  flushed,
+  jumped,
+  killed,
+  killedCutOff,
+  paused,
+  rolled,
+  stalled,
+  stormed,
+  troubled,
+} from './faults.ts';
 import { copied, poisoned, replayed } from './log-faults.ts';
 
 /** One row of the table: a fault in the middle of a load, and nothing broken after it. */
@@ -75,6 +86,11 @@ const table: readonly Omit<Cell, 'short'>[] = [
     name: 'zombie-worker',
     about: 'a worker stands still past its session of 10 s, another takes its shards, and it goes on',
     fault: paused('persistence-1', [14_000, 18_000]),
+  },
+  {
+    name: 'kill-cut-off-node',
+    about: 'socket nodes are cut off from the log, and then socket-1 is killed',
+    fault: killedCutOff,
   },
   { name: 'replay', about: 'the workers begin at the first record of every topic', fault: replayed },
   { name: 'copied-records', about: 'the last sends stand in the log again, three times', fault: copied },

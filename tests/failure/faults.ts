@@ -119,3 +119,17 @@ export const stalled: Fault = async (_world, chance, { members }) => {
   await pause(chance.whole(12_000, 16_000));
   for (const resume of goOn) resume();
 };
+
+/** A node is cut off from the log with sends on their way, and then ends with no word. */
+export const killedCutOff: Fault = async (world, chance) => {
+  await troubledUntil(world, 'socket-kafka', async () => {
+    await pause(chance.whole(500, 1_500));
+    await world.process('socket-1').kill();
+  });
+  await world.process('socket-1').start();
+};
+
+const troubledUntil = async ({ proxies }: World, link: string, work: () => Promise<void>): Promise<void> => {
+  await proxies.trouble(link, 'cut');
+  await work().finally(() => proxies.heal(link, 'cut'));
+};

@@ -1,14 +1,16 @@
 import { parseArgs } from 'node:util';
 import { ConfigError } from '@caas/kit/config';
 import { type Cell, cells } from './cells.ts';
+import { type Mutant, mutants } from './mutants/table.ts';
 
-export const usage = `usage: npm run test:failure -- [--long] [--seeds N] [--seed N] [--cells NAME,NAME] [--rate N] [--accepted N] [--table] [--list]
+export const usage = `usage: npm run test:failure -- [--long] [--seeds N] [--seed N] [--cells NAME,NAME] [--rate N] [--accepted N] [--mutants] [--mutant NAME] [--table] [--list]
   --long      every cell, with more messages; else the short form
   --seeds     how many seeds each cell is run with; default 1
   --seed      the first of them; default a random one
   --cells     these cells; --cell is the same
   --rate      sends a second; default 200
   --accepted  messages a cell accepts at least; default 500, in the long form 2600
+  --mutants   the suite itself is tested: each fault that is put in on purpose must be found
   --table     no run: the table of all results that are kept in .cache/failure/results
   --list      no run: the cells and what they do`;
 
@@ -18,6 +20,8 @@ export interface Options {
   rate: number;
   minAccepted: number;
   show: 'run' | 'table' | 'list';
+  /** These instead of cells. */
+  mutants: readonly Mutant[] | undefined;
 }
 
 const parse = (args: readonly string[]) => {
@@ -32,6 +36,8 @@ const parse = (args: readonly string[]) => {
         cell: { type: 'string' },
         rate: { type: 'string', default: '200' },
         accepted: { type: 'string' },
+        mutants: { type: 'boolean', default: false },
+        mutant: { type: 'string' },
         table: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
       },
@@ -56,6 +62,7 @@ const choose = (names: string): Cell[] =>
 
 export const optionsOf = (args: readonly string[]): Options => {
   const values = parse(args);
+  const only = values.mutant;
   const names = values.cells ?? values.cell;
   const first = whole('seed', values.seed);
   return {
@@ -63,6 +70,7 @@ export const optionsOf = (args: readonly string[]): Options => {
     seeds: Array.from({ length: whole('seeds', values.seeds) }, (_, i) => first + i),
     rate: whole('rate', values.rate),
     minAccepted: whole('accepted', values.accepted ?? (values.long ? '2600' : '500')),
+    mutants: values.mutants || only !== undefined ? mutants.filter(({ name }) => name === (only ?? name)) : undefined,
     show: values.table ? 'table' : values.list ? 'list' : 'run',
   };
 };

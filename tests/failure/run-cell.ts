@@ -19,9 +19,7 @@ const conversations = 6;
 const beforeMs = 3_000;
 const afterMs = 3_000;
 /** Longest time until the first send is accepted after the fault, until all sends are, and until all lists agree, in milliseconds. */
-const recoverMs = 60_000;
-const drainMs = 60_000;
-const settleMs = 60_000;
+const usualPatienceMs = 60_000;
 
 export interface CellRun {
   /** Name of the cell. */
@@ -32,6 +30,8 @@ export interface CellRun {
   dir: string;
   /** Sends a second. */
   rate: number;
+  /** How long each step of recovery may take, in milliseconds. */
+  patienceMs?: number;
   /** The load goes on until so many are accepted. */
   minAccepted: number;
   fault(chance: Chance, scene: Scene): Promise<void>;
@@ -53,7 +53,7 @@ interface Course {
 
 /** Load before, during and after the fault, until all is said and all lists agree. */
 const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Course> => {
-  const { rate, minAccepted } = run;
+  const { rate, minAccepted, patienceMs = usualPatienceMs } = run;
   const everybody = [...cast.fleet.members, ...cast.strangers.members];
   const late: string[] = [];
   const inTime = (work: Promise<unknown>): Promise<unknown> =>
@@ -67,9 +67,9 @@ const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Cour
   const healedAtMs = Date.now();
   load.watch();
   const isAccepted = (ms: number | undefined): boolean => ms !== undefined;
-  await inTime(until('the first acceptance after the fault', () => load.firstAcceptedMs, isAccepted, recoverMs));
+  await inTime(until('the first acceptance after the fault', () => load.firstAcceptedMs, isAccepted, patienceMs));
   await pause(afterMs);
-  const enoughMs = recoverMs + (2_000 * minAccepted) / rate;
+  const enoughMs = patienceMs + (2_000 * minAccepted) / rate;
   if (late.length === 0)
     await inTime(
       until(
@@ -79,14 +79,14 @@ const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Cour
         enoughMs,
       ),
     );
-  await inTime(load.stop(drainMs));
+  await inTime(load.stop(patienceMs));
   await cast.outsiders.stop();
   await inTime(
     until(
       'all lists agree',
       () => disagreement(everybody) ?? '',
       (what) => what === '',
-      settleMs,
+      patienceMs,
     ),
   );
   return { load, faultAtMs, healedAtMs, late };
