@@ -1,3 +1,4 @@
+import { diskFull, type EmbeddedFault, platformKilled } from './embedded.ts';
 import {
   type Fault,
   flushed,
@@ -12,14 +13,16 @@ import {
 } from './faults.ts';
 import { copied, poisoned, replayed } from './log-faults.ts';
 
-/** One row of the table: a fault in the middle of a load, and nothing broken after it. */
-export interface Cell {
+interface Row {
   readonly name: string;
   readonly about: string;
-  /** Part of the short form. */
-  readonly short?: boolean;
-  readonly fault: Fault;
 }
+
+/** One row of the table: a fault in the middle of a load, and nothing broken after it. */
+export type Cell = Row & { readonly short: boolean } & (
+    | { readonly on: 'engines'; readonly fault: Fault }
+    | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
+  );
 
 const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2'];
 const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
@@ -52,7 +55,7 @@ const troubles = {
   deaf: 'requests arrive and answers vanish for 3 to 6 s',
 } as const;
 
-const table: readonly Omit<Cell, 'short'>[] = [
+const onEngines: readonly (Row & { fault: Fault })[] = [
   ...[...services, ...engines].map((name) => ({
     name: `kill-${name}`,
     about: `SIGKILL of ${name}, started again up to 2 s later`,
@@ -110,4 +113,12 @@ const table: readonly Omit<Cell, 'short'>[] = [
   ]),
 ];
 
-export const cells: readonly Cell[] = table.map((cell) => ({ ...cell, short: inShort.has(cell.name) }));
+const onEmbedded: readonly (Row & { fault: EmbeddedFault })[] = [
+  { name: 'embedded-kill', about: 'npm start in one process: SIGKILL', fault: platformKilled },
+  { name: 'embedded-disk-full', about: 'npm start in one process: its disk is full for 4 to 7 s', fault: diskFull },
+];
+
+export const cells: readonly Cell[] = [
+  ...onEngines.map((row) => ({ ...row, on: 'engines' as const, short: inShort.has(row.name) })),
+  ...onEmbedded.map((row) => ({ ...row, on: 'embedded' as const, short: inShort.has(row.name) })),
+];

@@ -101,10 +101,9 @@ export const runCell = async (run: CellRun): Promise<Result> => {
   const startedAtMs = Date.now();
   const cast = await assemble(run, chance);
   const { load, faultAtMs, healedAtMs, late } = await runCourse(run, cast, chance);
-  for (const fleet of [cast.fleet, cast.strangers]) {
-    await record(run, fleet).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
-    await fleet.close();
-  }
+  const fleets = [cast.fleet, cast.strangers];
+  await record(run, fleets).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
+  for (const fleet of fleets) await fleet.close();
   const { accepted, lines, turnedAway, caughtUpMs, violations } = await judge(dir, healedAtMs);
   return {
     cell: name,
@@ -165,20 +164,25 @@ const disagreement = (everybody: readonly Member[]): string | undefined => {
   return undefined;
 };
 
-/** What each client holds, what history answers one that begins anew, and what the store has. */
-const record = async ({ target, dir }: CellRun, fleet: Fleet): Promise<void> => {
-  for (const { name, sdk, recorder, conversations: own } of fleet.members) {
-    const { sdk: fresh } = fleet.client(name, await fleet.signIn(name), 1);
-    await fresh.connect();
-    for (const id of own) {
-      recorder.list('live', sdk.conversation(id).messages(), id, sdk.conversation(id).head);
-      const { conversation } = await fresh.getConversation(id);
-      const read: Message[] = [];
-      for await (const message of fresh.conversation(id).history({ afterSeq: 0, pageSize: 200 })) read.push(message);
-      recorder.list('history', read, id, conversation.head ?? { lastSeq: 0, digest: '' });
+/** What each client of the fleets holds, what history answers one that begins anew, and what the store has. */
+const record = async ({ target, dir }: CellRun, fleets: readonly Fleet[]): Promise<void> => {
+  for (const fleet of fleets)
+    for (const { name, sdk, recorder, conversations: own } of fleet.members) {
+      const { sdk: fresh } = fleet.client(name, await fleet.signIn(name), 1);
+      await fresh.connect();
+      for (const id of own) {
+        recorder.list('live', sdk.conversation(id).messages(), id, sdk.conversation(id).head);
+        const { conversation } = await fresh.getConversation(id);
+        const read: Message[] = [];
+        for await (const message of fresh.conversation(id).history({ afterSeq: 0, pageSize: 200 })) read.push(message);
+        recorder.list('history', read, id, conversation.head ?? { lastSeq: 0, digest: '' });
+      }
+      fresh.close();
     }
-    fresh.close();
-  }
   const store = await target.openStore();
-  await recordStore(store, fleet, dir).finally(() => store.close());
+  try {
+    for (const fleet of fleets) await recordStore(store, fleet, dir);
+  } finally {
+    await store.close();
+  }
 };

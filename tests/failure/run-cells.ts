@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Cell } from './cells.ts';
+import { startEmbedded } from './embedded.ts';
 import type { Options } from './options.ts';
 import { keep, lineOf, type Result } from './report.ts';
-import { runCell } from './run-cell.ts';
+import { type CellRun, runCell } from './run-cell.ts';
 import { startWorld, type World } from './world.ts';
 
 export const dir = '.cache/failure';
@@ -14,35 +17,30 @@ type Say = (line: string) => void;
 /** Keeps what a broken promise left: histories, logs of the services. */
 const tell = async (result: Result, histories: string, say: Say): Promise<void> => {
   for (const { broken, what } of result.violations) say(`    ${broken}: ${what}`);
-  await cp(join(worldDir, 'services/logs'), join(histories, 'logs'), { recursive: true });
+  const logs = join(worldDir, 'services/logs');
+  if (existsSync(logs)) await cp(logs, join(histories, 'logs'), { recursive: true });
   say(`    histories: ${histories}; again: npm run test:failure -- --cell ${result.cell} --seed ${result.seed}`);
 };
 
 /** Runs cells one after the other on one world, and on a new one after a broken promise. */
-export const runCells = async (
-  { chosen, seeds, rate, minAccepted }: Options,
-  say: Say,
-  signal: AbortSignal,
-): Promise<Result[]> => {
+export const runCells = async (options: Options, say: Say, signal: AbortSignal): Promise<Result[]> => {
   const results: Result[] = [];
   let world: World | undefined;
   try {
-    for (const seed of seeds)
-      for (const { name, fault } of chosen) {
+    for (const seed of options.seeds)
+      for (const cell of options.chosen) {
         if (signal.aborted) return results;
-        world ??= await startWorld({ dir: worldDir, say });
-        const target = world;
-        const histories = join(dir, 'histories', `${name}-${seed}`);
-        const run = { name, seed, target, dir: histories, rate, minAccepted };
-        const result = await runCell({ ...run, fault: (chance, scene) => fault(target, chance, scene) });
+        if (cell.on === 'engines') world ??= await startWorld({ dir: worldDir, say });
+        const histories = join(dir, 'histories', `${cell.name}-${seed}`);
+        const result = await runOne(cell, world, { seed, dir: histories, ...options });
         say(lineOf(result));
         await keep(result);
         results.push(result);
         if (result.violations.length === 0) await rm(histories, { recursive: true });
         else {
           // What it has left behind is not the next cell's.
+          await world?.stop();
           world = undefined;
-          await target.stop();
           await tell(result, histories, say);
         }
       }
@@ -51,4 +49,20 @@ export const runCells = async (
     await rm(worldDir, { recursive: true, force: true });
   }
   return results;
+};
+
+type Settings = Pick<CellRun, 'seed' | 'dir' | 'rate' | 'minAccepted'>;
+
+const runOne = async (cell: Cell, world: World | undefined, settings: Settings): Promise<Result> => {
+  const { name } = cell;
+  if (cell.on === 'engines') {
+    const target = world as World;
+    return runCell({ ...settings, name, target, fault: (chance, scene) => cell.fault(target, chance, scene) });
+  }
+  const target = await startEmbedded(join(worldDir, 'embedded'));
+  try {
+    return await runCell({ ...settings, name, target, fault: (chance) => cell.fault(target, chance) });
+  } finally {
+    await target.stop();
+  }
 };

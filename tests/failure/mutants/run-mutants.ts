@@ -18,7 +18,7 @@ type Say = (line: string) => void;
 
 const attempt = async (mutant: Mutant, root: string, seed: number, options: Options): Promise<Result> => {
   const cell = cells.find(({ name }) => name === mutant.cell);
-  if (!cell) throw new Error(`there is no cell ${mutant.cell}`);
+  if (cell?.on !== 'engines') throw new Error(`there is no cell ${mutant.cell} on engines`);
   const target = await startWorld({ dir: worldDir, root, say: () => undefined });
   const histories = join(dir, 'mutants', mutant.name);
   try {
