@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '../../..');
 const source = ['packages', 'services', 'gen', 'scripts', 'package.json'];
 
 /** A copy of what services are run from, with a mutant's patches in it. Libraries are those of this tree. */
-export const mutantTree = async ({ name, patches }: Mutant, dir: string): Promise<void> => {
+export const mutantTree = async (mutant: Mutant, dir: string): Promise<void> => {
   await rm(dir, { recursive: true, force: true });
   await mkdir(join(dir, 'node_modules'), { recursive: true });
   const isSource = (path: string): boolean => !/\/(gen\/(go|java|python)|dist|testing)$|\.test\.ts$/.test(path);
@@ -19,12 +19,19 @@ export const mutantTree = async ({ name, patches }: Mutant, dir: string): Promis
         verbatimSymlinks: true,
       });
     else if (!each.startsWith('.')) await symlink(join(root, 'node_modules', each), join(dir, 'node_modules', each));
+  for (const [file, text] of await patched(mutant)) await writeFile(join(dir, file), text);
+};
+
+/** The mutant's files with its patches in them. */
+export const patched = async ({ name, patches }: Mutant): Promise<Map<string, string>> => {
+  const files = new Map<string, string>();
   for (const { file, from, to } of patches) {
-    const text = await readFile(join(dir, file), 'utf8');
+    const text = files.get(file) ?? (await readFile(join(root, file), 'utf8'));
     if (text.split(from).length !== 2) throw new Error(`mutant ${name}: its place is not there once in ${file}`);
-    await writeFile(
-      join(dir, file),
+    files.set(
+      file,
       text.replace(from, () => to),
     );
   }
+  return files;
 };
