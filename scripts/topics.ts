@@ -3,9 +3,7 @@
  * `npm run topics [-- --check] [-- --grow message.sent=12 [--drain-seconds 60]]`. Ends with 1 when something differs.
  */
 import { parseArgs } from 'node:util';
-import { checkTopics, growTopicTo, kafkaOptions, kafkaSettings, partitionsOf } from '@caas/event-log/kafka';
-import { loadConfig } from '@caas/kit/config';
-import { z } from 'zod';
+import { checkTopics, growTopicTo, partitionsOf, topicsConfig } from '@caas/event-log/kafka';
 
 const { values } = parseArgs({
   options: {
@@ -14,9 +12,8 @@ const { values } = parseArgs({
     'drain-seconds': { type: 'string', default: '60' },
   },
 });
-const settings = loadConfig('topics', z.object(kafkaSettings), process.env);
 const tell = (line: string): void => void process.stdout.write(`${line}\n`);
-const options = { ...kafkaOptions(settings), tell };
+const options = { ...topicsConfig(), tell };
 
 const grow = async (wanted: string): Promise<void> => {
   const [name, partitions] = Object.entries(partitionsOf([wanted]))[0] as [string, number];

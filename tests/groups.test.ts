@@ -107,7 +107,8 @@ describe('groups over two nodes with several devices each', () => {
   });
 
   test('a removed member is told, then receives and reads nothing more, on any device', async () => {
-    const id = await conversationOf('GROUP', 'alice', ['bob', 'carol']);
+    const about = { title: 'three', avatarUrl: 'https://a.example/b', metadata: { place: 'here' } };
+    const id = await conversationOf('GROUP', 'alice', ['bob', 'carol'], about);
     await everyDevice(['carol'], (f) => f.event?.conversationChanged?.conversationId === id);
     await say('alice', id, 'all three');
     await committed('carol', id, 1);
@@ -119,6 +120,7 @@ describe('groups over two nodes with several devices each', () => {
     );
     const secret = (await say('alice', id, 'the two of us')).accepted.messageId;
     await everyDevice(['alice', 'bob'], (f) => f.event?.message?.messageId === secret);
+    await committed('alice', id, 2);
     for (const device of people.carol.devices) {
       expectRefusal((await device.ask({ getHistory: { conversationId: id } })).error, 'CONVERSATION_NOT_FOUND');
       expect(JSON.stringify(device.frames)).not.toContain('the two of us');
@@ -129,9 +131,11 @@ describe('groups over two nodes with several devices each', () => {
     });
     const { conversations } = await people.carol.main.ask({ listConversations: { includeLeft: true, limit: 200 } });
     const left = conversations.entries.find((e: Frame) => e.conversation.conversationId === id);
-    expect(left.own.state).not.toBe('PARTICIPANT_STATE_ACTIVE');
-    expect(left.lastMessage).toBeUndefined();
-    expect(left.conversation.title).toBeUndefined();
+    // That it was, and one's own part in it: neither name, nor head, nor what is said there, nor how much.
+    expect(left).toEqual({
+      conversation: { conversationId: id, kind: 'CONVERSATION_KIND_GROUP' },
+      own: expect.objectContaining({ userId: userIdOf('carol'), state: 'PARTICIPANT_STATE_REMOVED' }),
+    });
   });
 
   test('who leaves has left on all devices; sync tells the others; coming back works', async () => {
@@ -248,6 +252,7 @@ describe('groups over two nodes with several devices each', () => {
     expectRefusal((await say('bob', id, 'me too')).error, 'PERMISSION_DENIED');
     expectRefusal((await say('bob', id, 'me too', 1)).error, 'PERMISSION_DENIED');
     const act = { conversationId: id, messageId };
+    const { cursor } = await syncOf('carol', id);
     expectRefusal(
       (await people.bob.main.ask({ setTyping: { conversationId: id, typing: true } })).error,
       'PERMISSION_DENIED',
@@ -262,6 +267,9 @@ describe('groups over two nodes with several devices each', () => {
     await everyDevice(['alice', 'carol'], (f) => f.event?.messageChanged?.messageId === messageId);
     for (const device of [...people.alice.devices, ...people.carol.devices])
       expect(device.events('participantChanged').filter((p) => p.conversationId === id && p.readSeq)).toEqual([]);
+    const { participants = [], messages } = await syncOf('carol', id, cursor);
+    expect(messages).toMatchObject([{ reactions: [{ kind: '🎉' }] }]);
+    expect(participants.filter((p: Frame) => p.userId === userIdOf('bob'))).toEqual([]);
   });
 
   test('typing is told to the others, not to oneself', async () => {
@@ -278,7 +286,9 @@ describe('groups over two nodes with several devices each', () => {
   test('who joins without history sees none of it: not in pages, sync, pins, threads, acts, nor by edits of it', async () => {
     const id = await conversationOf('GROUP', 'alice', ['bob'], { historyForNewMembers: false });
     const old = (await say('alice', id, 'old secret')).accepted.messageId;
-    await say('bob', id, 'old reply');
+    await people.bob.main.ask({
+      sendMessage: { conversationId: id, clientMsgId: 'r', threadRootId: old, content: { text: 'old reply' } },
+    });
     await committed('alice', id, 2);
     await people.alice.main.ask({ setPin: { conversationId: id, messageId: old, pinned: true } });
     await people.alice.main.ask({ addMembers: { conversationId: id, userIds: [userIdOf('carol')] } });
@@ -287,10 +297,13 @@ describe('groups over two nodes with several devices each', () => {
       editMessage: { conversationId: id, messageId: old, content: { text: 'old secret, edited' } },
     });
     await everyDevice(['bob'], (f) => f.event?.messageChanged?.content?.text === 'old secret, edited');
-    await say('alice', id, 'new');
-    await committed('carol', id, 3);
     const { main } = people.carol;
     const ask = async (command: Frame): Promise<string> => JSON.stringify(await main.ask(command));
+    // While the last message is one of those.
+    for (const command of [{ listConversations: { limit: 200 } }, { getConversation: { conversationId: id } }])
+      expect(await ask(command)).not.toContain('old ');
+    await say('alice', id, 'new');
+    await committed('carol', id, 3);
     const texts = (await main.ask({ getHistory: { conversationId: id, aroundSeq: 1 } })).history.messages;
     expect(texts.map((m: Frame) => m.content.text)).toEqual(['new']);
     expect((await main.ask({ getHistory: { conversationId: id, beforeSeq: 3 } })).history.messages).toBeUndefined();
@@ -454,6 +467,21 @@ describe('groups over two nodes with several devices each', () => {
       for (const device of people.bob.devices) expect(device.events('rejected')).toEqual([]);
     });
 
+    test('gets the same answer again, also after other content under it was rejected', async () => {
+      const id = await conversationOf('GROUP', 'alice', ['bob']);
+      const [here, there] = people.alice.devices;
+      const first = (await send(here, id, 'one')).accepted;
+      await send(there, id, 'two');
+      await everyDevice(['alice'], (f) => f.event?.rejected?.conversationId === id);
+      expect((await send(here, id, 'one')).accepted).toMatchObject({ position: first.position });
+      // The node that took the other content does not hold it against what was kept.
+      expect((await send(there, id, 'one')).accepted).toMatchObject({ messageId: first.messageId });
+      await say('alice', id, 'after');
+      await committed('alice', id, 2);
+      const { history } = await people.bob.main.ask({ getHistory: { conversationId: id } });
+      expect(history.messages.map((m: Frame) => m.content.text)).toEqual(['one', 'after']);
+    });
+
     test('of a forward is safe to repeat after its original was edited', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       const { messageId } = (await say('alice', id, 'draft')).accepted;
@@ -470,6 +498,11 @@ describe('groups over two nodes with several devices each', () => {
   });
 
   describe('what nodes share may be lost', () => {
+    /** What every inbox does, to be changed for a while. */
+    const inboxes = Object.getPrototypeOf(memoryNodeInbox()) as {
+      send(node: string, bytes: Uint8Array): Promise<void>;
+    };
+
     test('FLUSHALL in the middle: messages go on, reach the other node again within seconds, none is lost', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
@@ -507,25 +540,35 @@ describe('groups over two nodes with several devices each', () => {
       const visit = async (): Promise<void> => (await RawClient.open(there, away.accessToken)).close();
       await visit();
       await until('came and went', told, (events) => events.at(0)?.online && events.length === 2 && !events[1].online);
+      const flushed = told().length;
       platform.flushSharedState();
       await until(
         'told again',
         async () => {
-          const before = told().length;
           await visit();
-          await new Promise((resolve) => setTimeout(resolve, 200));
-          return told().length > before;
+          const toldNow = until('told', told, (events) => events.length > flushed, 200);
+          return toldNow.then(Boolean, () => false);
         },
         Boolean,
         5_000,
       );
       await until('gone again', told, (events) => !events.at(-1)?.online);
+      // Another who watches is told of both, the going last; by then so would be who watched before.
       await watch([userIdOf('bob')]);
       const before = told().length;
+      const other = people.carol.main;
+      await other.ask({ watchPresence: { userIds: [away.userId] } });
+      const toldOther = () => other.events('presence').filter((p) => p.userId === away.userId);
       await visit();
-      await say('alice', await conversationOf('GROUP', 'alice', []), 'x');
+      await until(
+        'the other is told',
+        toldOther,
+        (events) =>
+          events.findIndex((e) => e.online) < events.findLastIndex((e) => !e.online) && events.some((e) => e.online),
+      );
+      expect((await watch([])).presence).toBeDefined();
       expect(told()).toHaveLength(before);
-      await watch([]);
+      await other.ask({ watchPresence: { userIds: [] } });
     });
 
     test('lost envelopes: within seconds a head without prev_head_rev says so, and sync has all', async () => {
@@ -533,19 +576,16 @@ describe('groups over two nodes with several devices each', () => {
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
       const bob = people.bob.devices[1];
       const { cursor } = (await bob.ask({ sync: { conversations: [{ conversationId: id }] } })).sync.deltas[0];
-      const inbox = Object.getPrototypeOf(memoryNodeInbox()) as {
-        send(node: string, bytes: Uint8Array): Promise<void>;
-      };
-      const { send } = inbox;
+      const { send } = inboxes;
       const sent: string[] = [];
-      inbox.send = async () => undefined;
+      inboxes.send = async () => undefined;
       try {
         for (let i = 0; i < 5; i++) sent.push((await say('alice', id, `lost ${i}`)).accepted.messageId);
         const repaired = (f: Frame) => f.event?.head?.conversationId === id && f.event.head.lastSeq === 5;
         const { head } = (await bob.waitFor(repaired, 6_000)).event;
         expect(head.prevHeadRev).toBeUndefined();
       } finally {
-        inbox.send = send;
+        inboxes.send = send;
       }
       expect(bob.events('message').filter((m) => m.conversationId === id)).toEqual([]);
       const delta = (await bob.ask({ sync: { conversations: [{ conversationId: id, cursor }] } })).sync.deltas[0];
@@ -555,14 +595,31 @@ describe('groups over two nodes with several devices each', () => {
       await bob.waitFor((f) => f.event?.message?.messageId === after);
     });
 
+    test('who is added to a conversation their node has not heard of is told, though the notices are lost', async () => {
+      const [one, two] = platform.socketUrls as [string, string];
+      const [owner, added] = [await signIn(platform, 'henry'), await signIn(platform, 'ivy')];
+      const henry = await RawClient.open(one, owner.accessToken);
+      const ivy = await RawClient.open(two, added.accessToken);
+      const { send } = inboxes;
+      inboxes.send = async () => undefined;
+      let id = '';
+      try {
+        const create = { kind: 'CONVERSATION_KIND_GROUP', memberIds: [added.userId], clientRef: 'lost-join' };
+        id = (await henry.ask({ createConversation: create })).conversation.conversation.conversationId;
+        await ivy.waitFor((f) => f.event?.conversationChanged?.conversationId === id);
+      } finally {
+        inboxes.send = send;
+      }
+      await henry.ask({ sendMessage: { conversationId: id, clientMsgId: 'm', content: { text: 'welcome' } } });
+      await ivy.waitFor((f) => f.event?.message?.content?.text === 'welcome');
+      await Promise.all([henry.close(), ivy.close()]);
+    });
+
     test('a removal whose notices are lost still ends delivery within seconds', async () => {
       const id = await conversationOf('GROUP', 'alice', ['bob']);
       await everyDevice(['bob'], (f) => f.event?.conversationChanged?.conversationId === id);
-      const inbox = Object.getPrototypeOf(memoryNodeInbox()) as {
-        send(node: string, bytes: Uint8Array): Promise<void>;
-      };
-      const { send } = inbox;
-      inbox.send = async () => undefined;
+      const { send } = inboxes;
+      inboxes.send = async () => undefined;
       try {
         await people.alice.main.ask({ removeMembers: { conversationId: id, userIds: [userIdOf('bob')] } });
         await everyDevice(
@@ -570,7 +627,7 @@ describe('groups over two nodes with several devices each', () => {
           changed(id, 'bob', (p) => p.state === 'PARTICIPANT_STATE_REMOVED'),
         );
       } finally {
-        inbox.send = send;
+        inboxes.send = send;
       }
       const { messageId } = (await say('alice', id, 'alone')).accepted;
       await committed('alice', id, 1);

@@ -328,9 +328,8 @@ describe('invariant', () => {
         expect((await a.ask(sending(id, text, text))).accepted).toBeDefined();
         await b.waitFor(messageOf(text));
       }
-      // A retry that can't be looked up is not refused: the worker knows it.
+      // A retry that can't be looked up is not refused, the worker knows it; nor is it shown, for it may be deleted since.
       expect((await b.ask(sending(id, 'four', 'four', true))).accepted).toBeDefined();
-      await a.waitFor(messageOf('four'));
       for (const command of [
         { getHistory: { conversationId: id } },
         { getThread: { conversationId: id, rootMessageId: 'nobody' } },
@@ -350,6 +349,34 @@ describe('invariant', () => {
     }
     expect(await committed(b, id, 4)).toEqual(['with it', 'two', 'three', 'four']);
   });
+
+  test('7: the store may be away: who comes back to a node goes on at once, who is new to it once the store is back', async () => {
+    const [a, b, c] = [await open('alice', 0), await open('bob', 1), await open('carol', 1)];
+    const id = await group(a, 'bob', 'carol', 'dave');
+    await a.ask(sending(id, 'm1', 'with it'));
+    await committed(b, id, 1);
+    await c.waitFor(messageOf('with it'));
+    const back = faults.away('store.');
+    // The network of all who are on that node blinks.
+    await Promise.all([b.close(), c.close()]);
+    const again = await open('bob', 1);
+    await a.ask(sending(id, 'm2', 'to bob'));
+    await again.waitFor(messageOf('to bob'));
+    expect((await again.ask(sending(id, 'm3', 'from bob'))).accepted).toBeDefined();
+    await a.waitFor(messageOf('from bob'));
+    // Nobody has seen dave.
+    const d = await open('dave', 1);
+    expect((await d.ask(sending(id, 'm4', 'from dave'))).error).toMatchObject({
+      reason: 'ERROR_REASON_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(d.events('limited')).toEqual([]);
+    back();
+    for (const client of [again, d]) await client.waitFor((f) => f.event?.limited, 10_000);
+    await a.ask(sending(id, 'm5', 'to all'));
+    for (const client of [again, d]) await client.waitFor(messageOf('to all'));
+    expect(await committed(d, id, 4)).toEqual(['with it', 'to bob', 'from bob', 'to all']);
+  }, 30_000);
 
   test('8: two writers can’t hurt: what a worker that was given up writes late changes nothing that counts', async () => {
     const a = await open('alice', 0);

@@ -1,7 +1,8 @@
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { ClientFrame, DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { until } from './support/until.ts';
@@ -10,15 +11,18 @@ const maxConversations = 12;
 const maxReplyBytes = 1024 * 1024;
 
 describe('what commands may and may not, over two nodes', () => {
+  const faults = new Faults();
   let platform: TestPlatform;
   let count = 0;
   const opened: RawClient[] = [];
 
   beforeAll(async () => {
     platform = await testPlatform({
+      between: faults.between,
       limits: { framesPerMinute: 60_000, sendsPerSecond: 1_000, sendsBurst: 1_000, maxMembers: 3, maxConversations },
     });
   });
+  afterEach(() => faults.heal());
   afterAll(async () => {
     await Promise.all(opened.map((client) => client.close()));
     await platform.stop();
@@ -104,6 +108,31 @@ describe('what commands may and may not, over two nodes', () => {
     await isNow('MEMBER');
     const edit = { editMessage: { conversationId, messageId, content: { text: 'still speaking' } } };
     expect(reasonOf(await bob.client.ask(edit))).toBe('ERROR_REASON_PERMISSION_DENIED');
+  });
+
+  test('owners who demote each other in the same moment: one does, the other is told that the last owner stays', async () => {
+    const [ann, bob] = await Promise.all([newUser(0), newUser(1)]);
+    const id = await create(ann.client, 'GROUP', bob.userId);
+    const role = (by: RawClient, of: TestUser, to: string): Promise<Frame> =>
+      by.ask({ setMemberRole: { conversationId: id, userId: of.userId, role: `ROLE_${to}` } });
+    expect((await role(ann.client, bob, 'OWNER')).conversation).toBeDefined();
+    await bob.client.waitFor(({ event }) => event?.participantChanged?.role === 'ROLE_OWNER');
+    // Both nodes judge before either change is in the log.
+    const log = faults.hold('log.append', ([records]) =>
+      records.some((r: Frame) => r.topic === 'conversation.updated'),
+    );
+    const asked = [role(ann.client, bob, 'MEMBER'), role(bob.client, ann, 'MEMBER')];
+    await until(
+      'both are judged',
+      () => log.held,
+      (held) => held === 2,
+    );
+    log.release();
+    const answers = await Promise.all(asked);
+    expect(answers.map(reasonOf).sort()).toEqual(['ERROR_REASON_FAILED_PRECONDITION', undefined]);
+    const { members } = (await ann.client.ask({ listMembers: { conversationId: id } })).members;
+    const owners = members.filter((m: Frame) => m.role === 'ROLE_OWNER').map((m: Frame) => m.userId);
+    expect(owners).toEqual([reasonOf(answers[0] as Frame) === undefined ? ann.userId : bob.userId]);
   });
 
   test('over the protobuf subprotocol, too, enum numbers nobody knows are refused', async () => {

@@ -58,7 +58,11 @@ test('every port is published on loopback only, at the number the design gives i
 
 test('every container has a health check, and waits for the health of what it needs', () => {
   for (const [name, { healthcheck, depends_on = {} }] of Object.entries(services)) {
-    expect([name, healthcheck?.test.length]).not.toEqual([name, undefined]);
+    // A colon in an unquoted line makes a mapping of it.
+    expect([name, healthcheck?.test.map((part) => typeof part)]).toEqual([
+      name,
+      healthcheck?.test.map(() => 'string') ?? 'a health check',
+    ]);
     for (const [needed, { condition }] of Object.entries(depends_on))
       expect([name, needed, condition, needed in services]).toEqual([name, needed, 'service_healthy', true]);
   }

@@ -5,7 +5,7 @@ import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
-import { createLogger } from '@caas/kit/log';
+import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import type { MessageStore } from '@caas/message-store';
 import { servePersistence } from '@caas/persistence';
 import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
@@ -32,6 +32,8 @@ export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 
   crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken?: string | undefined;
+  /** Where log lines go; standard output without. */
+  logDestination?: LoggerOptions['destination'];
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
   between?: (engines: Engines) => Engines;
 }
@@ -60,9 +62,10 @@ const defaultServices = (): ServicesConfig => ({
 
 /** All services in one process on the embedded engines; listening when this resolves. */
 export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
-  const { dataDir, host, logLevel, crashable = false, services = defaultServices() } = options;
+  const { dataDir, host, logLevel, logDestination, crashable = false, services = defaultServices() } = options;
   await prepareDataFolder(dataDir);
-  const loggerOf = (service: string) => createLogger({ service, level: logLevel });
+  const loggerOf = (service: string) =>
+    createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
   const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),

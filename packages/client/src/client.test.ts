@@ -6,6 +6,28 @@ import { settled } from './testing/fake-clock.ts';
 
 afterEach(closeClients);
 
+test('profiles that did not fit in a reply are asked for again', async () => {
+  const { client, socket } = await anOnlineClient();
+  const read = client.getUsers(['a', 'b', 'nobody'], ['cyd', 'dan']);
+  await settled();
+  expect(socket(0).sent.map((s) => s.request)).toContainEqual({
+    userIds: ['a', 'b', 'nobody'],
+    externalIds: ['cyd', 'dan'],
+  });
+  const one = [
+    { userId: 'a', externalId: 'ann' },
+    { userId: 'c', externalId: 'cyd' },
+  ];
+  await socket(0).answer('getUsers', { reply: { users: { users: one, more: true } } });
+  expect(socket(0).sent.map((s) => s.request)).toContainEqual({ userIds: ['b', 'nobody'], externalIds: ['dan'] });
+  const rest = [
+    { userId: 'b', externalId: 'bob' },
+    { userId: 'd', externalId: 'dan' },
+  ];
+  await socket(0).answer('getUsers', { reply: { users: { users: rest } } });
+  expect((await read).map((user) => user.userId)).toEqual(['a', 'c', 'b', 'd']);
+});
+
 describe('connecting', () => {
   test('offers the subprotocol and the token, and is online with the welcome', async () => {
     const { client, socket, log } = await anOnlineClient();

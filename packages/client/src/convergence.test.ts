@@ -141,10 +141,6 @@ const run = (steps: Step[], pageSize: number, maxWindow: number): { log: ModelLo
   }
   log.commit(1_000);
   for (const client of clients) client.settle();
-  // A second record of a message before the window stays pending till the next commit shows that it is none.
-  give(0, false, { type: 'message', message: log.append() });
-  give(0, false, { type: 'head', head: log.commit(1_000) as Head });
-  for (const client of clients) client.settle();
   return { log, clients };
 };
 

@@ -64,6 +64,8 @@ export class ConversationState {
   #changedRev = 0;
   /** Greatest revision of a change that found no message here, or whose message was given up: only a delta can bring it. */
   #missedRev = 0;
+  /** Position up to which sends are decided for who is at a revision, as the last head with such a position said. */
+  #decided = { rev: 0, position: 0 };
 
   constructor(conversationId: string, limits: StateLimits) {
     this.conversationId = conversationId;
@@ -169,9 +171,14 @@ export class ConversationState {
 
   /** The conversation was committed up to a head. When it can't be followed, the state is `behind`. */
   headMoved(head: Head): Effect[] {
-    if (head.headRev <= this.rev) return [];
-    this.#seenRev = Math.max(this.#seenRev, head.headRev);
     const effects: Effect[] = [];
+    if (head.decidedPosition > this.#decided.position)
+      this.#decided = { rev: head.headRev, position: head.decidedPosition };
+    if (head.headRev <= this.rev) {
+      this.#dropDecided(effects);
+      return effects;
+    }
+    this.#seenRev = Math.max(this.#seenRev, head.headRev);
     // What the digest proves is committed, also where heads between are missing.
     this.window.promote(head, effects);
     // Heads that come while a sync is under way often continue where its delta ends.
@@ -247,5 +254,15 @@ export class ConversationState {
       this.#heads.delete(this.rev);
       this.rev = head.headRev;
     }
+    this.#dropDecided(effects);
+  }
+
+  /** Repetitions and rejected records leave no trace in the digest: a head names the position up to which they are decided. */
+  #dropDecided(effects: Effect[]): void {
+    const { rev, position } = this.#decided;
+    if (!this.ready || this.rev < rev || position <= this.window.lastPosition) return;
+    const { dropped, refused } = this.window.decide(position);
+    for (const message of refused) effects.push({ type: 'refused', message });
+    if (dropped > 0) effects.push({ type: 'reset' });
   }
 }

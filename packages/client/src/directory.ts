@@ -146,7 +146,9 @@ export class Directory {
     if (isAsked && !adopted && known.rev > tally.rev) tally.doubt(known.rev);
     const last = pending.at(-1) ?? window.committed.at(-1);
     const isLater = last && (adopted || last.position > (entry.lastMessage?.position ?? 0));
-    this.#set(isLater ? { ...entry, lastMessage: last } : entry);
+    const { messageId, seq } = entry.lastMessage ?? { messageId: '', seq: -1 };
+    const wasNone = adopted && seq === 0 && !window.get(messageId) && !window.pending.has(messageId);
+    this.#set(isLater || wasNone ? { ...entry, lastMessage: last } : entry);
   }
 
   get #isFull(): boolean {

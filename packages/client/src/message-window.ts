@@ -172,14 +172,22 @@ export class MessageWindow {
    */
   settle(head: Head): Message[] {
     this.#staged.clear();
-    this.lastPosition = Math.max(this.lastPosition, head.lastPosition);
-    const decided = this.pendingUpTo(head.lastPosition);
+    return this.decide(Math.max(head.lastPosition, head.decidedPosition)).refused;
+  }
+
+  /**
+   * What was accepted up to a position and is not committed, while all that is committed up to there is here, never will
+   * be, or is a repetition of what is committed.
+   */
+  decide(position: number): { dropped: number; refused: Message[] } {
+    this.lastPosition = Math.max(this.lastPosition, position);
+    const decided = this.pendingUpTo(position);
     const refused = decided.filter((message) => this.isRefused(message));
     for (const { messageId } of decided) {
       this.pending.delete(messageId);
       this.#leave(messageId);
     }
-    return refused;
+    return { dropped: decided.length, refused };
   }
 
   /** Whether it is certain that an accepted message is decided and was not committed. */

@@ -29,6 +29,8 @@ export class UnreadTally {
   #rev = 0;
   #lastSeq = 0;
   #lastPosition = 0;
+  /** Position up to which sends are decided, for who is at a revision. */
+  #decided = { rev: 0, position: 0 };
   #digest = '';
   #readSeq = 0;
   /** Seq before the first message the user may read. */
@@ -82,7 +84,12 @@ export class UnreadTally {
     const { head } = entry.conversation;
     const rev = head?.headRev ?? 0;
     if (rev < this.#rev) return;
-    this.#moveTo(rev, head?.lastSeq ?? 0, head?.lastPosition ?? 0, head?.digest ?? '');
+    this.#moveTo(
+      rev,
+      head?.lastSeq ?? 0,
+      Math.max(head?.lastPosition ?? 0, head?.decidedPosition ?? 0),
+      head?.digest ?? '',
+    );
     this.#known.clear();
     this.#bulk = entry.unreadCount;
     this.#bulkSeq = this.#lastSeq;
@@ -168,7 +175,12 @@ export class UnreadTally {
   /** The conversation was committed up to a head. */
   headMoved(head: Head): void {
     const before = this.#latest?.headRev ?? this.#rev;
-    if (head.headRev <= before) return;
+    if (head.decidedPosition > this.#decided.position)
+      this.#decided = { rev: head.headRev, position: head.decidedPosition };
+    if (head.headRev <= before) {
+      this.#dropDecided();
+      return;
+    }
     if (head.prevHeadRev !== before) {
       // A head that does not follow from any other needs an entry as new as itself.
       this.#chainFrom = head.prevHeadRev > before ? head.prevHeadRev : head.headRev;
@@ -209,9 +221,22 @@ export class UnreadTally {
     this.#lastSeq = lastSeq;
     this.#lastPosition = lastPosition;
     this.#digest = digest;
-    // What was accepted up to there and is not committed never will be.
-    for (const [messageId, { position }] of this.#pending)
-      if (position <= lastPosition) this.#pending.delete(messageId);
+    this.#dropDecided();
     if (this.#latest && this.#latest.headRev <= rev) this.#latest = undefined;
+  }
+
+  /**
+   * What was accepted up to there and is not committed never will be. What a later position decides was taken for new till
+   * now, so a deletion of the message it repeats was not counted, and it may stand as the last message: the node knows.
+   */
+  #dropDecided(): void {
+    const { rev, position } = this.#decided;
+    const decided = this.#rev >= rev ? position : 0;
+    for (const [messageId, pending] of this.#pending) {
+      if (pending.position > Math.max(this.#lastPosition, decided)) continue;
+      this.#pending.delete(messageId);
+      if (pending.position > this.#lastPosition) this.doubt(0);
+    }
+    this.#lastPosition = Math.max(this.#lastPosition, decided);
   }
 }

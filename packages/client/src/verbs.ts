@@ -173,7 +173,18 @@ export abstract class Verbs<Events> extends Emitter<Events> {
 
   /** Profiles of those that exist, by user id and by the tenant's own names; at most 200 of each. */
   async getUsers(userIds: readonly string[], externalIds: readonly string[] = []): Promise<readonly User[]> {
-    return (await this.command('getUsers', { userIds, externalIds })).users;
+    const users: User[] = [];
+    for (let asked = { userIds, externalIds }; ; ) {
+      const page = await this.command('getUsers', asked);
+      users.push(...page.users);
+      // One that is more and has nobody new would be asked for ever.
+      if (!page.more || page.users.length === 0) return users;
+      const got = new Set(page.users.flatMap((user) => [`id ${user.userId}`, `name ${user.externalId}`]));
+      asked = {
+        userIds: asked.userIds.filter((id) => !got.has(`id ${id}`)),
+        externalIds: asked.externalIds.filter((name) => !got.has(`name ${name}`)),
+      };
+    }
   }
 
   /** Changes one's own profile. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { address, count, flag, list, oneOf, text } from '@caas/kit/config';
+import { address, count, flag, list, loadConfig, oneOf, text } from '@caas/kit/config';
+import { z } from 'zod';
 import type { KafkaConnection } from './kafka/connection.ts';
 import type { Durability } from './kafka/topics-admin.ts';
 
@@ -26,20 +27,23 @@ export const kafkaSettings = {
   KAFKA_MIN_IN_SYNC_REPLICAS: count({ min: 1, max: 32 }).default(2),
 };
 
-type Known = typeof kafkaSettings;
-type Optional =
-  | 'KAFKA_TLS_CA_FILE'
-  | 'KAFKA_TLS_CERT_FILE'
-  | 'KAFKA_TLS_KEY_FILE'
-  | `KAFKA_SASL_${'USERNAME' | 'PASSWORD'}`;
-type Settings = { [K in Exclude<keyof Known, Optional>]: Known[K]['_output'] } & {
-  [K in Optional]?: Known[K]['_output'];
-};
+const schema = z.object(kafkaSettings);
+type Settings = z.infer<typeof schema>;
+
+export interface KafkaOptions {
+  connection: KafkaConnection;
+  prefix: string;
+  /** Partitions of the topics that were grown. */
+  grown: Record<string, number>;
+  durability: Durability;
+}
+
+/** The settings of `npm run topics`, checked; throws one ConfigError that names everything that is wrong. */
+export const topicsConfig = (env: Readonly<Record<string, string | undefined>> = process.env): KafkaOptions =>
+  kafkaOptions(loadConfig('topics', schema, env));
 
 /** What the settings mean to openKafkaEventLog and to `npm run topics`. Reads the PEM files. */
-export const kafkaOptions = (
-  settings: Settings,
-): { connection: KafkaConnection; prefix: string; grown: Record<string, number>; durability: Durability } => ({
+export const kafkaOptions = (settings: Settings): KafkaOptions => ({
   connection: {
     brokers: settings.KAFKA_BROKERS,
     ...tlsOf(settings),

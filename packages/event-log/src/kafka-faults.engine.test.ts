@@ -58,7 +58,14 @@ const keys = (count: number): string[] => Array.from({ length: count }, (_, i) =
 /** Appends under faults for a while, and looks at what came of it. */
 const appendsUnder = async (bench: Bench, appenders: number, faults: () => Promise<void>) => {
   const stop = new AbortController();
-  const appending = keys(appenders).map((key) => appendNumbers(bench.log, key, stop.signal));
+  // Out of step, so that some always come while others are on their way.
+  const log = {
+    append: async (records: Parameters<KafkaEventLog['append']>[0]) => {
+      await sleep(random() * 10);
+      return bench.log.append(records);
+    },
+  };
+  const appending = keys(appenders).map((key) => appendNumbers(log, key, stop.signal));
   await faults();
   bench.network.mode = 'pass';
   await sleep(300);

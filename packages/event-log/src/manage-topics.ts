@@ -1,16 +1,11 @@
 /** Topics of a Kafka cluster, kept by the one table: what `npm run topics` does. */
-import type { KafkaConnection } from './kafka/connection.ts';
+import type { KafkaOptions } from './config.ts';
 import { growTopic } from './kafka/grow-topic.ts';
 import { KafkaLayout } from './kafka/layout.ts';
-import { createMissing, type Durability, differences, withAdmin } from './kafka/topics-admin.ts';
+import { createMissing, differences, withAdmin } from './kafka/topics-admin.ts';
 import { allTopics } from './topics.ts';
 
-export interface TopicsOptions {
-  connection: KafkaConnection;
-  prefix: string;
-  /** Partitions of the topics that were grown. */
-  grown: Readonly<Record<string, number>>;
-  durability: Durability;
+export interface TopicsOptions extends KafkaOptions {
   tell(line: string): void;
 }
 

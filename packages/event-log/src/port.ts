@@ -27,7 +27,8 @@ export interface EventLog {
 
   /**
    * Reads every partition of the topics from their ends at the time of the call, without a group; for broadcasts. The
-   * handler is called once for what one flush of the log brings, after the appenders have their answer; it must not block.
+   * handler is called once for what one flush of the log brings; it must not block. The embedded log calls it after the
+   * appenders have their answer; between processes the two may cross. An engine's ends are those it first answers with.
    */
   tail(topics: readonly TopicName[], handler: (records: readonly LogRecord[]) => void): Subscription;
 
@@ -77,9 +78,21 @@ export interface GroupOptions {
   gather?: { topics: readonly TopicName[]; ms: number };
 }
 
+/** Where a group stands in a partition. */
+export interface GroupOffset {
+  topic: TopicName;
+  partition: number;
+  /** Everything below has been committed by the group, or is before where it started. */
+  next: number;
+}
+
 export interface ShardHandler {
-  /** A member now owns the shard. Batches follow only after this resolves; when it rejects it is called again. */
-  assigned(shard: number): Promise<void>;
+  /**
+   * A member now owns the shard; `offsets` says, for each of its partitions, with which record its batches begin. Batches
+   * follow only after this resolves; when it rejects it is called again. It may take its time, to bring up to date what the
+   * batches build on: `signal` fires when the shard is taken away meanwhile or the subscription is closed.
+   */
+  assigned(shard: number, offsets: readonly GroupOffset[], signal: AbortSignal): Promise<void>;
   /**
    * Records of one shard, in order within each partition, interleaved over its partitions. Resolving commits them.
    * Rejecting makes the log deliver the same records again after a backoff (100 ms doubling to 5 s).
@@ -99,7 +112,8 @@ export interface Subscription {
   lag(): Promise<number>;
   /**
    * Whether records wait and none was done for the log's `stallMs`, so that who depends on it is not ready. An engine's
-   * consumer has then begun anew by itself, and does so each `stallMs`; false again with the first batch done.
+   * consumer has then begun anew by itself, and does so each `stallMs`; false again with the first batch done. A handler
+   * that is still taking a shard over (`assigned`) does not count.
    */
   stalled(): boolean;
 }

@@ -8,6 +8,7 @@ export const redeliveryMs = { first: 100, last: 5_000 } as const;
 /** A partition as a run sees it. */
 export interface RunSlot {
   readonly topic: TopicName;
+  readonly partition: number;
   /** Next free offset, or the end of what was fetched. */
   readonly next: number;
   /** No more is fetched until something is taken. */
@@ -53,10 +54,12 @@ export class ShardRun<S extends RunSlot> {
   /** Rung when there are records, and at the stop. */
   readonly #bell = new Bell();
   #batch: AbortController | undefined;
+  readonly #assigning = new AbortController();
   #stopping = false;
   #void = false;
   /** Slot that comes first in the next batch, so that a busy one does not starve the others. */
   #turn = 0;
+  #taken = false;
   /** When a batch was last done, or nothing waited, on the monotonic clock. */
   #progressAtMs = performance.now();
 
@@ -66,10 +69,15 @@ export class ShardRun<S extends RunSlot> {
     this.#done = this.#run();
   }
 
+  /** The handler is still taking the shard over, which may take its time. */
+  get takingOver(): boolean {
+    return !this.#taken;
+  }
+
   /** How long records have waited and none was done, in milliseconds. */
   get stuckMs(): number {
     const { slots, position } = this.#deps;
-    return slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
+    return this.#taken && slots.some((slot) => position(slot) < slot.next) ? performance.now() - this.#progressAtMs : 0;
   }
 
   /**
@@ -79,6 +87,7 @@ export class ShardRun<S extends RunSlot> {
   async stop(how: 'drain' | 'revoke'): Promise<void> {
     const { slots, handler, shard, closeGraceMs, report } = this.#deps;
     this.#stopping = true;
+    this.#assigning.abort();
     if (how === 'revoke') this.#lose();
     this.#bell.ring();
     const ended = await settledWithin(this.#done, closeGraceMs);
@@ -97,9 +106,14 @@ export class ShardRun<S extends RunSlot> {
   }
 
   async #run(): Promise<void> {
-    const { handler, shard } = this.#deps;
-    await this.#untilDone('assigned', () => handler.assigned(shard));
+    const { handler, shard, slots, position } = this.#deps;
+    await this.#untilDone('assigned', () => {
+      const offsets = slots.map((slot) => ({ topic: slot.topic, partition: slot.partition, next: position(slot) }));
+      return handler.assigned(shard, offsets, this.#assigning.signal);
+    });
+    this.#taken = true;
     let turnAtMs = performance.now();
+    this.#progressAtMs = turnAtMs;
     let batchAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping) {
       const gatherMs = this.#gatherMs(batchAtMs);
@@ -190,7 +204,8 @@ export class ShardRun<S extends RunSlot> {
       return true;
     } catch (thrown) {
       // What fails because its shard was taken away is no fault.
-      if (!this.#void || doing === 'revoked') this.#deps.report(thrown, doing);
+      const ended = this.#void || (doing === 'assigned' && this.#stopping);
+      if (!ended || doing === 'revoked') this.#deps.report(thrown, doing);
       return false;
     }
   }

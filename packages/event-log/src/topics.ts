@@ -36,6 +36,12 @@ export const conversationTopics: readonly Topic[] = [
   Topic.userAction,
 ];
 
+/** Name of a partition, as `ConversationDocument.offsets` and shard positions have it. */
+export const partitionName = (topic: string, partition: number): string => `${topic}-${partition}`;
+
+/** Whether a partition of that name is of a topic. */
+export const isPartitionOf = (topic: string, name: string): boolean => name.startsWith(`${topic}-`);
+
 /** Dead-letter topic of a topic: same key, one partition, 30 days. */
 export const deadLetterTopic = (topic: string): string => `${topic}.dlq`;
 

@@ -4,6 +4,7 @@ import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/eve
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { aRoom, fresh, type Room } from './contract/builders.ts';
 import { keysContract } from './contract/keys.ts';
+import { positionsContract } from './contract/positions.ts';
 import { racesContract } from './contract/races.ts';
 import { type MessageStore, maxDocumentsPerCall } from './index.ts';
 
@@ -183,6 +184,8 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
       });
     });
 
+    describe('the position of a shard', () => positionsContract(() => store));
+
     describe('participants', () => {
       test('are written under their epoch and found by key, page and revision', async () => {
         const { key, participant } = aRoom();
@@ -248,11 +251,13 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
       await store.participants.write([participant('ann')]);
       await store.conversations.commit([{ expectedHeadRev: 0, document: head(2, 1) }]);
       const epoch = await store.conversations.claimShard(2);
+      await store.conversations.keepShardPosition(2, epoch, { 'message.sent-2': 5 });
       store = await under.reopen();
       expect(await store.messages.getMany([document])).toEqual([document]);
       expect(await store.participants.getMany([{ ...key, userId: 'ann' }])).toEqual([participant('ann')]);
       expect(await store.conversations.getMany([key])).toEqual([head(2, 1)]);
       expect(await store.conversations.claimShard(0)).toBeGreaterThan(epoch);
+      expect(await store.conversations.shardPosition(2)).toEqual({ 'message.sent-2': 5 });
     });
   });
 };

@@ -97,6 +97,16 @@ export interface ConversationRole {
   commit(commits: readonly HeadCommit[]): Promise<('committed' | 'stale')[]>;
   /** Makes the caller the writer of a shard: a new epoch, greater than any given before for any shard, durable. */
   claimShard(shard: number): Promise<number>;
+  /**
+   * The position of the log up to which the shard's records are in this store, as kept last, by any owner: by
+   * "topic-partition" the next offset. Empty when none was ever kept.
+   */
+  shardPosition(shard: number): Promise<Record<string, number>>;
+  /**
+   * Keeps a shard's position in place of the one before; durable. Where the shard was claimed again since the epoch was
+   * given, nothing changes, without an error.
+   */
+  keepShardPosition(shard: number, epoch: number, position: Readonly<Record<string, number>>): Promise<void>;
 }
 
 export interface HeadCommit {

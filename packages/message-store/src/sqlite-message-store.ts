@@ -94,6 +94,9 @@ const conversationRole = (reader: Reader, writer: Writer): ConversationRole => (
     return committed.map((done) => (done ? 'committed' : 'stale'));
   },
   claimShard: (shard) => writer.call('claimShard', shard),
+  // By the writer, who answers after what it was told before.
+  shardPosition: (shard) => writer.call('shardPosition', shard),
+  keepShardPosition: (shard, epoch, position) => writer.call('keepShardPosition', { shard, epoch, position }),
 });
 
 const participantRole = (reader: Reader, writer: Writer): ParticipantRole => ({

@@ -1,19 +1,7 @@
-import { type EventLog, type NewRecord, Topic } from '@caas/event-log';
+import { type EventLog, recordOf, Topic } from '@caas/event-log';
 import { encodeMessage } from '@caas/kit/encode';
 import { MessageDelivered, MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import type { Rejection } from './apply/model.ts';
-import { tenantHeader, traceparentHeader } from './decode.ts';
-
-const recordOf = (topic: string, type: string, about: About, traceparent: string, value: Uint8Array): NewRecord => ({
-  topic,
-  key: about.conversationId,
-  value,
-  headers: {
-    'content-type': `application/x-protobuf; messageType=caas.events.v1.${type}`,
-    [tenantHeader]: about.tenantId,
-    ...(traceparent !== '' && { [traceparentHeader]: traceparent }),
-  },
-});
 
 interface About {
   tenantId: string;
@@ -40,7 +28,7 @@ export const tellPersisted = async (log: EventLog, persisted: readonly Persisted
     persisted.map(({ tenantId, conversationId, traceparent, ...value }) => {
       const delivered = { tenantId, conversationId, notice: { $case: 'persisted' as const, value } };
       const bytes = encodeMessage(MessageDelivered, delivered);
-      return recordOf(Topic.messageDelivered, 'MessageDelivered', delivered, traceparent, bytes);
+      return recordOf(Topic.messageDelivered, 'MessageDelivered', tenantId, conversationId, bytes, traceparent);
     }),
   );
 };
@@ -56,9 +44,10 @@ export const tellRejected = async (log: EventLog, rejections: readonly Rejection
       recordOf(
         Topic.messageRejected,
         'MessageRejected',
-        rejected,
-        traceparent,
+        rejected.tenantId,
+        rejected.conversationId,
         encodeMessage(MessageRejected, rejected),
+        traceparent,
       ),
     ),
   );

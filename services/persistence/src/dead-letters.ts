@@ -1,6 +1,5 @@
-import { deadLetterTopic, type EventLog, type LogRecord, type NewRecord, Topic } from '@caas/event-log';
+import { deadLetterTopic, type EventLog, type LogRecord, type NewRecord, Topic, tenantHeader } from '@caas/event-log';
 import { CaasError } from '@caas/kit';
-import { tenantHeader } from './decode.ts';
 import { conversationName } from './shard-state.ts';
 
 /** Conversations that may be parked at a time; past it the shard stops, because the fault is not theirs. */

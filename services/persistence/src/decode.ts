@@ -1,4 +1,4 @@
-import { type LogRecord, Topic } from '@caas/event-log';
+import { type LogRecord, Topic, tenantHeader, traceparentHeader, usersNamedIn } from '@caas/event-log';
 import { isTraceparent } from '@caas/kit';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import {
@@ -10,10 +10,6 @@ import {
 import { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import type { ConversationEvent, EventRecord } from './apply/model.ts';
 
-/** Header of a record's W3C trace context. */
-export const traceparentHeader = 'traceparent';
-/** Header of a record's tenant; has to name the tenant that its value names. */
-export const tenantHeader = 'tenant-id';
 /** Greatest length of any id, in characters. */
 export const maxIdLength = 128;
 
@@ -92,13 +88,7 @@ const idsOf = (event: ConversationEvent): readonly string[] => {
   if (event.kind === 'sent') return [event.value.messageId, event.value.senderId];
   if (event.kind === 'edited' || event.kind === 'deleted') return [event.value.messageId];
   if (event.kind === 'receipt') return [event.value.userId];
-  if (event.kind === 'updated') return membersOf(event.value);
+  if (event.kind === 'updated') return usersNamedIn(event.value);
   const { act, userId } = event.value;
   return act && act.$case !== 'muteSet' ? [userId, act.value.messageId] : [userId];
-};
-
-const membersOf = ({ change }: ConversationUpdated): readonly string[] => {
-  if (change?.$case === 'created' || change?.$case === 'membersAdded') return change.value.members.map((m) => m.userId);
-  if (change?.$case === 'membersRemoved') return change.value.userIds;
-  return change?.$case === 'roleChanged' ? [change.value.userId] : [];
 };

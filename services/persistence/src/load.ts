@@ -1,11 +1,11 @@
-import { fail } from '@caas/kit';
-import { type HeadCommit, type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
-import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
+import { fail, inChunks } from '@caas/kit';
+import { created, type HeadCommit, isActive, type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
+import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { maxSuccessorsConsidered } from './apply/limits.ts';
+import { isOwner, membershipPositionOf, rewound } from './apply/membership-documents.ts';
 import { type Base, isApplied } from './apply/model.ts';
-import { needsOf, needsPins, needsSuccessors } from './apply/needs.ts';
+import { leaversIn, needsOf, needsOwners, needsPins, needsSuccessors } from './apply/needs.ts';
 import { emptyConversation } from './apply/new-documents.ts';
-import { inChunks } from './chunks.ts';
 import type { Group, ShardState } from './shard-state.ts';
 
 /** How often a head may move under a worker that is about to fence it, before the batch is given back. */
@@ -27,7 +27,7 @@ export const superseded = (): never => fail('UNAVAILABLE', 'another worker owns 
 
 /**
  * Fences the conversations off from writers of earlier epochs, before any of their documents is read or written: a commit
- * that changes the epoch only. From then on nobody but this epoch can commit; and whatever an earlier worker still writes
+ * that changes the epoch only (and leaves out revisions, where a store is rebuilt). From then on nobody but this epoch can commit; and whatever an earlier worker still writes
  * past the head belongs to events that this worker applies itself. Done once per conversation and epoch.
  */
 export const fenceHeads = async (store: MessageStore, state: ShardState, groups: readonly Group[]): Promise<void> => {
@@ -54,7 +54,8 @@ const needsFence = (state: ShardState, { name, records }: Group): boolean => {
 const fenceOf = (state: ShardState, { name, tenantId, conversationId }: Group): HeadCommit => {
   const head = state.head(name);
   const document: ConversationDocument = head ?? { ...emptyConversation(tenantId, conversationId), headRev: 1 };
-  return { expectedHeadRev: head?.headRev ?? 0, document: { ...document, epoch: state.epoch } };
+  const headRev = document.headRev + state.revGap;
+  return { expectedHeadRev: head?.headRev ?? 0, document: { ...document, headRev, epoch: state.epoch } };
 };
 
 /** The documents the groups' events are applied to: one bulk call for messages, one for participants. */
@@ -87,7 +88,7 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
   await Promise.all(
     groups.flatMap((group, i) => {
       const base = bases[i] as Base;
-      return [loadSuccessors(store, group, base), loadPins(store, group, base)];
+      return [loadSuccessors(store, group, base), loadOwnerCount(store, group, base), loadPins(store, group, base)];
     }),
   );
   return bases;
@@ -101,11 +102,40 @@ const loadPins = async (store: MessageStore, group: Group, base: Base): Promise<
     pinned.add(message.messageId);
 };
 
+/** Those who may become owner, from the beginning of the list until somebody is found who stays. */
 const loadSuccessors = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
-  if (!needsSuccessors(group.records, base.participants)) return;
-  // Inactive ones too: a document may be ahead of what is committed and say "gone" too early.
-  const page = { afterUserId: '', limit: maxSuccessorsConsidered, activeOnly: false };
-  const participants = base.participants as Map<string, unknown>;
-  for (const document of await store.participants.ofConversation(group, page))
-    if (!participants.has(document.userId)) participants.set(document.userId, document);
+  if (!base.conversation || !needsSuccessors(group.records, base.participants)) return;
+  const leavers = leaversIn(group.records);
+  const participants = base.participants as Map<string, ParticipantDocument>;
+  for await (const page of committedPages(store, base.conversation, maxSuccessorsConsidered)) {
+    const members = page.filter(isActive);
+    for (const document of members) if (!participants.has(document.userId)) participants.set(document.userId, document);
+    if (members.some(({ userId }) => !leavers.has(userId))) return;
+  }
 };
+
+/** Counts the owners of a conversation whose document is from before they were counted; once, the next commit says. */
+const loadOwnerCount = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
+  const { conversation } = base;
+  if (!conversation || !created(conversation) || conversation.ownerCount !== undefined) return;
+  if (!needsOwners(group.records)) return;
+  let ownerCount = 0;
+  for await (const page of committedPages(store, conversation, maxDocumentsPerCall))
+    ownerCount += page.filter((document) => isActive(document) && isOwner(document)).length;
+  base.ownerCount = ownerCount;
+};
+
+/** Every participant with the membership that is committed: a document may be ahead and say "gone" too early. */
+async function* committedPages(
+  store: MessageStore,
+  conversation: ConversationDocument,
+  limit: number,
+): AsyncGenerator<ParticipantDocument[]> {
+  const position = membershipPositionOf(conversation);
+  for (let afterUserId = ''; ; ) {
+    const page = await store.participants.ofConversation(conversation, { afterUserId, limit, activeOnly: false });
+    yield page.map((document) => rewound(document, position));
+    if (page.length < limit) return;
+    afterUserId = (page.at(-1) as ParticipantDocument).userId;
+  }
+}

@@ -43,19 +43,20 @@ export const notifyNodes = async (
       else entries.set(nodeId, [entry]);
     }
   };
-  let at = 0;
+  // Rejections before heads, which may say no more than that what was rejected is not there.
+  let at = notices.reduce((keysOf, { affectedUsers }) => keysOf + 1 + affectedUsers.length, 0);
+  for (const { rejected, nodeId } of rejections) {
+    const concerned = new Set(nodes[at++] ?? []);
+    if (nodeId !== '') concerned.add(nodeId);
+    tell(concerned, () => encodeRejected(rejected));
+  }
+  at = 0;
   for (const notice of notices) {
     const interested = new Set([...notice.nodeIds].filter((nodeId) => nodeId !== ''));
     for (let i = 0; i < 1 + notice.affectedUsers.length; i += 1)
       for (const id of nodes[at + i] ?? []) interested.add(id);
     at += 1 + notice.affectedUsers.length;
     tell(interested, () => encodeNotice(notice));
-  }
-  for (const { rejected, nodeId } of rejections) {
-    const concerned = new Set(nodes[at] ?? []);
-    at += 1;
-    if (nodeId !== '') concerned.add(nodeId);
-    tell(concerned, () => encodeRejected(rejected));
   }
 
   const sends: Promise<void>[] = [];

@@ -1,11 +1,10 @@
 import type { EventLog } from '@caas/event-log';
-import type { Clock } from '@caas/kit';
-import { type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
+import { type Clock, inChunks } from '@caas/kit';
+import { created, type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import { type Persisted, tellPersisted, tellRejected } from './acknowledge.ts';
 import { applyEvents } from './apply/apply-events.ts';
-import { type Base, type EventRecord, exists, isApplied, type Outcome } from './apply/model.ts';
-import { inChunks } from './chunks.ts';
+import { type Base, type EventRecord, isApplied, type Outcome } from './apply/model.ts';
 import { fenceHeads, loadBases, loadHeads, superseded } from './load.ts';
 import type { News, NoticeFor } from './notify.ts';
 import type { Group, ShardState } from './shard-state.ts';
@@ -132,7 +131,7 @@ const againTold = async (store: MessageStore, state: ShardState, groups: readonl
   const notices: NoticeFor[] = [];
   for (const group of groups) {
     const head = state.head(group.name);
-    if (head === undefined || !exists(head)) continue;
+    if (!created(head)) continue;
     const again = group.records.filter((record) => isApplied(head, record));
     if (again.length === 0) continue;
     const ids = new Set(again.flatMap(({ event }) => (event.kind === 'sent' ? [event.value.messageId] : [])));

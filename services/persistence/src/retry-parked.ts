@@ -1,6 +1,5 @@
-import { conversationTopics, deadLetterTopic, type EventLog, type LogRecord } from '@caas/event-log';
+import { conversationTopics, deadLetterTopic, type EventLog, type LogRecord, tenantHeader } from '@caas/event-log';
 import { DeadLetterHeader, markTopic, retriedHeader } from './dead-letters.ts';
-import { tenantHeader } from './decode.ts';
 
 /** Records read, and sent again, at once. */
 const pageRecords = 1_000;

@@ -2,6 +2,12 @@ import type { LogRecord } from '@caas/event-log';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { EventRecord } from './apply/model.ts';
 
+/**
+ * Revisions left out in each conversation that a rebuilt store gets missed records of, so that none is given twice: the store
+ * that is gone may have given more of them than the records take now, and clients hold cursors made of them.
+ */
+export const rebuildRevGap = 2 ** 30;
+
 /** One conversation of a batch and its events, in order. */
 export interface Group {
   tenantId: string;
@@ -24,6 +30,8 @@ export class ShardState {
   epoch = 0;
   /** True from the first write of an attempt until its commit: what is past the heads then needs a new epoch. */
   dirty = true;
+  /** Revisions left out in a conversation when it is fenced off; see `rebuildRevGap`. */
+  revGap = 0;
   readonly #maxHeads: number;
   /** Committed conversations, least recently used first. Right for this epoch only. */
   readonly #heads = new Map<string, ConversationDocument>();

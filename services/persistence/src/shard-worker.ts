@@ -1,13 +1,24 @@
-import type { LogRecord, ShardHandler } from '@caas/event-log';
+import type { GroupOffset, LogRecord, ShardHandler } from '@caas/event-log';
 import { CaasError, type Logger, type Reason } from '@caas/kit';
 import type { DeadLetters } from './dead-letters.ts';
 import { retriedHeader } from './dead-letters.ts';
 import { decode } from './decode.ts';
+import { findMissed, missedRecords } from './missed-records.ts';
 import type { NoticeQueue } from './notice-queue.ts';
 import { type Persistence, type PersistPorts, persistGroups } from './persist-groups.ts';
-import { conversationName, type Group, ShardState } from './shard-state.ts';
+import { ShardPosition } from './shard-position.ts';
+import { conversationName, type Group, rebuildRevGap, ShardState } from './shard-state.ts';
 import { type DecodedEvent, groupsOf, slicesOf } from './slices.ts';
 import type { Counters } from './stats.ts';
+
+/** Records applied together, and read at once of each partition, while a store is brought up to where the group stands. */
+const catchUpRecords = 1_000;
+
+/** One assignment. */
+interface HeldShard {
+  state: ShardState;
+  position: ShardPosition;
+}
 
 export interface ShardWorkerParts extends PersistPorts {
   deadLetters: DeadLetters;
@@ -26,37 +37,86 @@ export interface ShardWorkerParts extends PersistPorts {
  */
 export class ShardWorker implements ShardHandler {
   readonly #parts: ShardWorkerParts;
-  readonly #states = new Map<number, ShardState>();
+  readonly #held = new Map<number, HeldShard>();
 
   constructor(parts: ShardWorkerParts) {
     this.#parts = parts;
   }
 
-  async assigned(shard: number): Promise<void> {
-    const state = new ShardState(shard, this.#parts.maxCachedHeads);
-    state.begin(await this.#parts.store.conversations.claimShard(shard));
-    await this.#parts.deadLetters.load();
-    this.#states.set(shard, state);
-    this.#parts.logger.info({ shard, epoch: state.epoch }, 'shard assigned');
+  async assigned(shard: number, offsets: readonly GroupOffset[], signal: AbortSignal): Promise<void> {
+    const { store, deadLetters, logger, maxCachedHeads } = this.#parts;
+    const { conversations } = store;
+    const state = new ShardState(shard, maxCachedHeads);
+    state.begin(await conversations.claimShard(shard));
+    const position = new ShardPosition(
+      await conversations.shardPosition(shard),
+      (next) => conversations.keepShardPosition(shard, state.epoch, next),
+      (err) => logger.warn({ shard, err }, 'position of the shard not kept; a later one will be'),
+    );
+    await deadLetters.load();
+    const held = { state, position };
+    try {
+      await this.#catchUp(held, offsets, signal);
+    } catch (fault) {
+      // What it did reach need not be done again.
+      await position.settle();
+      throw fault;
+    }
+    this.#held.set(shard, held);
+    logger.info({ shard, epoch: state.epoch }, 'shard assigned');
   }
 
   async revoked(shard: number): Promise<void> {
-    this.#states.delete(shard);
+    const held = this.#held.get(shard);
+    this.#held.delete(shard);
+    await held?.position.settle();
     this.#parts.logger.info({ shard }, 'shard revoked');
   }
 
+  /**
+   * Brings the store up to where the group stands. As a rule it is there, or a second behind after a crash; a store that was
+   * lost, or restored from a backup, is rebuilt from the log (docs/adr/0014-positions-in-the-store.md).
+   */
+  async #catchUp(held: HeldShard, offsets: readonly GroupOffset[], signal: AbortSignal): Promise<void> {
+    const { log, logger } = this.#parts;
+    const { shard } = held.state;
+    const missed = await findMissed(log, held.position.next, offsets);
+    for (const stretch of missed.gone)
+      logger.error({ shard, ...stretch }, 'records that the store has not had are not in the log any more');
+    for (const stretch of missed.unknown)
+      logger.error(
+        { shard, ...stretch },
+        'the store has had records that the log does not have: the log is an older one',
+      );
+    let records = 0;
+    held.state.revGap = rebuildRevGap;
+    for await (const run of missedRecords(log, missed.there, catchUpRecords)) {
+      signal.throwIfAborted();
+      await this.#apply(held, run, signal);
+      records += run.length;
+    }
+    held.state.revGap = 0;
+    for (const { topic, partition, next } of offsets) held.position.reach(topic, partition, next);
+    if (records > 0) logger.info({ shard, records }, 'the store has caught up with its group');
+  }
+
   async batch(shard: number, records: readonly LogRecord[], signal: AbortSignal): Promise<void> {
-    const state = this.#states.get(shard);
-    if (!state) throw new CaasError('UNAVAILABLE', 'the shard is not assigned');
+    const held = this.#held.get(shard);
+    if (!held) throw new CaasError('UNAVAILABLE', 'the shard is not assigned');
     const startedAtMs = performance.now();
+    await this.#apply(held, records, signal);
+    this.#parts.counters.lastBatchMs = performance.now() - startedAtMs;
+    this.#parts.counters.lastBatchRecords = records.length;
+  }
+
+  async #apply({ state, position }: HeldShard, records: readonly LogRecord[], signal: AbortSignal): Promise<void> {
     const events = await this.#sort(records);
     for (const slice of slicesOf(events, this.#parts.maxDocumentsPerStep)) {
       signal.throwIfAborted();
       this.#count(await this.#persist(state, groupsOf(slice), signal));
     }
     state.trim();
-    this.#parts.counters.lastBatchMs = performance.now() - startedAtMs;
-    this.#parts.counters.lastBatchRecords = records.length;
+    position.passed(records);
   }
 
   /** The events to apply; what is unreadable or belongs to a parked conversation is put aside first, durably. */

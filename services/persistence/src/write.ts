@@ -1,7 +1,7 @@
+import { chunksOf, inChunks } from '@caas/kit';
 import { type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Outcome } from './apply/model.ts';
-import { chunksOf, inChunks } from './chunks.ts';
 
 /** An outcome of a conversation that exists. */
 export interface Written extends Outcome {

@@ -72,7 +72,9 @@ const seen = ({ head, messages, participants }: Awaited<ReturnType<typeof state>
     messages: messages
       .filter((m) => m.seq <= rest.lastSeq)
       .map(({ rev, epoch: _, traceId, ...m }: MessageDocument) => m),
-    participants: participants.map(({ rev, epoch: _, wasActive, wasRole, ...p }: ParticipantDocument) => p),
+    participants: participants.map(
+      ({ rev, epoch: _, wasActive, wasRole, wasJoinedAtMs, ...p }: ParticipantDocument) => p,
+    ),
   };
 };
 
@@ -138,7 +140,7 @@ const tellUndisturbed = async () => {
   const bench = await Bench.open();
   const { first, sends, changes, rest } = aStory();
   const worker = aWorker(bench, bench.store);
-  await worker.assigned(shard);
+  await worker.assigned(shard, [], never);
   for (const batch of [first, sends, [...changes, ...rest]]) await worker.batch(shard, batch, never);
   const ended = seen(await state(bench));
   await bench.close();
@@ -159,16 +161,16 @@ const takeover = async (
   const { first, sends, changes, rest } = aStory();
   const { store, stalled, release, arm } = stalling(bench, point, when);
   const zombie = aWorker(bench, wrap(store));
-  await zombie.assigned(shard);
+  await zombie.assigned(shard, [], never);
   await zombie.batch(shard, first, never);
   // Its head is not in memory, as after a restart, so that it passes through every call.
-  await zombie.assigned(shard);
+  await zombie.assigned(shard, [], never);
   arm();
   const late = zombie.batch(shard, [...sends, ...changes], never).catch(() => undefined);
   await Promise.race([stalled, late]);
 
   const owner = aWorker(bench, bench.store);
-  await owner.assigned(shard);
+  await owner.assigned(shard, [], never);
   await owner.batch(shard, sends, never);
   if (wakes === 'in between') {
     release();
@@ -203,7 +205,7 @@ describe('a worker that lost its shard and does not know it', () => {
     const place = places();
     const late = stalling(bench, 'messages.write', 'before');
     const zombie = aWorker(bench, late.store);
-    await zombie.assigned(shard);
+    await zombie.assigned(shard, [], never);
     await zombie.batch(shard, place(c.created(['ann', 'bob']), c.sent('a')), never);
     // One has the edit, the other the reaction: of one message, on two topics.
     const [edit, reaction] = [place(c.edited('a', 'edited')), place(c.reacted('bob', 'a', '+'))];
@@ -212,7 +214,7 @@ describe('a worker that lost its shard and does not know it', () => {
     await late.stalled;
     const early = stalling(bench, 'messages.write', 'after');
     const owner = aWorker(bench, early.store);
-    await owner.assigned(shard);
+    await owner.assigned(shard, [], never);
     early.arm();
     const ownerEnds = owner.batch(shard, reaction, never).catch(() => undefined);
     await Promise.race([early.stalled, ownerEnds]);

@@ -16,6 +16,7 @@ import { Ephemeral } from './delivery/presence.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
+import { UserConnections } from './delivery/user-connections.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
@@ -72,6 +73,10 @@ export interface SocketStats {
   repairs: number;
   /** Envelopes to other nodes that could not be handed over. */
   lostEnvelopes: number;
+  /** Bytes that wait for clients to take them. */
+  backlogBytes: number;
+  /** Connections the node has ended, by reason. */
+  ended: Readonly<Record<string, number>>;
 }
 
 /** Builds a socket node from its ports and begins to listen; `run` lives until the signal, then drains. */
@@ -92,6 +97,7 @@ export const createSocketNode = async (
   const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
+  directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
   const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
     nodeId,
@@ -102,8 +108,9 @@ export const createSocketNode = async (
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
-  /** Whether clients who come here now would be served. */
-  const ready = (): boolean => gate.following && heads.storeAnswers && messages.logAccepts;
+  /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
+  const ready = (): boolean => gate.following && messages.logAccepts;
+  const degraded = (): string[] => (heads.storeAnswers ? [] : ['messageStore']);
   const services: NodeServices = {
     nodeId,
     store,
@@ -122,7 +129,7 @@ export const createSocketNode = async (
   const edge = new Edge(services, turn, {
     host: config.host,
     port: config.port,
-    ready,
+    health: { ready, degraded },
   });
   const grpc = await createGrpcServer({
     name: nodeId,
@@ -182,6 +189,8 @@ export const createSocketNode = async (
       recentSends: recentSends.size,
       repairs: heads.repairs,
       lostEnvelopes: link.lost,
+      backlogBytes: edge.backlogBytes,
+      ended: edge.ended,
     }),
   };
 };

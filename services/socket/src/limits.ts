@@ -20,7 +20,7 @@ export interface Limits {
   sendsBurst: number;
   /** Other frames of a user per minute, per node. */
   framesPerMinute: number;
-  /** Open connections of a user, per node. */
+  /** Open connections of a user, over all nodes. */
   maxConnections: number;
 }
 

@@ -1,4 +1,5 @@
-import { CaasError } from '@caas/kit';
+import type { EventLog, NewRecord } from '@caas/event-log';
+import { CaasError, fail, type Logger } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { ConversationKind, PlainContent, Role } from '@caas/proto/caas/events/v1/content';
 import { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
@@ -8,6 +9,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { rangeOf } from './commands/get-history.ts';
 import { LocalConversation, LocalUser } from './delivery/local.ts';
+import { LogWriter } from './delivery/log-writer.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Turn } from './delivery/turn.ts';
 import type { Connection } from './edge/connection.ts';
@@ -52,12 +54,12 @@ describe('who may do what', () => {
     [channel, owner, 'ok', 'ok', 'ok', 'ok'],
     [group, Role.ROLE_UNSPECIFIED, 'ok', 'ok', denied, denied],
   ])('kind %i, role %i', (kind, role, send, pin, manage, own) => {
-    const rules = { kind, archived: false };
+    const rules = { kind, archived: false, hidesHistory: false };
     const verdicts = [assertMaySend, assertMayPin, assertManages, assertOwner].map((rule) =>
       outcome(() => rule(rules, role)),
     );
     expect([names[kind], roles[role], ...verdicts]).toEqual([names[kind], roles[role], send, pin, manage, own]);
-    const archived = { kind, archived: true };
+    const archived = { kind, archived: true, hidesHistory: false };
     expect(outcome(() => assertOpen(archived))).toBe('CONVERSATION_ARCHIVED');
     expect(outcome(() => assertMaySend(archived, owner))).toBe('CONVERSATION_ARCHIVED');
     expect(outcome(() => assertMayPin(archived, owner))).toBe('CONVERSATION_ARCHIVED');
@@ -144,9 +146,9 @@ describe('a message’s identity', () => {
 });
 
 describe('a cursor', () => {
-  const cursor = { conversationId: 'c', rev: 7, seq: -1, visibleFromSeq: 3 };
+  const cursor = { conversationId: 'c', rev: 7, seq: -1, visibleFromSeq: 3, pastRev: 0 };
   test('comes back as it was given', () => {
-    expect(decodeCursor(encodeCursor(cursor), 'c')).toEqual(cursor);
+    for (const some of [cursor, { ...cursor, pastRev: 9 }]) expect(decodeCursor(encodeCursor(some), 'c')).toEqual(some);
     expect(encodeCursor({ ...cursor, conversationId: 'c'.repeat(64), rev: 2 ** 53 - 1 }).length).toBeLessThan(256);
   });
 
@@ -249,6 +251,26 @@ describe('recent sends', () => {
     expect(await recent.find('n', hash('a'))).toEqual({ position: 6, acceptedAtMs: 1 });
   });
 
+  test('forget the record that was rejected, and no other of its id', async () => {
+    const recent = new RecentSends(10);
+    const forgotten = async (position: number): Promise<boolean> => {
+      recent.forget('m', position);
+      await Promise.resolve();
+      await Promise.resolve();
+      return recent.find('m', hash('a')) === undefined;
+    };
+    let accept: (outcome: { position: number; acceptedAtMs: number }) => void = () => undefined;
+    recent.add('m', hash('a'), sent(1));
+    expect(await forgotten(2)).toBe(false);
+    expect(await forgotten(1)).toBe(true);
+    // The rejection may come before the log's own answer.
+    recent.add('m', hash('a'), new Promise((resolve) => (accept = resolve)));
+    expect(await forgotten(3)).toBe(false);
+    accept({ position: 3, acceptedAtMs: 1 });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(recent.find('m', hash('a'))).toBeUndefined();
+  });
+
   test('are at most so many: the oldest go', () => {
     const recent = new RecentSends(3);
     for (let i = 0; i < 5; i++) recent.add(`m${i}`, hash('a'), sent(i));
@@ -259,6 +281,42 @@ describe('recent sends', () => {
       true,
       true,
     ]);
+  });
+});
+
+test('what the log took is told as taken to all, though telling one of them fails', async () => {
+  const faults: object[] = [];
+  const logger = { error: (fault: object) => faults.push(fault) } as unknown as Logger;
+  const record = (name: string) => ({ name }) as unknown as NewRecord;
+  const log = { append: async (records: NewRecord[]) => records.map((_, offset) => ({ partition: 0, offset })) };
+  let appended = 0;
+  let refusals = 0;
+  const writer = new LogWriter(log as unknown as EventLog, logger, {
+    maxPending: 10,
+    onFlush: () => fail('INTERNAL', 'a defect'),
+    onAppended: () => appended++,
+    onRefused: () => refusals++,
+  });
+  const told: string[] = [];
+  const submit = (name: string, then: () => void) =>
+    writer.submit({
+      record: record(name),
+      accepted: ({ offset }) => {
+        told.push(`${name} ${offset}`);
+        then();
+      },
+      refused: () => told.push(`${name} refused`),
+    });
+  submit('one', () => undefined);
+  submit('two', () => fail('INTERNAL', 'a defect'));
+  submit('three', () => undefined);
+  await writer.idle();
+  expect(told).toEqual(['one 0', 'two 1', 'three 2']);
+  expect({ appended, refusals, faults: faults.length, pending: writer.pending }).toEqual({
+    appended: 1,
+    refusals: 0,
+    faults: 2,
+    pending: 0,
   });
 });
 
@@ -284,7 +342,13 @@ describe('a turn', () => {
       const user = new LocalUser('t', userId);
       const listener = new Listener(userId);
       user.connections.add(listener as unknown as Connection);
-      conversation.members.set(userId, { user, role: Role.ROLE_MEMBER, visibleFromSeq: 0, rev: 0 });
+      conversation.members.set(userId, {
+        user,
+        role: Role.ROLE_MEMBER,
+        visibleFromSeq: 0,
+        visibleFromPosition: 0,
+        rev: 0,
+      });
       return listener;
     });
     conversation.connectionsChanged();

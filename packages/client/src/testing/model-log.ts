@@ -30,6 +30,8 @@ export class ModelLog {
   rev = 0;
   digest = emptyDigest;
   #position = 0;
+  /** Position of the last record committed or found to be none. */
+  #decided = 0;
   #ids = 0;
   #own = { readSeq: 0, rev: 0 };
   readonly #senders = new Map<string, string>();
@@ -53,17 +55,19 @@ export class ModelLog {
     return this.#ids === 0 ? undefined : `m${1 + (choice % this.#ids)}`;
   }
 
-  /** Commits up to `count` records; the head tells of it. */
+  /** Commits up to `count` records; the head tells of it, also where they are repetitions and move no revision. */
   commit(count: number): Head | undefined {
     const prevHeadRev = this.rev;
+    const before = this.#decided;
     for (const { position, messageId } of this.#log.splice(0, count)) {
+      this.#decided = position;
       if (this.messages.some((m) => m.messageId === messageId)) continue;
       const seq = this.messages.length + 1;
       const senderId = this.#senders.get(messageId) ?? '';
       this.messages.push(aMessage({ messageId, senderId, position, seq, rev: ++this.rev }));
       this.digest = nextDigest(this.digest, messageId);
     }
-    return this.rev === prevHeadRev ? undefined : this.head(prevHeadRev);
+    return this.#decided === before ? undefined : this.head(this.rev === prevHeadRev ? 0 : prevHeadRev);
   }
 
   /** Edits a committed message. */
@@ -125,6 +129,7 @@ export class ModelLog {
       lastSeq: last?.seq ?? 0,
       lastPosition: last?.position ?? 0,
       digest: this.digest,
+      decidedPosition: this.#decided > (last?.position ?? 0) ? this.#decided : 0,
     };
   }
 

@@ -85,6 +85,8 @@ export interface SyncResult {
 }
 export interface UserList {
   readonly users: readonly User[];
+  /** Not all that exist fit: those that are not here are to be asked for again. */
+  readonly more: boolean;
 }
 export interface PresenceList {
   readonly presences: readonly Presence[];
@@ -197,7 +199,7 @@ export const replyKinds: { readonly [K in keyof Replies]: MessageKind<Replies[K]
     moreAfter: flag,
   }),
   sync: message('caas.socket.v1.SyncResult', { deltas: list(delta) }),
-  users: message('caas.socket.v1.UserList', { users: list(user) }),
+  users: message('caas.socket.v1.UserList', { users: list(user), more: flag }),
   presence: message('caas.socket.v1.PresenceList', { presences: list(presence) }),
 };
 

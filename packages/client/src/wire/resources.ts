@@ -159,6 +159,8 @@ export interface Head {
   readonly lastPosition: number;
   /** Digest over the ids of messages 1 … lastSeq in order, 16 lower-case hex digits. */
   readonly digest: string;
+  /** Position past `lastPosition` up to which sends are decided and became no message of their own; 0: none is. */
+  readonly decidedPosition: number;
 }
 export const head: MessageKind<Head> = message('caas.socket.v1.Head', {
   conversationId: text,
@@ -167,6 +169,7 @@ export const head: MessageKind<Head> = message('caas.socket.v1.Head', {
   lastSeq: whole,
   lastPosition: whole,
   digest: text,
+  decidedPosition: whole,
 });
 
 /** A conversation as its members see it. Times are UTC milliseconds since 1970; 0: never. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { OpenLog } from '../contract.ts';
-import type { LogRecord } from '../port.ts';
-import { Topic } from '../topics.ts';
+import type { LogRecord, ShardHandler } from '../port.ts';
+import { partitionName, Topic } from '../topics.ts';
 import { aGate, aGroup, aRecord, eventually, RecordingMember, reasonOf, textOf } from './harness.ts';
 
 const texts = (prefix: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
@@ -97,6 +97,51 @@ export const groupContract = (opened: () => OpenLog): void => {
       expect(sorted(first.texts)).toEqual(sorted(texts('a', 30)));
       const other = new RecordingMember(() => new Promise(() => undefined)).join(again, { group: 'others' });
       await eventually(async () => expect(await other.subscription?.lag()).toBe(60));
+    });
+
+    test('who gets a shard is told with which record its batches begin, in each of its partitions', async () => {
+      const { log } = opened();
+      const topics = [Topic.messageSent, Topic.userAction];
+      const of = (member: RecordingMember): Record<string, number> => Object.fromEntries(member.began);
+      const bounds = async (end: 'first' | 'next'): Promise<Record<string, number>> => {
+        const found: Record<string, number> = {};
+        for (const topic of topics)
+          for (let partition = 0; partition < (topic === Topic.messageSent ? 6 : 3); partition += 1)
+            found[partitionName(topic, partition)] = (await log.bounds(topic, partition))[end];
+        return found;
+      };
+      await log.append(topics.flatMap((topic) => texts('a', 30).map((key) => aRecord(key, 'x', topic))));
+      const first = new RecordingMember().join(log, { topics });
+      await eventually(() => expect(first.seen).toHaveLength(60));
+      expect(of(first)).toEqual(await bounds('first'));
+      await eventually(async () => expect(await first.subscription?.lag()).toBe(0));
+      await first.subscription?.close();
+      const ends = await bounds('next');
+      await log.append(topics.flatMap((topic) => texts('b', 30).map((key) => aRecord(key, 'x', topic))));
+      const second = new RecordingMember().join(log, { topics });
+      await eventually(() => expect(second.seen).toHaveLength(60));
+      expect(of(second)).toEqual(ends);
+    });
+
+    test('a member that is still taking a shard over is told to stop when it leaves, and another gets all of it', async () => {
+      const { log } = opened();
+      await log.append(texts('m', 30).map((text) => aRecord(text, text)));
+      const signals: AbortSignal[] = [];
+      const slow: ShardHandler = {
+        assigned: (_shard, _offsets, signal) => {
+          signals.push(signal);
+          return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        },
+        batch: async () => undefined,
+        revoked: async () => undefined,
+      };
+      const subscription = log.subscribe(aGroup(), slow);
+      await eventually(() => expect(signals).toHaveLength(3));
+      expect(signals.some((signal) => signal.aborted)).toBe(false);
+      await subscription.close();
+      expect(signals.every((signal) => signal.aborted)).toBe(true);
+      const next = new RecordingMember().join(log);
+      await eventually(() => expect(sorted(next.texts)).toEqual(sorted(texts('m', 30))));
     });
 
     test('groups do not disturb each other, and one that starts at the latest record gets only what comes after', async () => {
@@ -216,6 +261,26 @@ export const groupContract = (opened: () => OpenLog): void => {
       await eventually(() => expect(subscription?.stalled()).toBe(false));
       await eventually(async () => expect(await subscription?.lag()).toBe(0));
       expect(subscription?.stalled()).toBe(false);
+    });
+
+    test('a member that takes its time to take its shards over is not stalled, and is left to it', async () => {
+      const log = await opened().reopen({ stallMs: 400 });
+      await log.append(texts('m', 30).map((text) => aRecord(text, text)));
+      const gate = aGate();
+      const assigned: number[] = [];
+      const slow = new RecordingMember();
+      slow.assigned = async (shard) => {
+        assigned.push(shard);
+        await gate.opened;
+      };
+      slow.join(log, { group: 'slow' });
+      await eventually(() => expect(sorted(assigned)).toEqual([0, 1, 2]));
+      const stuck = new RecordingMember(() => new Promise(() => undefined)).join(log, { group: 'stuck' });
+      await eventually(() => expect(stuck.subscription?.stalled()).toBe(true));
+      expect(slow.subscription?.stalled()).toBe(false);
+      gate.open();
+      await eventually(() => expect(slow.seen).toHaveLength(30));
+      expect(sorted(assigned)).toEqual([0, 1, 2]);
     });
 
     test('a shard that moves voids the batch in flight: its signal fires, its success does not count', async () => {

@@ -1,6 +1,6 @@
 import { CaasError } from '@caas/kit';
-import type { EventLog, GroupOptions, LogRecord, NewRecord, ShardHandler, Subscription } from '../port.ts';
-import { Topic } from '../topics.ts';
+import type { EventLog, GroupOffset, GroupOptions, LogRecord, NewRecord, ShardHandler, Subscription } from '../port.ts';
+import { partitionName, Topic } from '../topics.ts';
 
 /** Longest a test waits for something to come true, in milliseconds. */
 const deadlineMs = 12_000;
@@ -52,6 +52,8 @@ export class RecordingMember implements ShardHandler {
   /** assigned, batch and revoked with their shard, in the order they came. */
   readonly events: string[] = [];
   readonly signals: AbortSignal[] = [];
+  /** Where its shards began when they were last assigned, by "topic-partition". */
+  readonly began = new Map<string, number>();
   readonly #onBatch: (shard: number, records: readonly LogRecord[]) => Promise<void>;
   subscription: Subscription | undefined;
 
@@ -68,7 +70,8 @@ export class RecordingMember implements ShardHandler {
     return this.seen.map(textOf);
   }
 
-  async assigned(shard: number): Promise<void> {
+  async assigned(shard: number, offsets: readonly GroupOffset[], _signal: AbortSignal): Promise<void> {
+    for (const { topic, partition, next } of offsets) this.began.set(partitionName(topic, partition), next);
     this.events.push(`assigned ${shard}`);
     this.owned.add(shard);
   }

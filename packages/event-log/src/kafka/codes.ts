@@ -4,6 +4,7 @@ const nameOf = new Map(errorCodes.map(({ code, type }) => [code, type]));
 
 /** Kafka's error codes that decide something here, by their name in the protocol. */
 export const Code = {
+  unknown: -1,
   none: 0,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,

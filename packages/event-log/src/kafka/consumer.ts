@@ -5,11 +5,12 @@ import { Code, KafkaFault } from './codes.ts';
 import type { KafkaConnection } from './connection.ts';
 import { Fetcher } from './fetcher.ts';
 import { type Assignment, committedOffsets, Expelled, GroupMember } from './group-member.ts';
-import { HeldShards } from './held-shards.ts';
+import { type HeldShard, HeldShards } from './held-shards.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
 import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
-import { PartitionBuffer } from './partition-buffer.ts';
+import type { PartitionBuffer } from './partition-buffer.ts';
+import { startBuffers } from './start-buffers.ts';
 
 /** Longest time a finished batch is not yet committed, in milliseconds. */
 const commitDelayMs = 50;
@@ -74,13 +75,8 @@ export class KafkaConsumer implements Subscription {
   constructor(deps: ConsumerDeps) {
     const { topics, options, times } = deps;
     this.#deps = deps;
-    const { gather } = options;
     this.#held = new HeldShards({
       options,
-      gather: gather && {
-        ...gather,
-        topics: topics.filter(({ name }) => gather.topics.includes(name)).map(({ physical }) => physical),
-      },
       handler: deps.handler,
       closeGraceMs: times.closeGraceMs,
       finished: () => this.#finished(),
@@ -126,10 +122,10 @@ export class KafkaConsumer implements Subscription {
   }
 
   async #live(): Promise<void> {
-    while (!this.#closing) {
+    while (this.#closing === undefined) {
       const seat = this.#seat;
       await this.#attend(seat);
-      if (this.#closing) return;
+      if (this.#closing !== undefined) return;
       if (seat.joined) await this.#commit(seat);
       await this.#held.stop(this.#held.shards, 'revoke');
       await this.#leave(seat);
@@ -162,14 +158,14 @@ export class KafkaConsumer implements Subscription {
   async #attend(seat: Seat): Promise<void> {
     const { member } = seat;
     const { heartbeatMs, sessionTimeoutMs } = this.#deps.times;
-    while (!this.#closing && !seat.left) {
+    while (this.#closing === undefined && !seat.left) {
       try {
         if (!seat.joined) await this.#join(seat);
         await this.#bell.heard(heartbeatMs);
-        if (this.#closing || seat.left) return;
+        if (this.#closing !== undefined || seat.left) return;
         if (!(await member.heartbeat())) await this.#unjoin(seat);
       } catch (thrown) {
-        if (this.#closing || seat.left) return;
+        if (this.#closing !== undefined || seat.left) return;
         if (!isRebalance(thrown)) this.#deps.report(thrown, 'group');
         const lost = thrown instanceof Expelled || performance.now() - member.seenAtMs > sessionTimeoutMs;
         if (lost) await this.#expelled(seat);
@@ -200,7 +196,7 @@ export class KafkaConsumer implements Subscription {
     const { reads, options } = this.#deps;
     if (options.from === 'latest') this.#ends ??= await listOffsets(reads, this.#partitions, 'next');
     const assignment = await seat.member.join(this.#held.shards);
-    if (this.#closing || seat.left) return;
+    if (this.#closing !== undefined || seat.left) return;
     await this.#adopt(seat, assignment);
     seat.joined = true;
     this.#held.resume();
@@ -216,38 +212,19 @@ export class KafkaConsumer implements Subscription {
     );
     const fresh = shards.filter((shard) => !kept.includes(shard));
     const buffers = await this.#buffersOf(seat, fresh);
-    if (this.#closing || seat.left) return;
+    if (this.#closing !== undefined || seat.left) return;
     for (const shard of fresh)
       this.#held.start(
         shard,
         buffers.filter(({ partition }) => partition % this.#deps.options.shards === shard),
       );
-    seat.fetcher.read(this.#held.buffers);
+    seat.fetcher.read(this.#held.buffers.map(({ source }) => source));
   }
 
-  /** The partitions of some shards from where the group stands. */
-  async #buffersOf(seat: Seat, shards: readonly number[]): Promise<PartitionBuffer[]> {
+  #buffersOf({ member }: Seat, shards: readonly number[]): Promise<PartitionBuffer[]> {
     const { topics, options, reads } = this.#deps;
-    const mine = this.#partitions.filter(({ partition }) => shards.includes(partition % options.shards));
-    if (mine.length === 0) return [];
-    const committed = await seat.member.committed(mine);
-    const missing = mine.filter((partition) => !committed.has(nameOf(partition)));
-    if (missing.length > 0) {
-      const starts = this.#ends ?? (await listOffsets(reads, missing, 'first'));
-      const positions = missing.map((partition) => ({ ...partition, offset: starts.get(nameOf(partition)) as number }));
-      // So that "latest" means the end at the first start, not at every start until something came.
-      await seat.member.commit(positions);
-      for (const position of positions) committed.set(nameOf(position), position.offset);
-    }
-    const byName = new Map(topics.map((topic) => [topic.physical, topic]));
-    return mine.map(
-      (partition) =>
-        new PartitionBuffer(
-          byName.get(partition.topic) as KafkaTopic,
-          partition.partition,
-          committed.get(nameOf(partition)) as number,
-        ),
-    );
+    const partitions = this.#partitions.filter(({ partition }) => shards.includes(partition % options.shards));
+    return startBuffers({ member, reads, topics, partitions, ends: this.#ends });
   }
 
   #finished(): void {
@@ -256,11 +233,11 @@ export class KafkaConsumer implements Subscription {
     this.#schedule();
   }
 
-  #schedule(): void {
+  #schedule(delayMs = commitDelayMs): void {
     this.#commitTimer ??= setTimeout(() => {
       this.#commitTimer = undefined;
       if (this.#seat.joined) void this.#commit(this.#seat);
-    }, commitDelayMs);
+    }, delayMs);
   }
 
   /** Commits what is done; what fails is tried again with what comes, or by who has the shard then. */
@@ -268,7 +245,7 @@ export class KafkaConsumer implements Subscription {
     this.#committing = (this.#committing ?? Promise.resolve()).then(async () => {
       const ahead = buffers.filter((buffer) => buffer.done !== buffer.committed);
       const positions = ahead.map((buffer) => ({
-        topic: buffer.topic,
+        topic: buffer.source.topic,
         partition: buffer.partition,
         offset: buffer.done,
       }));
@@ -280,7 +257,7 @@ export class KafkaConsumer implements Subscription {
         if (!isRebalance(thrown)) this.#deps.report(thrown, 'commit');
         // The heartbeat learns of an expulsion by itself; sooner is better.
         if (thrown instanceof Expelled) this.#bell.ring();
-        if (!seat.left) this.#schedule();
+        if (!seat.left) this.#schedule(retryMs);
       }
     });
     return this.#committing;
@@ -290,10 +267,14 @@ export class KafkaConsumer implements Subscription {
     const { reads, times, report } = this.#deps;
     const seat = this.#seat;
     const nowMs = performance.now();
-    const ends = await listOffsets(reads, this.#held.buffers, 'next').catch(() => undefined);
-    if (this.#closing || seat.left) return;
-    for (const shard of this.#held.all)
-      if (ends && shard.buffers.every((b) => (ends.get(nameOf(b)) ?? 0) <= b.done)) shard.progressAtMs = nowMs;
+    const ends = await listOffsets(
+      reads,
+      this.#held.buffers.map(({ source }) => source),
+      'next',
+    ).catch(() => undefined);
+    if (this.#closing !== undefined || seat.left) return;
+    const done = ({ buffers }: HeldShard) => ends && buffers.every((b) => (ends.get(nameOf(b.source)) ?? 0) <= b.done);
+    for (const shard of this.#held.all) if (shard.run.takingOver || done(shard)) shard.progressAtMs = nowMs;
     const since = seat.joined
       ? Math.min(nowMs, ...this.#held.all.map(({ progressAtMs }) => progressAtMs))
       : this.#notJoinedSinceMs;

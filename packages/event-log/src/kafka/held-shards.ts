@@ -5,8 +5,6 @@ import type { PartitionBuffer } from './partition-buffer.ts';
 
 export interface HeldShardsDeps {
   options: GroupOptions;
-  /** Topics that may wait for company, by their name in the cluster. */
-  gather: GroupOptions['gather'];
   handler: ShardHandler;
   closeGraceMs: number;
   /** A batch is done. */
@@ -45,17 +43,17 @@ export class HeldShards {
   }
 
   start(shard: number, buffers: readonly PartitionBuffer[]): void {
-    const { options, gather, handler, closeGraceMs, finished, report } = this.#deps;
+    const { options, handler, closeGraceMs, finished, report } = this.#deps;
     const run = new ShardRun<PartitionBuffer>({
       shard,
       slots: buffers,
       handler: {
-        assigned: (s) => handler.assigned(s),
+        assigned: (...given) => handler.assigned(...given),
         batch: (s, records, signal) => this.#tracked(handler.batch(s, records, signal)),
         revoked: (s) => handler.revoked(s),
       },
       maxBatchRecords: options.maxBatchRecords,
-      gather,
+      gather: options.gather,
       closeGraceMs,
       position: (buffer) => (this.#paused ? buffer.next : buffer.position),
       read: (buffer, _from, limit, into) => {

@@ -1,5 +1,5 @@
 /** The event log on Kafka; `@caas/event-log/kafka`. Apart, because loading its client takes time that embedded starts don't have. */
-export { kafkaOptions, kafkaSettings, partitionsOf } from '../config.ts';
+export { type KafkaOptions, kafkaOptions, kafkaSettings, partitionsOf, topicsConfig } from '../config.ts';
 export {
   defaultAppendTimeoutMs,
   defaultConsumerTimes,

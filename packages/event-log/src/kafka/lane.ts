@@ -1,5 +1,5 @@
 import type { LogPosition, NewRecord } from '../port.ts';
-import { generationHeader, type KafkaTopic, logicalOffset } from './layout.ts';
+import { type KafkaTopic, logicalOffset } from './layout.ts';
 
 /** What a broker knows a producer by. */
 export interface ProducerIdentity {
@@ -136,11 +136,3 @@ export class Lane {
     this.#waitMs = Math.min(this.#waitMs * 2, waitMs.last);
   }
 }
-
-/** Records of a unit as kafkajs encodes them. */
-export const messagesOf = (unit: Unit, { generation }: KafkaTopic): object[] =>
-  unit.entries.map(({ record: { key, value, headers } }) => ({
-    key,
-    value: Buffer.from(value.buffer, value.byteOffset, value.byteLength),
-    headers: generation === 0 ? headers : { ...headers, [generationHeader]: String(generation) },
-  }));

@@ -8,13 +8,14 @@ import type { FetchedMessage } from './protocol.ts';
 const maxBufferBytes = 1024 * 1024;
 
 /** What was fetched of a partition and is not done yet, in order. */
-export class PartitionBuffer implements FetchSource, RunSlot {
-  /** Name in the cluster. */
-  readonly topic: string;
+export class PartitionBuffer implements RunSlot {
+  readonly topic: TopicName;
   readonly partition: number;
   readonly wakers = new Set<() => void>();
-  readonly #name: TopicName;
-  fetchNext: number;
+  /** What the fetcher reads it by. */
+  readonly source: FetchSource;
+  /** Offset after what was fetched, as callers see it. */
+  next: number;
   /** Kafka's offset of the first record that is not done. */
   done: number;
   /** What of it the group's coordinator has. */
@@ -22,40 +23,29 @@ export class PartitionBuffer implements FetchSource, RunSlot {
   #records: LogRecord[] = [];
   #bytes = 0;
 
+  /** @param from offset of the first record to come, as callers see it. */
   constructor({ name, physical }: KafkaTopic, partition: number, from: number) {
-    this.#name = name;
-    this.topic = physical;
+    this.topic = name;
     this.partition = partition;
-    this.fetchNext = from;
-    this.done = from;
-    this.committed = from;
+    this.next = from;
+    this.done = physicalOffset(from);
+    this.committed = this.done;
+    this.source = {
+      topic: physical,
+      partition,
+      fetchNext: this.done,
+      wants: () => !this.full,
+      take: (messages) => this.#take(messages),
+    };
   }
 
-  /** Offset of the first record, as callers see it. */
+  /** Offset of the first record that is not done, as callers see it. */
   get position(): number {
-    return this.#records[0]?.offset ?? 0;
-  }
-
-  get next(): number {
-    return (this.#records.at(-1)?.offset ?? -1) + 1;
+    return this.#records[0]?.offset ?? this.next;
   }
 
   get full(): boolean {
     return this.#bytes >= maxBufferBytes;
-  }
-
-  wants(): boolean {
-    return !this.full;
-  }
-
-  take(messages: readonly FetchedMessage[]): void {
-    if (messages.length === 0) return;
-    for (const message of messages) {
-      const record = recordOf(this.#name, this.partition, message);
-      this.#bytes += bytesOf(record);
-      this.#records.push(record);
-    }
-    for (const wake of this.wakers) wake();
   }
 
   read(limit: number, into: LogRecord[]): void {
@@ -66,6 +56,17 @@ export class PartitionBuffer implements FetchSource, RunSlot {
   finish(next: number, count: number): void {
     for (const record of this.#records.splice(0, count)) this.#bytes -= bytesOf(record);
     this.done = physicalOffset(next);
+  }
+
+  #take(messages: readonly FetchedMessage[]): void {
+    if (messages.length === 0) return;
+    for (const message of messages) {
+      const record = recordOf(this.topic, this.partition, message);
+      this.#bytes += bytesOf(record);
+      this.#records.push(record);
+      this.next = record.offset + 1;
+    }
+    for (const wake of this.wakers) wake();
   }
 }
 

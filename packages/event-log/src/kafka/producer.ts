@@ -2,17 +2,16 @@ import { CaasError, toCaasError } from '@caas/kit';
 import type { LogPosition, NewRecord } from '../port.ts';
 import { encodedBytesAtMost, metaOf } from '../record-codec.ts';
 import { Code, check, KafkaFault, NotSent } from './codes.ts';
-import { type Call, type Entry, Lane, messagesOf, type ProducerIdentity, type Unit } from './lane.ts';
+import { type Call, type Entry, Lane, type ProducerIdentity, type Unit } from './lane.ts';
 import type { KafkaLayout, KafkaTopic } from './layout.ts';
 import type { KafkaLink } from './link.ts';
+import { produceArgs, refusal, type Sent, unknownFate, type Verdict, verdictOf } from './produce-request.ts';
 import type { Answers } from './protocol.ts';
 
 /** Bytes of one partition in a request; with one record it may be more. Topics take twice as much. */
 const maxUnitBytes = 1024 * 1024;
 /** Bytes of a request. */
 const maxRequestBytes = 4 * 1024 * 1024;
-/** How long a broker waits for its followers before it says that it does not know, in milliseconds. */
-const replicationTimeoutMs = 3_000;
 /** How often calls past their time are looked for, in milliseconds. */
 const sweepMs = 100;
 /**
@@ -21,24 +20,8 @@ const sweepMs = 100;
  */
 export const maxLayoutAgeMs = 5_000;
 
-/** The attempt did not reach the log. */
-const notWrittenCodes = new Set<number>([
-  Code.unknownTopicOrPartition,
-  Code.leaderNotAvailable,
-  Code.notLeader,
-  Code.notEnoughReplicas,
-  // Batches are never larger than the topics take: one that is growing is closed so.
-  Code.messageTooLarge,
-]);
-/** The attempt may have reached the log, and a repetition will tell. */
-const doubtfulCodes = new Set<number>([-1, Code.requestTimedOut, Code.notEnoughReplicasAfterAppend, Code.storageError]);
-/** The broker does not know the producer's sequence. */
-const sequenceLostCodes = new Set<number>([
-  Code.outOfOrderSequence,
-  Code.duplicateSequence,
-  Code.invalidProducerEpoch,
-  Code.unknownProducer,
-]);
+/** A partition that an answer leaves out. */
+const unanswered = { errorCode: Code.unknown, baseOffset: '-1' };
 
 export interface ProducerDeps {
   link: KafkaLink;
@@ -47,11 +30,6 @@ export interface ProducerDeps {
   /** Longest an append waits for its answer. */
   appendTimeoutMs: number;
   report(fault: unknown, doing: string): void;
-}
-
-interface Sent {
-  lane: Lane;
-  unit: Unit;
 }
 
 /**
@@ -215,9 +193,10 @@ export class Producer {
     const sent: Sent[] = [];
     try {
       if (this.#deps.link.ageMs > maxLayoutAgeMs) await this.#refresh();
+      if (this.#deps.link.ageMs > maxLayoutAgeMs) throw new NotSent('what is known of the topics is too old');
       const identity = await this.#ownIdentity();
       this.#cut(node, lanes, identity, sent);
-      if (sent.length > 0) this.#judge(sent, await this.#produce(node, sent));
+      if (sent.length > 0) this.#judge(sent, await this.#deps.link.call(node, 'Produce', produceArgs(sent)));
     } catch (thrown) {
       this.#deps.report(thrown, 'append');
       if (sent.length === 0) for (const lane of lanes) lane.backOff();
@@ -252,58 +231,38 @@ export class Producer {
     }
   }
 
-  #produce(node: number, sent: readonly Sent[]): Promise<Answers['Produce']> {
-    const { id, epoch } = (sent[0] as Sent).unit.identity;
-    const byTopic = Map.groupBy(sent, ({ lane }) => lane.topic);
-    return this.#deps.link.call(node, 'Produce', {
-      acks: -1,
-      timeout: replicationTimeoutMs,
-      producerId: id,
-      producerEpoch: epoch,
-      topicData: [...byTopic].map(([topic, parts]) => ({
-        topic: topic.physical,
-        partitions: parts.map(({ lane, unit }) => {
-          const { firstSequence } = unit;
-          return { partition: lane.partition, firstSequence, messages: messagesOf(unit, topic) };
-        }),
-      })),
-    });
-  }
-
   #judge(sent: readonly Sent[], { topics }: Answers['Produce']): void {
     const answers = new Map(
       topics.flatMap(({ topicName, partitions }) => partitions.map((p) => [`${topicName} ${p.partition}`, p] as const)),
     );
     let stale = false;
     for (const { lane, unit } of sent) {
-      const answer = answers.get(`${lane.topic.physical} ${lane.partition}`);
-      const code = answer?.errorCode ?? -1;
-      if (answer && code === Code.none) {
-        lane.written(unit, Number(answer.baseOffset));
+      const { errorCode, baseOffset } = answers.get(`${lane.topic.physical} ${lane.partition}`) ?? unanswered;
+      const verdict = verdictOf(errorCode);
+      if (verdict === 'written') {
+        lane.written(unit, Number(baseOffset));
         continue;
       }
       stale = true;
-      this.#refused(lane, unit, code);
+      const fault = new KafkaFault(errorCode, `append to ${lane.topic.physical} ${lane.partition}`);
+      this.#deps.report(fault, 'append');
+      if (verdict === 'in doubt') lane.doubtful(unit);
+      else if (verdict === 'not written') lane.notWritten(unit);
+      else this.#startAnew(lane, unit, verdict, fault);
     }
     if (stale) void this.#refresh();
   }
 
-  #refused(lane: Lane, unit: Unit, code: number): void {
-    const fault = new KafkaFault(code, `append to ${lane.topic.physical} ${lane.partition}`);
-    this.#deps.report(fault, 'append');
-    if (doubtfulCodes.has(code)) lane.doubtful(unit);
-    else if (notWrittenCodes.has(code)) lane.notWritten(unit);
-    else {
-      // Where the sequence stands is known no more; a new one starts.
-      this.#identity = undefined;
-      if (unit.uncertain) lane.abandon(unit, () => unknownFate(fault));
-      else if (sequenceLostCodes.has(code)) lane.notWritten(unit);
-      else lane.abandon(unit, (call) => (call.exposed ? unknownFate(fault) : refusal(fault)));
-    }
+  /** Where the sequence stands is known no more. */
+  #startAnew(lane: Lane, unit: Unit, verdict: Verdict, fault: KafkaFault): void {
+    this.#identity = undefined;
+    if (unit.uncertain) lane.abandon(unit, () => unknownFate(fault));
+    else if (verdict === 'sequence lost') lane.notWritten(unit);
+    else lane.abandon(unit, (call) => (call.exposed ? unknownFate(fault) : refusal(fault)));
   }
 
   #ownIdentity(): Promise<ProducerIdentity> {
-    if (this.#identity) return this.#identity;
+    if (this.#identity !== undefined) return this.#identity;
     const identity = this.#deps.link
       .call(undefined, 'InitProducerId', { transactionalId: null, transactionTimeout: 60_000 })
       .then(({ errorCode, producerId, producerEpoch }) => {
@@ -334,8 +293,3 @@ export class Producer {
     return false;
   }
 }
-
-const refusal = (cause: unknown): CaasError => new CaasError('UNAVAILABLE', 'the log refuses the record', { cause });
-
-const unknownFate = (cause: unknown): CaasError =>
-  new CaasError('DEADLINE_EXCEEDED', 'the log did not say in time whether it holds the records', { cause });

@@ -15,7 +15,7 @@ const encoder = new TextEncoder();
 
 /** Appends the next numbers under one key, each after the answer to the one before, until `signal` fires. */
 export const appendNumbers = async (
-  log: EventLog,
+  log: Pick<EventLog, 'append'>,
   key: string,
   signal: AbortSignal,
   fates: Fate[] = [],

@@ -7,7 +7,7 @@ import type { ConversationRole } from '../port.ts';
 import { commitHeads } from './commits.ts';
 import { byId } from './reads.ts';
 import { type CounterRow, conversationId, int64 } from './rows.ts';
-import { conversationsOf, countersOf } from './schema.ts';
+import { conversationsOf, countersOf, shardsOf } from './schema.ts';
 
 const epochCounter = 'epoch';
 
@@ -18,6 +18,14 @@ const counted = async (counters: Collection<CounterRow>): Promise<number | undef
   return counter ? Number(counter.value) : undefined;
 };
 
+const nextEpoch = async (counters: Collection<CounterRow>): Promise<number> => {
+  const epoch = await counted(counters);
+  if (epoch !== undefined) return epoch;
+  // The first claim of all; of several at the same time one makes the counter.
+  await created(counters, { _id: epochCounter, value: int64(0) });
+  return (await counted(counters)) ?? fail('INTERNAL', 'the counter of epochs is gone');
+};
+
 export const conversationRole = (engine: MongoEngine): ConversationRole => ({
   getMany: (keys) => engine.run((db) => byId(conversationsOf(db), keys.map(conversationId), ConversationDocument)),
   commit: async (commits) => {
@@ -25,13 +33,23 @@ export const conversationRole = (engine: MongoEngine): ConversationRole => ({
     return commits.length === 0 ? [] : engine.run((db) => commitHeads(conversationsOf(db), commits));
   },
   // One counter for all shards, so that an epoch is greater than any given before for any of them.
-  claimShard: () =>
+  claimShard: (shard) =>
     engine.run(async (db) => {
-      const counters = countersOf(db);
-      const epoch = await counted(counters);
-      if (epoch !== undefined) return epoch;
-      // The first claim of all; of several at the same time one makes the counter.
-      await created(counters, { _id: epochCounter, value: int64(0) });
-      return (await counted(counters)) ?? fail('INTERNAL', 'the counter of epochs is gone');
+      const epoch = await nextEpoch(countersOf(db));
+      const shards = shardsOf(db);
+      const claim = { $max: { epoch: int64(epoch) } };
+      const { matchedCount } = await shards.updateOne({ _id: shard }, claim);
+      if (matchedCount > 0) return epoch;
+      // The first claim of the shard; of several at the same time one makes the document, and the greatest epoch stays.
+      await created(shards, { _id: shard, epoch: int64(epoch), position: '{}' });
+      await shards.updateOne({ _id: shard }, claim);
+      return epoch;
+    }),
+  shardPosition: (shard) =>
+    engine.run(async (db) => JSON.parse((await shardsOf(db).findOne({ _id: shard }))?.position ?? '{}')),
+  keepShardPosition: (shard, epoch, position) =>
+    engine.run(async (db) => {
+      const kept = { $set: { position: JSON.stringify(position) } };
+      await shardsOf(db).updateOne({ _id: shard, epoch: int64(epoch) }, kept);
     }),
 });

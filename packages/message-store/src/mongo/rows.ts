@@ -67,6 +67,13 @@ export interface CounterRow {
   value: Long;
 }
 
+/** A shard of the log, by its number: its owner's epoch, and the position kept as JSON, for names of topics have dots. */
+export interface ShardRow {
+  _id: number;
+  epoch: Long;
+  position: string;
+}
+
 export const conversationId = (key: ConversationKey): string => textKey(key.tenantId, key.conversationId);
 export const messageId = (key: MessageKey): string => textKey(key.tenantId, key.conversationId, key.messageId);
 export const participantId = (key: ParticipantKey): string => textKey(key.tenantId, key.conversationId, key.userId);

@@ -1,6 +1,6 @@
 import type { CollectionIndexes } from '@caas/mongo';
 import type { Collection, Db } from 'mongodb';
-import type { ConversationRow, CounterRow, HiddenRow, MessageRow, ParticipantRow } from './rows.ts';
+import type { ConversationRow, CounterRow, HiddenRow, MessageRow, ParticipantRow, ShardRow } from './rows.ts';
 
 /**
  * The indexes of the message store's collections, one a way to read. Conversations and counters are found by `_id` alone.
@@ -40,4 +40,5 @@ export const messagesOf = (db: Db): Collection<MessageRow> => db.collection('mes
 export const conversationsOf = (db: Db): Collection<ConversationRow> => db.collection('conversations');
 export const participantsOf = (db: Db): Collection<ParticipantRow> => db.collection('participants');
 export const hiddenOf = (db: Db): Collection<HiddenRow> => db.collection('hidden');
+export const shardsOf = (db: Db): Collection<ShardRow> => db.collection('shards');
 export const countersOf = (db: Db): Collection<CounterRow> => db.collection('counters');

@@ -28,4 +28,6 @@ export const migrations = [
    CREATE INDEX hidden_seq ON hidden (conv, user_id, seq);
    CREATE INDEX hidden_rev ON hidden (conv, user_id, rev);
    CREATE TABLE shard_claim (shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;`,
+  // JSON: by "topic-partition" the next offset.
+  "ALTER TABLE shard_claim ADD COLUMN position TEXT NOT NULL DEFAULT '{}';",
 ];

@@ -83,9 +83,11 @@ export const openWriteHandlers = (db: DatabaseSync) => {
     'UPDATE conversation SET head_rev = ?, epoch = ?, body = ? WHERE conv = ? AND head_rev = ? AND epoch <= ?',
   );
   const claim = db.prepare(
-    `INSERT INTO shard_claim VALUES (?, (SELECT coalesce(max(epoch), 0) + 1 FROM shard_claim))
+    `INSERT INTO shard_claim (shard, epoch) VALUES (?, (SELECT coalesce(max(epoch), 0) + 1 FROM shard_claim))
      ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch RETURNING epoch`,
   );
+  const position = db.prepare('SELECT position FROM shard_claim WHERE shard = ?');
+  const keepPosition = db.prepare('UPDATE shard_claim SET position = ? WHERE shard = ? AND epoch = ?');
   return {
     writeMessages: (rows: MessageRows): void =>
       transaction(() => {
@@ -157,5 +159,11 @@ export const openWriteHandlers = (db: DatabaseSync) => {
         });
       }),
     claimShard: (shard: number): number => transaction(() => claim.get(shard)?.['epoch'] as number),
+    shardPosition: (shard: number): Record<string, number> =>
+      JSON.parse((position.get(shard)?.['position'] as string | undefined) ?? '{}'),
+    keepShardPosition: (a: { shard: number; epoch: number; position: Readonly<Record<string, number>> }): void =>
+      transaction(() => {
+        keepPosition.run(JSON.stringify(a.position), a.shard, a.epoch);
+      }),
   };
 };

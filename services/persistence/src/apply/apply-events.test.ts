@@ -1,98 +1,11 @@
 import { emptyDigest, nextDigest } from '@caas/message-store';
 import { ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
-import type {
-  ConversationDocument,
-  HiddenDocument,
-  MessageDocument,
-  ParticipantDocument,
-} from '@caas/proto/caas/events/v1/documents';
+import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { aConversation, topicOf } from '../testing/builders.ts';
-import { applyEvents } from './apply-events.ts';
+import { aRoom, c, Room, takes } from '../testing/room.ts';
 import { maxEditsKept, maxPins, maxReactionKinds, maxReactionUsers } from './limits.ts';
-import type { ConversationEvent, EventRecord, Outcome } from './model.ts';
-import { emptyConversation } from './new-documents.ts';
-
-const key = { tenantId: 't1', conversationId: 'c1' };
-
-/** A store of one conversation in memory, written as a worker does: documents first, then the head. */
-class Room {
-  head: ConversationDocument | undefined;
-  messages = new Map<string, MessageDocument>();
-  participants = new Map<string, ParticipantDocument>();
-  hidden = new Map<string, HiddenDocument>();
-  epoch = 1;
-  readonly #offsets = new Map<string, number>();
-
-  /** Records as the log would hold them: an offset of its own in each topic. */
-  records(events: readonly ConversationEvent[]): EventRecord[] {
-    return events.map((event) => {
-      const topic = topicOf(event);
-      const offset = this.#offsets.get(topic) ?? 0;
-      this.#offsets.set(topic, offset + 1);
-      return { topic, partition: 0, offset, traceparent: '', event };
-    });
-  }
-
-  apply(records: readonly EventRecord[]): Outcome {
-    // What fencing leaves behind in a conversation that is not there yet.
-    const fence = records.some((r) => r.event.kind === 'updated' && r.event.value.change?.$case === 'created');
-    if (!this.head && fence) this.head = { ...emptyConversation(key.tenantId, key.conversationId), headRev: 1 };
-    const pinned = new Set([...this.messages.values()].flatMap((m) => (m.pinnedAtMs > 0 ? [m.messageId] : [])));
-    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants, pinned };
-    return structuredCloneFree(applyEvents(base, records, this.epoch, 1));
-  }
-
-  write(outcome: Outcome, documents: 'all' | 'some' = 'all'): void {
-    const half = <T>(items: readonly T[]): readonly T[] =>
-      documents === 'all' ? items : items.filter((_, i) => i % 2 === 0);
-    for (const m of half(outcome.messages)) this.messages.set(m.messageId, m);
-    for (const p of half(outcome.participants)) this.participants.set(p.userId, p);
-    for (const h of half(outcome.hidden)) this.hidden.set(`${h.userId} ${h.messageId}`, h);
-  }
-
-  /** Applies, writes and commits. */
-  take(records: readonly EventRecord[]): Outcome {
-    const outcome = this.apply(records);
-    this.write(outcome);
-    if (outcome.conversation) this.head = outcome.conversation;
-    return outcome;
-  }
-
-  /** Applies and writes, and crashes before the commit; the next attempt has a new epoch. */
-  crash(records: readonly EventRecord[], documents: 'all' | 'some' = 'all'): void {
-    this.write(this.apply(records), documents);
-    this.epoch += 1;
-  }
-
-  message(clientMsgId: string): MessageDocument {
-    return this.messages.get(c.messageId(clientMsgId)) as MessageDocument;
-  }
-
-  active(): string[] {
-    const documents = [...this.participants.values()];
-    return documents
-      .filter((p) => p.state === ParticipantState.PARTICIPANT_STATE_ACTIVE)
-      .map((p) => p.userId)
-      .sort();
-  }
-}
-
-/** Documents are shared, never changed: freezing them proves it. */
-const structuredCloneFree = (outcome: Outcome): Outcome => {
-  for (const document of [...outcome.messages, ...outcome.participants, ...outcome.hidden]) Object.freeze(document);
-  if (outcome.conversation) Object.freeze(outcome.conversation);
-  return outcome;
-};
-
-const c = aConversation('c1');
-const aRoom = (events: readonly ConversationEvent[] = [c.created(['ann', 'bob', 'cyd'])]): Room => {
-  const room = new Room();
-  room.take(room.records(events));
-  return room;
-};
-const takes = (room: Room, ...events: ConversationEvent[]): Outcome => room.take(room.records(events));
+import type { ConversationEvent, EventRecord } from './model.ts';
 
 describe('messages', () => {
   test('get seq, revision, position and digest in log order', () => {
@@ -320,6 +233,18 @@ describe('participants', () => {
     expect(room.head?.memberCount).toBe(0);
   });
 
+  test('who come have all unread that is said from then on, also where another interleaving was written before', () => {
+    const room = aRoom([c.created(['ann'], false), c.sent('a')]);
+    const sends = room.records([c.sent('b'), c.sent('c')]);
+    const join = room.records([c.added(['bob'])]);
+    room.crash([...sends, ...join]);
+    room.take([...join, ...sends]);
+    expect(room.head?.lastSeq).toBe(3);
+    expect(of(room, 'bob')).toMatchObject({ visibleFromSeq: 2, readSeq: 1, deliveredSeq: 1 });
+    takes(room, c.received('bob', 3, 3), c.removed(['bob']), c.sent('d'), c.added(['bob']), c.sent('e'));
+    expect(of(room, 'bob')).toMatchObject({ visibleFromSeq: 5, readSeq: 4, deliveredSeq: 4 });
+  });
+
   test('are counted right when a change of theirs commits before the membership it was written with', () => {
     const room = aRoom();
     const [removal] = room.records([c.removed(['bob'])]);
@@ -413,6 +338,7 @@ describe('whatever the batches, crashes and interleavings', () => {
         room.take([...queues.values()].flat());
         check(room);
         expect(room.head?.memberCount).toBe(room.active().length);
+        expect(room.head?.ownerCount).toBe(room.owners().length);
 
         const once = aRoom();
         for (const topic of [

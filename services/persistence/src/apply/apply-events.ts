@@ -1,4 +1,5 @@
 import { positionOf } from '@caas/event-log';
+import { created } from '@caas/message-store';
 import type { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import type { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import { applyArchived, applyMetaChanged } from './conversation-changed.ts';
@@ -10,7 +11,7 @@ import { applyDeleted } from './message-deleted.ts';
 import { applyEdited } from './message-edited.ts';
 import { applyMessageHidden } from './message-hidden.ts';
 import { applySent } from './message-sent.ts';
-import { type Base, type EventRecord, exists, isApplied, type Outcome } from './model.ts';
+import { type Base, type EventRecord, isApplied, type Outcome } from './model.ts';
 import { applyMuteSet } from './mute-set.ts';
 import { applyPinSet } from './pin-set.ts';
 import { applyReactionSet } from './reaction-set.ts';
@@ -35,15 +36,17 @@ export const applyEvents = (base: Base, records: readonly EventRecord[], epoch: 
 
 /**
  * Partitions are interleaved by chance. Where a conversation is about to be created, that comes first, so that nothing
- * that follows from its creation is lost to the chance; the order within a partition stays.
+ * that follows from its creation is lost to the chance; the order within a partition stays, and so does that of the rest,
+ * which is no chance where a store is rebuilt.
  */
-const inOrder = (base: Base, records: readonly EventRecord[]): readonly EventRecord[] =>
-  exists(base.conversation)
-    ? records
-    : [
-        ...records.filter((record) => record.event.kind === 'updated'),
-        ...records.filter((record) => record.event.kind !== 'updated'),
-      ];
+const inOrder = (base: Base, records: readonly EventRecord[]): readonly EventRecord[] => {
+  if (created(base.conversation)) return records;
+  const creation = records.findIndex(
+    ({ event }) => event.kind === 'updated' && event.value.change?.$case === 'created',
+  );
+  const isFirst = (record: EventRecord, i: number): boolean => i <= creation && record.event.kind === 'updated';
+  return [...records.filter(isFirst), ...records.filter((record, i) => !isFirst(record, i))];
+};
 
 const applyOne = (draft: Draft, record: EventRecord): void => {
   const { event } = record;

@@ -11,6 +11,7 @@ export const applyCreated = (
 ): void => {
   if (draft.exists) return;
   const { conversation } = draft;
+  conversation.ownerCount = 0;
   conversation.kind = created.kind;
   conversation.title = created.title;
   conversation.avatarUrl = created.avatarUrl;

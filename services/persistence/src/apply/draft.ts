@@ -1,12 +1,14 @@
-import { positionOf, Topic } from '@caas/event-log';
-import { ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
+import { partitionName } from '@caas/event-log';
+import { created, isActive } from '@caas/message-store';
+import { Role } from '@caas/proto/caas/events/v1/content';
 import type {
   ConversationDocument,
   HiddenDocument,
   MessageDocument,
   ParticipantDocument,
 } from '@caas/proto/caas/events/v1/documents';
-import { type Base, type EventRecord, exists, type Outcome, offsetKey, type Rejection } from './model.ts';
+import { isOwner, membershipPositionOf, rewound } from './membership-documents.ts';
+import type { Base, EventRecord, Outcome, Rejection } from './model.ts';
 import { emptyConversation } from './new-documents.ts';
 
 /** A participant while a batch is applied; as committed, without what an attempt wrote that never committed. */
@@ -15,9 +17,6 @@ export interface Member {
   /** Whether member_count counts the user. */
   counted: boolean;
 }
-
-const isActive = (document: ParticipantDocument): boolean =>
-  document.state === ParticipantState.PARTICIPANT_STATE_ACTIVE;
 
 /**
  * One conversation while a batch is applied to it. Documents that are changed get a revision of their own.
@@ -45,14 +44,14 @@ export class Draft {
     this.epoch = epoch;
     this.#base = base;
     const head = base.conversation ?? emptyConversation(base.tenantId, base.conversationId);
-    this.conversation = { ...head, offsets: { ...head.offsets } };
+    this.conversation = { ...head, offsets: { ...head.offsets }, ownerCount: head.ownerCount ?? base.ownerCount };
     this.#baseHeadRev = head.headRev;
     this.#baseLastSeq = head.lastSeq;
     this.#membershipPosition = membershipPositionOf(head);
   }
 
   get exists(): boolean {
-    return exists(this.conversation);
+    return created(this.conversation);
   }
 
   nextRev(): number {
@@ -62,7 +61,7 @@ export class Draft {
 
   /** A record was seen; its effect, if any, is in the draft. */
   advance(record: EventRecord): void {
-    const key = offsetKey(record.topic, record.partition);
+    const key = partitionName(record.topic, record.partition);
     this.conversation.offsets[key] = record.offset;
     this.#applied[key] = record.offset;
   }
@@ -128,7 +127,14 @@ export class Draft {
       this.#stamp(member, member.document);
   }
 
-  /** Sets who is in and in which role, as of the record at `position`, and keeps member_count exact. */
+  /** Members who are owners. */
+  get ownerCount(): number {
+    const { ownerCount } = this.conversation;
+    if (ownerCount === undefined) throw new TypeError('the owners were not counted');
+    return ownerCount;
+  }
+
+  /** Sets who is in and in which role, as of the record at `position`, and keeps member_count and owner_count exact. */
   setMembership(document: ParticipantDocument, position: number): void {
     const { userId } = document;
     const member = this.member(userId) ?? { document, counted: false };
@@ -138,13 +144,16 @@ export class Draft {
     const before = stored && this.#rewound(stored);
     const wasActive = before !== undefined && isActive(before);
     const wasRole = before?.role ?? Role.ROLE_MEMBER;
-    this.#stamp(member, { ...document, wasActive, wasRole, membershipPosition: position });
+    const wasJoinedAtMs = before?.joinedAtMs ?? 0;
+    const owned = member.counted && isOwner(member.document);
+    this.#stamp(member, { ...document, wasActive, wasRole, wasJoinedAtMs, membershipPosition: position });
     const active = isActive(document);
     if (active !== member.counted) {
       this.conversation.memberCount += active ? 1 : -1;
       member.counted = active;
       this.affectedUsers.add(userId);
     }
+    this.conversation.ownerCount = this.ownerCount + Number(active && isOwner(document)) - Number(owned);
     this.conversation.membersRev = member.document.rev;
   }
 
@@ -156,8 +165,12 @@ export class Draft {
     const { conversation } = this;
     const messages = [...this.#messages.values()];
     const fresh = messages.filter((m) => m.seq > this.#baseLastSeq);
-    if (conversation.lastSeq - this.#baseLastSeq !== fresh.length || conversation.memberCount < 0)
-      throw new TypeError('a batch broke the count of messages or members');
+    if (
+      conversation.lastSeq - this.#baseLastSeq !== fresh.length ||
+      conversation.memberCount < 0 ||
+      (conversation.ownerCount ?? 0) < 0
+    )
+      throw new TypeError('a batch broke the count of messages, members or owners');
     const last = messages.find((m) => m.seq === conversation.lastSeq);
     // Without the history of edits, which belongs to the message itself: a head is written with every batch.
     if (last) conversation.lastMessage = last.edits.length === 0 ? last : { ...last, edits: [] };
@@ -205,23 +218,7 @@ export class Draft {
     return document.epoch === this.epoch && document.rev <= this.#baseHeadRev;
   }
 
-  /** The document with the membership that is committed. The changes it loses here are in the log and come again. */
   #rewound(document: ParticipantDocument): ParticipantDocument {
-    if (document.membershipPosition <= this.#membershipPosition) return document;
-    const { wasActive, wasRole: role } = document;
-    const membershipPosition = this.#membershipPosition;
-    if (wasActive === isActive(document)) return { ...document, role, membershipPosition };
-    const state = wasActive ? ParticipantState.PARTICIPANT_STATE_ACTIVE : ParticipantState.PARTICIPANT_STATE_LEFT;
-    return { ...document, role, state, membershipPosition };
+    return rewound(document, this.#membershipPosition);
   }
 }
-
-const membershipPrefix = `${Topic.conversationUpdated}-`;
-
-/** Position up to which changes of membership are committed; 0: none. */
-const membershipPositionOf = ({ offsets }: ConversationDocument): number => {
-  let position = 0;
-  for (const key in offsets)
-    if (key.startsWith(membershipPrefix)) position = Math.max(position, positionOf(offsets[key] as number));
-  return position;
-};

@@ -7,5 +7,5 @@ export { maxPins, maxReactionUsers } from '@caas/kit';
 export const maxReactionKinds = tenantLimitCeilings.maxReactionKinds;
 /** Earlier contents kept of one message; the oldest goes first. */
 export const maxEditsKept = 50;
-/** Participants looked at when the last owner leaves, in the order of their ids. */
+/** Participants looked at together when the last owner leaves, in the order of their ids; more, if none of them is a member. */
 export const maxSuccessorsConsidered = 1_000;

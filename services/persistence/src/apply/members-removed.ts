@@ -10,7 +10,7 @@ export const applyMembersRemoved = (
   actorId: string,
   moment: Moment,
 ): void => {
-  let ownerLeft = false;
+  const ownersBefore = draft.ownerCount;
   for (const userId of userIds) {
     const member = draft.member(userId);
     if (!member) continue;
@@ -18,12 +18,11 @@ export const applyMembersRemoved = (
       draft.touch(member);
       continue;
     }
-    ownerLeft ||= member.document.role === Role.ROLE_OWNER;
     const own = userId === actorId;
     const state = own ? ParticipantState.PARTICIPANT_STATE_LEFT : ParticipantState.PARTICIPANT_STATE_REMOVED;
     draft.setMembership({ ...member.document, state, leftAtMs: Math.max(1, moment.acceptedAtMs) }, moment.position);
   }
-  if (ownerLeft) appointOwner(draft, moment);
+  if (ownersBefore > 0 && draft.ownerCount === 0) appointOwner(draft, moment);
 };
 
 /** Admins before members, the longest-standing first; ids decide between equals, so that a replay appoints the same. */
@@ -33,12 +32,9 @@ const inLine = (a: Member, b: Member): number =>
   (a.document.userId < b.document.userId ? -1 : 1);
 
 const appointOwner = (draft: Draft, { position }: Moment): void => {
-  const line = draft
+  const [next] = draft
     .members()
     .filter((member) => member.counted)
     .sort(inLine);
-  const owners = line.filter((member) => member.document.role === Role.ROLE_OWNER);
-  const [next] = line;
-  if (!next || owners.length > 0) return;
-  draft.setMembership({ ...next.document, role: Role.ROLE_OWNER }, position);
+  if (next) draft.setMembership({ ...next.document, role: Role.ROLE_OWNER }, position);
 };

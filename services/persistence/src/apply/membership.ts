@@ -15,7 +15,7 @@ export const join = (draft: Draft, userId: string, role: Role, { position, accep
     draft.touch(member);
     return;
   }
-  const { tenantId, conversationId, historyForNewMembers, lastSeq } = draft.conversation;
+  const { tenantId, conversationId, historyForNewMembers, lastSeq, lastPosition } = draft.conversation;
   const document = member?.document ?? emptyParticipant(tenantId, conversationId, userId);
   draft.setMembership(
     {
@@ -25,9 +25,11 @@ export const join = (draft: Draft, userId: string, role: Role, { position, accep
       joinedAtMs: acceptedAtMs,
       leftAtMs: 0,
       visibleFromSeq: historyForNewMembers ? 1 : lastSeq + 1,
-      // What was said before one came is history, not unread.
-      deliveredSeq: Math.max(document.deliveredSeq, lastSeq),
-      readSeq: Math.max(document.readSeq, lastSeq),
+      visibleFromPosition: historyForNewMembers ? 0 : lastPosition + 1,
+      // What was said before one came is history, not unread. Not what the document says: an attempt that never committed may
+      // have written it, when more had been said.
+      deliveredSeq: lastSeq,
+      readSeq: lastSeq,
     },
     position,
   );

@@ -1,3 +1,4 @@
+import { partitionName } from '@caas/event-log';
 import type { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import type {
   ConversationDocument,
@@ -46,6 +47,8 @@ export interface Base {
   participants: ReadonlyMap<string, ParticipantDocument>;
   /** Ids of pinned messages, committed or not; empty unless an event pins one. */
   pinned: ReadonlySet<string>;
+  /** Committed owners, counted where the conversation's document does not say and an event may change their number. */
+  ownerCount?: number;
 }
 
 /** What the events of a batch make of a conversation: to be written in step 1, committed in step 2, told afterwards. */
@@ -75,14 +78,8 @@ export interface Rejection {
   nodeId: string;
 }
 
-/** Name of a partition in `ConversationDocument.offsets`. */
-export const offsetKey = (topic: string, partition: number): string => `${topic}-${partition}`;
-
 /** Whether a committed conversation already holds the effect of a record. */
 export const isApplied = (
   conversation: ConversationDocument | undefined,
   record: { topic: string; partition: number; offset: number },
-): boolean => record.offset <= (conversation?.offsets[offsetKey(record.topic, record.partition)] ?? -1);
-
-/** A document with membersRev 0 only fences off earlier writers: the conversation is not created yet. */
-export const exists = (conversation: ConversationDocument | undefined): boolean => (conversation?.membersRev ?? 0) > 0;
+): boolean => record.offset <= (conversation?.offsets[partitionName(record.topic, record.partition)] ?? -1);

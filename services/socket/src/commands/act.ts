@@ -1,4 +1,4 @@
-import { type LogPosition, Topic } from '@caas/event-log';
+import { type LogPosition, recordOf, Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
@@ -6,7 +6,6 @@ import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageDelivered } from '@caas/proto/caas/events/v1/message_events';
 import { UserAction } from '@caas/proto/caas/events/v1/user_action';
 import type { ConversationRules, LocalConversation, LocalMember } from '../delivery/local.ts';
-import { recordOf } from '../model/records.ts';
 import type { CommandContext } from './command.ts';
 
 /** Steps that several verbs share. */
@@ -86,12 +85,12 @@ export const publishReceipt = (
   );
 };
 
-/** Publishes a change of a conversation and resolves when it is committed. */
+/** Publishes a change of a conversation and resolves with its place in the log when it is committed. */
 export const commitChange = async (
   context: CommandContext,
   conversationId: string,
   change: NonNullable<ConversationUpdated['change']>,
-): Promise<void> => {
+): Promise<LogPosition> => {
   const { tenantId, userId } = context.connection.claims;
   const event: ConversationUpdated = {
     tenantId,
@@ -108,4 +107,5 @@ export const commitChange = async (
     position,
     context.node.bounds.commitTimeoutMs,
   );
+  return position;
 };

@@ -1,9 +1,9 @@
 import { derivedId, fail } from '@caas/kit';
+import { created } from '@caas/message-store';
 import { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { CreateConversation } from '@caas/proto/caas/socket/v1/commands';
 import { assertClientId, assertPictureUrl } from '../model/content.ts';
-import { created } from '../model/created.ts';
 import { commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';

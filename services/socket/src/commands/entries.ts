@@ -1,8 +1,8 @@
 import { fail } from '@caas/kit';
+import { created, isActive } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { ConversationEntry } from '@caas/proto/caas/socket/v1/resources';
-import { created } from '../model/created.ts';
-import { conversationView, isActive, messageView, participantView } from '../model/views.ts';
+import { conversationView, messageView, participantView } from '../model/views.ts';
 import type { CommandContext, Result } from './command.ts';
 
 /** Conversations as they stand in the user's list, with exact unread counts. */

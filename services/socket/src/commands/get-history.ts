@@ -1,9 +1,8 @@
 import { fail } from '@caas/kit';
-import type { SeqRange } from '@caas/message-store';
+import { created, type SeqRange } from '@caas/message-store';
 import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { GetHistory } from '@caas/proto/caas/socket/v1/commands';
 import type { HistoryPage } from '@caas/proto/caas/socket/v1/server_frames';
-import { created } from '../model/created.ts';
 import { fitting } from '../model/reply-bytes.ts';
 import { headView, messageView } from '../model/views.ts';
 import { type ActingMember, actingMember } from './act.ts';

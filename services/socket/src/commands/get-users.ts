@@ -1,3 +1,4 @@
+import { fitting } from '../model/reply-bytes.ts';
 import { userView } from '../model/views.ts';
 import type { Command } from './command.ts';
 
@@ -8,6 +9,7 @@ export const getUsers: Command<'getUsers'> = async ({ node, connection }, { user
     userIds.length > 0 ? node.users.getMany(tenantId, [...new Set(userIds)]) : [],
     externalIds.length > 0 ? node.users.getByExternalIds(tenantId, [...new Set(externalIds)]) : [],
   ]);
-  const found = new Map([...byId, ...byName].flatMap((user) => (user ? [[user.userId, user] as const] : [])));
-  return { $case: 'users', value: { users: [...found.values()].map(userView) } };
+  const found = new Map([...byId, ...byName].flatMap((user) => (user ? [[user.userId, userView(user)] as const] : [])));
+  const { kept: users } = fitting([...found.values()], 0, node.bounds.maxReplyBytes, (user) => user);
+  return { $case: 'users', value: { users, more: users.length < found.size } };
 };

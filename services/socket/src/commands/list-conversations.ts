@@ -1,5 +1,5 @@
+import { created } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
-import { created } from '../model/created.ts';
 import { fitting } from '../model/reply-bytes.ts';
 import type { Command } from './command.ts';
 import { entriesOf } from './entries.ts';

@@ -1,7 +1,7 @@
 import { fail } from '@caas/kit';
+import { isActive } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen, manages } from '../model/rules.ts';
-import { isActive } from '../model/views.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
 import { conversationResult } from './entries.ts';

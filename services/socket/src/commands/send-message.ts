@@ -44,7 +44,7 @@ interface Identified extends Outgoing {
 /**
  * The common way of sends and forwards. An earlier send is looked for before anything is judged: what was kept stays
  * kept, whatever has become since of the conversation, the membership or a forward's original. Takes its place in the
- * log before it returns where membership is known here and the words need no looking up.
+ * log before it returns where membership is known here and nothing needs looking up (ADR 15 says when that is).
  */
 export const send = (
   context: CommandContext,
@@ -63,7 +63,7 @@ export const send = (
   if (typeof words === 'object') {
     const known = node.directory.knownMember(connection, outgoing.conversationId);
     const rules = known?.conversation.rules;
-    if (known && rules) {
+    if (known && rules && !rules.hidesHistory) {
       assertMaySend(rules, known.member.role);
       return publish(context, identified, known, words);
     }
@@ -88,8 +88,14 @@ const publishLater = async (
       return fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause: error });
     throw error;
   });
+  // Where history is hidden from who joins, a repetition without the flag must not carry it to them either.
+  const found = outgoing.retry || !judged.acting.rules.hidesHistory ? stored : await storedOutcome(context, outgoing);
+  if (found && !(found instanceof CaasError))
+    return accepted(context, outgoing.messageId, found.position, found.acceptedAtMs);
+  // A retry nobody can tell from the first time may be of what is deleted or hidden by now.
+  const deliver = !(outgoing.retry && found instanceof CaasError);
   // Another connection of the user may have sent it meanwhile.
-  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said);
+  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said, deliver);
 };
 
 const judge = async (
@@ -142,6 +148,7 @@ const publish = async (
   { conversationId, clientMsgId, messageId, hash, said }: Identified,
   { conversation }: Pick<ActingMember, 'conversation'>,
   { content, forwardedFrom }: Words,
+  deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
@@ -163,7 +170,7 @@ const publish = async (
         acceptedAtMs,
         nodeId: node.nodeId,
       },
-      context.traceparent,
+      { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
       reject,
     );

@@ -1,9 +1,10 @@
+import { type LogPosition, positionOf } from '@caas/event-log';
 import { fail } from '@caas/kit';
+import { isActive } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertOpen, assertOwner } from '../model/rules.ts';
-import { isActive } from '../model/views.ts';
 import { actingMember, commitChange } from './act.ts';
-import type { Command } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';
 
 /** Promotes or demotes another member. */
@@ -19,8 +20,22 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   assertOpen(rules);
   const [target] = await node.store.participants.getMany([{ tenantId, conversationId, userId }]);
   if (!isActive(target)) fail('USER_NOT_FOUND', 'not a member', { details: { user_id: userId } });
-  await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
+  const position = await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
+  await assertChanged(context, { conversationId, userId, role }, position);
   return conversationResult(context, conversationId);
+};
+
+/** What the worker made of the change; what others did to the member since then is not asked. */
+const assertChanged = async (
+  { node, connection }: CommandContext,
+  { conversationId, userId, role }: { conversationId: string; userId: string; role: Role },
+  { offset }: LogPosition,
+): Promise<void> => {
+  const { tenantId } = connection.claims;
+  const [target] = await node.store.participants.getMany([{ tenantId, conversationId, userId }]);
+  if (target && target.membershipPosition >= positionOf(offset)) return;
+  if (!isActive(target)) return fail('USER_NOT_FOUND', 'not a member any more', { details: { user_id: userId } });
+  if (target.role !== role) fail('FAILED_PRECONDITION', 'a conversation keeps its last owner');
 };
 
 /** Only the roles there are: another number, kept, would be a role nobody can judge. */

@@ -1,6 +1,7 @@
 import { CaasError, fail, reasonNumber } from '@caas/kit';
 import { emptyDigest } from '@caas/message-store';
 import { ErrorReason } from '@caas/proto/caas/common/v1/errors';
+import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type {
   ConversationDocument,
   HiddenDocument,
@@ -11,6 +12,7 @@ import type { SyncCursor } from '@caas/proto/caas/socket/v1/commands';
 import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
 import { type Cursor, decodeCursor, encodeCursor } from '../model/cursor.ts';
 import { fitting, replyBytes } from '../model/reply-bytes.ts';
+import { manages } from '../model/rules.ts';
 import { conversationView, headView, messageView, participantView } from '../model/views.ts';
 import { type ActingMember, actingMember } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -53,8 +55,9 @@ const deltaOf = async (
     if (since.rev > head.headRev || since.visibleFromSeq !== acting.member.visibleFromSeq)
       return await snapshot(context, acting, head, room);
     // What the client has followed live it has; how many messages that was is its own to know.
-    const reached = rev > since.rev && rev <= head.headRev ? { ...since, rev, seq: -1 } : since;
-    return await changes(context, acting, head, reached, room);
+    if (rev > since.rev && rev <= head.headRev)
+      return await changes(context, acting, head, { ...since, rev, seq: -1, pastRev: 0, midway: false }, room);
+    return await changes(context, acting, head, { ...since, midway: since.seq < 0 }, room);
   } catch (error) {
     if (
       !(error instanceof CaasError) ||
@@ -106,6 +109,7 @@ const snapshot = async (
       rev: head.headRev,
       seq: head.lastSeq,
       visibleFromSeq: member.visibleFromSeq,
+      pastRev: 0,
     }),
     limited:
       fromSeq > 1
@@ -141,12 +145,17 @@ type Change =
   | { rev: number; participant: ParticipantDocument }
   | { rev: number; hidden: HiddenDocument };
 
+interface Since extends Cursor {
+  /** An earlier page ended here: what changed before it may have changed again and be found after it only. */
+  midway: boolean;
+}
+
 /** Every change after a revision, in its order, up to the head or to what fits. */
 const changes = async (
   context: CommandContext,
   acting: ActingMember,
   head: ConversationDocument,
-  since: Cursor,
+  since: Since,
   room: Room,
 ): Promise<ConversationDelta> => {
   const { node, connection } = context;
@@ -154,33 +163,35 @@ const changes = async (
   const { conversation, member } = acting;
   const { conversationId } = conversation;
   const base = emptyDelta(conversationId);
-  const afterRev = since.rev;
-  const cursorAt = (rev: number, seq: number): string =>
-    encodeCursor({ conversationId, rev, seq, visibleFromSeq: member.visibleFromSeq });
-  if (afterRev === head.headRev) return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq) };
+  // The pages of what is written past the head go on where they were, unless the head has moved over it.
+  const past = since.pastRev > 0 && since.rev === head.headRev;
+  const afterRev = past ? since.pastRev : since.rev;
+  const cursorAt = (rev: number, seq: number, pastRev = 0): string =>
+    encodeCursor({ conversationId, rev, seq, visibleFromSeq: member.visibleFromSeq, pastRev });
+  // Not midway: what is written past the head may hold what an earlier page left for a later one.
+  if (afterRev === head.headRev && !since.midway)
+    return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq < 0 ? head.lastSeq : since.seq) };
   // The head was read first: whatever these reads find beyond it is told again by the next sync.
   const [messages, participants, hidden] = await Promise.all([
     node.store.messages.changedSince(conversation, afterRev, head.lastSeq, room.changes + 1),
-    node.store.participants.changedSince(conversation, afterRev, room.changes + 1),
+    participantsSince(context, acting, head, since.midway ? 0 : since.rev, { afterRev, limit: room.changes + 1 }),
     node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room.changes + 1),
   ]);
   const all: Change[] = [
     ...messages.map((message) => ({ rev: message.rev, message })),
-    ...participants.map((participant) => ({ rev: participant.rev, participant })),
+    ...participants.told.map((participant) => ({ rev: participant.rev, participant })),
     ...hidden.map((entry) => ({ rev: entry.rev, hidden: entry })),
-  ].sort((a, b) => a.rev - b.rev);
+  ]
+    .filter(({ rev }) => rev <= participants.throughRev)
+    .sort((a, b) => a.rev - b.rev);
   const readable = (change: Change): change is MessageChange =>
     'message' in change && change.message.seq >= member.visibleFromSeq;
   const { kept: given, bytes } = fitting(all.slice(0, room.changes), 0, room.bytes, (change) =>
     readable(change) ? messageView(change.message, head.headRev) : {},
   );
   room.bytes -= bytes;
-  const more = all.length > given.length;
-  // A document may carry a change beyond the head; the cursor never does, so that the change is told when committed.
-  const reached = given.reduce(
-    (rev, change) => (change.rev <= head.headRev ? Math.max(rev, change.rev) : rev),
-    since.rev,
-  );
+  const reached = all.length > given.length ? (given.at(-1)?.rev ?? afterRev) : participants.throughRev;
+  const more = reached < Number.POSITIVE_INFINITY;
   if (!more && since.seq >= 0) {
     const added = messages.filter((m) => m.seq > since.seq).length;
     if (added !== head.lastSeq - since.seq) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
@@ -188,7 +199,10 @@ const changes = async (
   const delta: ConversationDelta = {
     ...base,
     head: headView(head),
-    cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq),
+    // A document may carry a change beyond the head; the cursor never does, so that the change is told when committed.
+    cursor: more
+      ? cursorAt(Math.min(reached, head.headRev), -1, reached > head.headRev ? reached : 0)
+      : cursorAt(head.headRev, head.lastSeq),
     more,
   };
   // What was hidden before the cursor and changed after it comes again, and is told to be hidden again.
@@ -209,6 +223,35 @@ const changes = async (
   delta.hiddenMessageIds.push(...hiddenIds);
   if (head.metaRev > afterRev) delta.conversation = conversationView(head);
   return delta;
+};
+
+/**
+ * Participations changed after a revision, and up to which revision these are all. In channels one's own and those of who
+ * manages: how far each of many readers has read is told to nobody, and looked at only where who is in or a role changed.
+ */
+const participantsSince = async (
+  { node, connection }: CommandContext,
+  { conversation, rules }: ActingMember,
+  head: ConversationDocument,
+  knownRev: number,
+  { afterRev, limit }: { afterRev: number; limit: number },
+): Promise<{ told: ParticipantDocument[]; throughRev: number }> => {
+  const { tenantId, userId } = connection.claims;
+  const { participants } = node.store;
+  if (rules.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL)
+    return {
+      told: await participants.changedSince(conversation, afterRev, limit),
+      throughRev: Number.POSITIVE_INFINITY,
+    };
+  if (head.membersRev <= knownRev) {
+    const [own] = await participants.getMany([{ tenantId, conversationId: conversation.conversationId, userId }]);
+    return { told: own && own.rev > afterRev ? [own] : [], throughRev: Number.POSITIVE_INFINITY };
+  }
+  const changed = await participants.changedSince(conversation, afterRev, limit);
+  return {
+    told: changed.filter((p) => p.userId === userId || manages(p.role) || manages(p.wasRole)),
+    throughRev: changed.length < limit ? Number.POSITIVE_INFINITY : (changed.at(-1) as ParticipantDocument).rev,
+  };
 };
 
 const emptyDelta = (conversationId: string): ConversationDelta => ({

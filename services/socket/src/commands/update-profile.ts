@@ -12,5 +12,5 @@ export const updateProfile: Command<'updateProfile'> = async ({ node, connection
   const user =
     (await node.users.updateProfile(tenantId, userId, change, node.clock.now())) ??
     fail('USER_NOT_FOUND', 'no such user');
-  return { $case: 'users', value: { users: [userView(user)] } };
+  return { $case: 'users', value: { users: [userView(user)], more: false } };
 };

@@ -1,4 +1,4 @@
-import type { LogPosition } from '@caas/event-log';
+import { type LogPosition, partitionName } from '@caas/event-log';
 import { CaasError, type Clock, type Logger } from '@caas/kit';
 import type { ConversationKey, MessageStore } from '@caas/message-store';
 import { pause } from '../pause.ts';
@@ -48,7 +48,7 @@ export class CommitWatch {
       set.add({
         tenantId: key.tenantId,
         conversationId: key.conversationId,
-        partition: `${topic}-${position.partition}`,
+        partition: partitionName(topic, position.partition),
         offset: position.offset,
         deadlineMs: this.#clock.now() + timeoutMs,
         resolve,

@@ -1,12 +1,13 @@
-import { Topic } from '@caas/event-log';
+import { isPartitionOf, Topic } from '@caas/event-log';
 import type { Clock, Logger } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, type MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
+import type { Head } from '@caas/proto/caas/socket/v1/resources';
 import type { NodeBounds } from '../limits.ts';
-import { created } from '../model/created.ts';
-import { conversationView, headView, messageView, participantView } from '../model/views.ts';
+import { decidedPositionOf } from '../model/decided.ts';
+import { conversationView, headView, messageView, participantView, pastLast } from '../model/views.ts';
 import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalConversation } from './local.ts';
@@ -17,8 +18,11 @@ import type { Turn } from './turn.ts';
 const activeMs = 60_000;
 const conversationsPerCall = 500;
 const participantsPerCall = 500;
-/** Topic whose records change who is in and in which role, as `applied` names its partitions. */
-const membershipTopic = `${Topic.conversationUpdated}-`;
+/**
+ * Members on this node up to which others are told how far each has read. Past it every message would cost as many receipts
+ * as there are members, each told to all of them.
+ */
+export const maxMembersToldReceipts = 1_000;
 
 /**
  * The sure path: tells members where their conversations stand. Notices of the persistence workers do it at once; what
@@ -72,7 +76,10 @@ export class Heads {
   noticed(notice: HeadNotice): void {
     this.#commits.applied(notice.tenantId, notice.conversationId, notice.applied);
     const conversation = this.#directory.conversation(notice.tenantId, notice.conversationId);
-    if (conversation && conversation.headRev !== 0 && notice.headRev <= conversation.headRev) return;
+    if (conversation && conversation.headRev !== 0 && notice.headRev <= conversation.headRev) {
+      if (notice.headRev === conversation.headRev) this.#decided(conversation, headOf(notice, 0));
+      return;
+    }
     // Participants first: they may attach or detach users of this node, also where it did not know the conversation.
     for (const change of notice.changes)
       if (change.document?.$case === 'participant')
@@ -85,14 +92,7 @@ export class Heads {
       conversation.membersStale++;
       void this.#refresh(conversation);
     } else if (conversation.membersStale === 0) conversation.membersRev = notice.headRev;
-    this.#publishHead(conversation, {
-      conversationId: notice.conversationId,
-      prevHeadRev: notice.changesOmitted ? 0 : notice.prevHeadRev,
-      headRev: notice.headRev,
-      lastSeq: notice.lastSeq,
-      lastPosition: notice.lastPosition,
-      digest: notice.digest,
-    });
+    this.#publishHead(conversation, headOf(notice, notice.changesOmitted ? 0 : notice.prevHeadRev));
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -143,6 +143,7 @@ export class Heads {
       if (conversation.membersStale > 0) await this.#refresh(conversation);
       if (doc.headRev <= conversation.headRev) {
         conversation.suspectRev = 0;
+        if (doc.headRev === conversation.headRev) this.#decided(conversation, headView(doc));
       } else if (conversation.suspectRev !== 0 && conversation.headRev < conversation.suspectRev) {
         await this.#repair(conversation, doc);
       } else {
@@ -232,21 +233,34 @@ export class Heads {
     }
   }
 
-  #publishHead(conversation: LocalConversation, head: ReturnType<typeof headView>): void {
+  /** A commit that moved no head may have decided sends: what members hold of them is to go. */
+  #decided(conversation: LocalConversation, head: Head): void {
+    if (head.decidedPosition > conversation.decidedPosition) this.#publishHead(conversation, head);
+  }
+
+  #publishHead(conversation: LocalConversation, head: Head): void {
     conversation.headRev = head.headRev;
+    conversation.decidedPosition = Math.max(conversation.decidedPosition, head.lastPosition, head.decidedPosition);
     conversation.suspectRev = 0;
     conversation.lastActiveMs = this.#clock.now();
     this.#turn.publish(conversation, { event: { $case: 'head', value: head } });
   }
 }
 
+const headOf = (notice: HeadNotice, prevHeadRev: number): Head => {
+  const { conversationId, headRev, lastSeq, lastPosition, digest, applied } = notice;
+  const decidedPosition = pastLast(lastPosition, decidedPositionOf(lastPosition, applied));
+  return { conversationId, prevHeadRev, headRev, lastSeq, lastPosition, digest, decidedPosition };
+};
+
 /**
- * In channels comings, goings and roles are told to all; how far each of many readers has read is not. A commit without
- * a change of the conversation has receipts and mutes alone.
+ * In channels and among many, comings, goings and roles are told to all; how far each of many readers has read is not. A
+ * commit without a change of the conversation has receipts and mutes alone.
  */
 const concernsOthers = (conversation: LocalConversation, applied: Readonly<Record<string, number>>): boolean =>
-  conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL ||
-  Object.keys(applied).some((partition) => partition.startsWith(membershipTopic));
+  (conversation.rules?.kind !== ConversationKind.CONVERSATION_KIND_CHANNEL &&
+    conversation.members.size <= maxMembersToldReceipts) ||
+  Object.keys(applied).some((partition) => isPartitionOf(Topic.conversationUpdated, partition));
 
 /** Members here who joined without the history the message is in; undefined when all may read it. */
 const notReading = (conversation: LocalConversation, seq: number): ReadonlySet<string> | undefined => {

@@ -1,32 +1,39 @@
 import { type Clock, fail, type Logger } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, isActive, type MessageStore } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
-import { created } from '../model/created.ts';
-import { conversationView, isActive, participantView } from '../model/views.ts';
+import { decidedPositionOf } from '../model/decided.ts';
+import { conversationView, participantView } from '../model/views.ts';
+import { type KeptMembership, KeptMemberships } from './kept-memberships.ts';
 import { KeptRates } from './kept-rates.ts';
-import { LocalConversation, type LocalMember, LocalUser } from './local.ts';
+import { LocalConversation, type LocalMember, LocalUser, type Membership } from './local.ts';
+import { type LoadTarget, MembershipLoader } from './membership-loader.ts';
 import type { RegistrationSource, Registrations } from './registrations.ts';
 import type { Turn } from './turn.ts';
+import { tooManyConnections, type UserConnections } from './user-connections.ts';
 
-const participationsPerPage = 500;
 const conversationsPerCall = 500;
 
 /**
  * Who is connected to this node and which conversations they are in. Memberships come from the store when a user's
  * first connection opens, and from head notices and the log after that.
  */
-export class LocalDirectory implements RegistrationSource {
+export class LocalDirectory implements RegistrationSource, LoadTarget {
   readonly #store: MessageStore;
   readonly #turn: Turn;
   readonly #logger: Logger;
   readonly #users = new Map<string, LocalUser>();
   readonly #conversations = new Map<string, LocalConversation>();
   readonly #keptRates: KeptRates;
+  readonly #keptMemberships: KeptMemberships;
+  readonly #loader: MembershipLoader;
   registrations: Registrations | undefined;
+  userConnections: UserConnections | undefined;
 
   constructor(store: MessageStore, turn: Turn, clock: Clock, logger: Logger) {
     this.#keptRates = new KeptRates(clock);
+    this.#keptMemberships = new KeptMemberships(clock);
+    this.#loader = new MembershipLoader(store, this, logger);
     this.#store = store;
     this.#turn = turn;
     this.#logger = logger;
@@ -52,15 +59,13 @@ export class LocalDirectory implements RegistrationSource {
     return this.#conversations.get(nameOf(tenantId, conversationId));
   }
 
-  /** Adds a connection and resolves when its user's conversations are attached. */
+  /** Adds a connection and resolves when its user may come in. */
   async connect(connection: Connection): Promise<void> {
     const { tenantId, userId } = connection.claims;
     const name = nameOf(tenantId, userId);
     let user = this.#users.get(name);
     if (user && user.connections.size >= connection.limits.maxConnections) {
-      fail('TOO_MANY_CONNECTIONS', 'the user has too many open connections', {
-        details: { limit: 'maxConnections', value: String(connection.limits.maxConnections), unit: 'connections' },
-      });
+      throw tooManyConnections(connection.limits.maxConnections);
     }
     if (!user) {
       user = new LocalUser(tenantId, userId);
@@ -71,13 +76,12 @@ export class LocalDirectory implements RegistrationSource {
     if (rates) connection.shareRates(rates);
     user.connections.add(connection);
     for (const conversation of user.conversations) conversation.connectionAdded(connection);
-    user.ready ??= this.#load(user);
-    try {
-      await user.ready;
-    } catch (error) {
+    user.ready ??= this.#loader.enter(user);
+    const ready = user.ready.catch((error: unknown) => {
       user.ready = undefined;
       throw error;
-    }
+    });
+    await Promise.all([ready, this.userConnections?.admit(user, connection)]);
   }
 
   /** The connection has had its welcome. True: its user was not present here before. */
@@ -92,12 +96,15 @@ export class LocalDirectory implements RegistrationSource {
   disconnect(connection: Connection): boolean {
     const user = this.user(connection.claims.tenantId, connection.claims.userId);
     if (!user?.connections.delete(connection)) return false;
+    this.registrations?.removeConnection(connection);
     for (const conversation of user.conversations) conversation.connectionsChanged();
     if (user.connections.size > 0) return false;
     const name = nameOf(user.tenantId, user.userId);
     this.#users.delete(name);
     this.#keptRates.keep(name, connection.rates);
-    for (const conversation of [...user.conversations]) this.#detach(user, conversation);
+    this.#keptMemberships.keep(name, user);
+    for (const conversation of [...user.conversations]) this.detach(user, conversation);
+    user.left();
     this.registrations?.removeUser(user);
     return true;
   }
@@ -151,10 +158,8 @@ export class LocalDirectory implements RegistrationSource {
       connection.event({ event: { $case: 'participantChanged', value: participantView(doc, headRev, doc.userId) } });
     }
     if (active) {
-      if (member) {
-        member.role = doc.role;
-        member.visibleFromSeq = doc.visibleFromSeq;
-        member.rev = Math.min(doc.rev, headRev);
+      if (conversation && member) {
+        takeOver(conversation, member, doc, Math.min(doc.rev, headRev));
       } else {
         this.#attachNow(user, doc, headRev).then(
           (attached) => this.#tellJoined(user, attached),
@@ -163,8 +168,18 @@ export class LocalDirectory implements RegistrationSource {
       }
     } else {
       user.ended(doc.conversationId, Math.min(doc.rev, headRev));
-      if (conversation && member) this.#detach(user, conversation);
+      if (conversation && member) this.detach(user, conversation);
     }
+  }
+
+  /** Memberships of a user who was here a moment ago. */
+  takeKept({ tenantId, userId }: LocalUser): KeptMembership[] {
+    return this.#keptMemberships.take(nameOf(tenantId, userId));
+  }
+
+  /** The log has a change of a membership: what is kept of one is not to be relied on. */
+  membershipChanges(tenantId: string, userId: string, conversationId: string): void {
+    this.#keptMemberships.changed(nameOf(tenantId, userId), conversationId);
   }
 
   /** Reads rules and heads of conversations that have none yet. */
@@ -182,46 +197,18 @@ export class LocalDirectory implements RegistrationSource {
     if (!conversation) return;
     if (doc.metaRev >= conversation.metaRev) {
       conversation.metaRev = doc.metaRev;
-      conversation.rules = { kind: doc.kind, archived: doc.archivedAtMs !== 0 };
+      const { kind, archivedAtMs, historyForNewMembers } = doc;
+      conversation.rules = { kind, archived: archivedAtMs !== 0, hidesHistory: !historyForNewMembers };
     }
     if (conversation.headRev === 0) {
       conversation.headRev = doc.headRev;
+      conversation.decidedPosition = decidedPositionOf(doc.lastPosition, doc.offsets);
       conversation.membersRev = doc.membersRev;
     }
   }
 
-  async #load(user: LocalUser): Promise<void> {
-    try {
-      // Registered first, read after: a membership committed meanwhile is either read or noticed.
-      await this.registrations?.addUser(user);
-      const attached: LocalConversation[] = [];
-      let after = '';
-      for (;;) {
-        const page = await this.#store.participants.ofUser(user.tenantId, user.userId, {
-          afterConversationId: after,
-          limit: participationsPerPage,
-          activeOnly: true,
-        });
-        for (const doc of page)
-          if (doc.rev > user.endedAt(doc.conversationId)) attached.push(this.#attach(user, doc, doc.rev));
-        if (page.length < participationsPerPage) break;
-        after = (page.at(-1) as ParticipantDocument).conversationId;
-      }
-      await Promise.all(attached.map((c) => this.registrations?.addConversation(c)));
-      await this.loadRules(attached);
-      // A participation may have been read ahead of its commit; what is committed then must not count as older.
-      for (const conversation of attached) {
-        const member = conversation.members.get(user.userId);
-        if (member) member.rev = Math.min(member.rev, conversation.headRev);
-      }
-    } finally {
-      if (user.connections.size === 0)
-        for (const conversation of [...user.conversations]) this.#detach(user, conversation);
-    }
-  }
-
   async #attachNow(user: LocalUser, doc: ParticipantDocument, headRev: number): Promise<LocalConversation> {
-    const conversation = this.#attach(user, doc, Math.min(doc.rev, headRev));
+    const conversation = this.attach(user, doc, Math.min(doc.rev, headRev));
     conversation.fresh = true;
     await this.registrations?.addConversation(conversation);
     await this.loadRules([conversation]);
@@ -229,30 +216,29 @@ export class LocalDirectory implements RegistrationSource {
     return conversation;
   }
 
-  #attach(user: LocalUser, doc: ParticipantDocument, rev: number): LocalConversation {
+  /** Makes the user a member here, as of a revision; `known` is the conversation where it is not here (any more). */
+  attach(user: LocalUser, doc: Membership, rev: number, known?: LocalConversation): LocalConversation {
     const name = nameOf(doc.tenantId, doc.conversationId);
     let conversation = this.#conversations.get(name);
     if (!conversation) {
-      conversation = new LocalConversation(doc.tenantId, doc.conversationId);
+      conversation = known ?? new LocalConversation(doc.tenantId, doc.conversationId);
       this.#conversations.set(name, conversation);
     }
     const member = conversation.members.get(user.userId);
     if (member) {
-      if (rev > member.rev) {
-        member.role = doc.role;
-        member.visibleFromSeq = doc.visibleFromSeq;
-        member.rev = rev;
-      }
+      if (rev > member.rev) takeOver(conversation, member, doc, rev);
       return conversation;
     }
     this.#turn.settle(conversation);
-    conversation.members.set(user.userId, { user, role: doc.role, visibleFromSeq: doc.visibleFromSeq, rev });
+    const joined = { user, role: doc.role, visibleFromSeq: 0, visibleFromPosition: 0, rev };
+    takeOver(conversation, joined, doc, rev);
+    conversation.members.set(user.userId, joined);
     user.conversations.add(conversation);
     for (const connection of user.connections) conversation.connectionAdded(connection);
     return conversation;
   }
 
-  #detach(user: LocalUser, conversation: LocalConversation): void {
+  detach(user: LocalUser, conversation: LocalConversation): void {
     this.#turn.settle(conversation);
     conversation.members.delete(user.userId);
     conversation.connectionsChanged();
@@ -271,5 +257,15 @@ export class LocalDirectory implements RegistrationSource {
     }
   }
 }
+
+const takeOver = (
+  conversation: LocalConversation,
+  member: LocalMember,
+  { role, visibleFromSeq, visibleFromPosition }: Membership,
+  rev: number,
+): void => {
+  Object.assign(member, { role, visibleFromSeq, visibleFromPosition, rev });
+  conversation.latestJoinPosition = Math.max(conversation.latestJoinPosition, visibleFromPosition);
+};
 
 const nameOf = (tenantId: string, id: string): string => `${tenantId}\0${id}`;

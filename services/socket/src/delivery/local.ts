@@ -1,7 +1,14 @@
 import { interestKey } from '@caas/key-value';
 import type { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
+import type { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { Connection } from '../edge/connection.ts';
 import type { EncodedEvent } from '../edge/encode.ts';
+
+/** What a conversation's member may do and see there, as stored. */
+export type Membership = Pick<
+  ParticipantDocument,
+  'tenantId' | 'conversationId' | 'role' | 'visibleFromSeq' | 'visibleFromPosition'
+>;
 
 /** A member of a conversation who has connections to this node. */
 export interface LocalMember {
@@ -9,6 +16,8 @@ export interface LocalMember {
   role: Role;
   /** Least seq the member may read. */
   visibleFromSeq: number;
+  /** Least position of a send that is delivered to the member; 0: any. */
+  visibleFromPosition: number;
   /** Revision of the participation this was taken from, as far as it is known to be committed. */
   rev: number;
 }
@@ -22,16 +31,30 @@ export class LocalUser {
   readonly userId: string;
   readonly connections = new Set<Connection>();
   readonly conversations = new Set<LocalConversation>();
-  /** Resolves when the user's conversations are attached; a second connection waits for the first one's loading. */
+  /** Resolves when the user may come in; a second connection waits for the first one's loading. */
   ready: Promise<void> | undefined;
   /** True once a connection has had its welcome: others have been told that the user is online. */
   present = false;
   /** Revisions at which memberships ended, by conversation, so that what was read before does not bring them back. */
   readonly #ended = new Map<string, number>();
+  #gone: AbortController | undefined;
+  #hasLeft = false;
 
   constructor(tenantId: string, userId: string) {
     this.tenantId = tenantId;
     this.userId = userId;
+  }
+
+  /** Aborts when the user's last connection here has closed. */
+  get gone(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.#hasLeft) this.#gone.abort();
+    return this.#gone.signal;
+  }
+
+  left(): void {
+    this.#hasLeft = true;
+    this.#gone?.abort();
   }
 
   /** Revision at which the membership ended; -1: not known to have. */
@@ -51,6 +74,8 @@ export class LocalUser {
 export interface ConversationRules {
   kind: ConversationKind;
   archived: boolean;
+  /** Who joins does not read what was said before. */
+  hidesHistory: boolean;
 }
 
 /** A conversation that has members on this node. Owned by LocalDirectory; `events` by Turn. */
@@ -69,6 +94,10 @@ export class LocalConversation {
   metaRev = 0;
   /** Revision up to which this node has told its members; 0: not known yet. */
   headRev = 0;
+  /** Position up to which this node has told its members that sends are decided. */
+  decidedPosition = 0;
+  /** Greatest `visibleFromPosition` a member here ever had: what is past it is for all. */
+  latestJoinPosition = 0;
   /** Revision of the membership this node knows. */
   membersRev = 0;
   /** Notices that may have told of members and were missed since they were last read anew; 0: all are known. */

@@ -1,9 +1,8 @@
-import { type EventLog, type LogRecord, type Subscription, Topic } from '@caas/event-log';
+import { type EventLog, type LogRecord, type Subscription, Topic, usersNamedIn } from '@caas/event-log';
 import { CaasError, type Logger, reasonOf, toWireError } from '@caas/kit';
-import type { MessageStore } from '@caas/message-store';
+import { created, type MessageStore } from '@caas/message-store';
 import { ConversationUpdated } from '@caas/proto/caas/events/v1/conversation_events';
 import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
-import { created } from '../model/created.ts';
 import type { CommitWatch } from './commit-watch.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import type { RecentSends } from './recent-sends.ts';
@@ -54,7 +53,7 @@ export class LogTail {
   }
 
   rejected(event: MessageRejected): void {
-    this.#recentSends.forget(event.messageId);
+    this.#recentSends.forget(event.messageId, event.position);
     const name = `${event.messageId}:${event.position}`;
     if (this.#told.has(name)) return;
     this.#told.add(name);
@@ -85,7 +84,9 @@ export class LogTail {
 
   #membership(event: ConversationUpdated, record: LogRecord): void {
     const { tenantId, conversationId } = event;
-    const local = affectedUsers(event).filter((userId) => this.#directory.user(tenantId, userId));
+    const affected = usersNamedIn(event);
+    for (const userId of affected) this.#directory.membershipChanges(tenantId, userId, conversationId);
+    const local = affected.filter((userId) => this.#directory.user(tenantId, userId));
     if (local.length === 0) return;
     this.#commits
       .committed({ tenantId, conversationId }, record.topic, record, membershipWaitMs)
@@ -102,17 +103,3 @@ export class LogTail {
       );
   }
 }
-
-const affectedUsers = ({ change }: ConversationUpdated): string[] => {
-  switch (change?.$case) {
-    case 'created':
-    case 'membersAdded':
-      return change.value.members.map((m) => m.userId);
-    case 'membersRemoved':
-      return change.value.userIds;
-    case 'roleChanged':
-      return [change.value.userId];
-    default:
-      return [];
-  }
-};

@@ -1,5 +1,5 @@
 import type { EventLog, LogPosition, NewRecord } from '@caas/event-log';
-import { type CaasError, fail, toCaasError } from '@caas/kit';
+import { type CaasError, fail, type Logger, toCaasError } from '@caas/kit';
 
 export interface LogWriterOptions {
   /** Records handed over and not yet answered; more are refused with OVERLOADED. */
@@ -14,22 +14,24 @@ export interface LogWriterOptions {
 
 export interface PendingRecord {
   readonly record: NewRecord;
-  /** Called when the log holds the record. Must not throw. */
+  /** Called when the log holds the record. What it throws is logged and concerns no other record. */
   accepted(position: LogPosition): void;
-  /** Called when it may not hold it. Must not throw. */
+  /** Called when it may not hold it. The same. */
   refused(error: CaasError): void;
 }
 
 /** Collects what one event-loop turn accepts and appends it to the log at once. */
 export class LogWriter {
   readonly #log: EventLog;
+  readonly #logger: Logger;
   readonly #options: LogWriterOptions;
   #turn: PendingRecord[] = [];
   #pending = 0;
   #idle: (() => void)[] = [];
 
-  constructor(log: EventLog, options: LogWriterOptions) {
+  constructor(log: EventLog, logger: Logger, options: LogWriterOptions) {
     this.#log = log;
+    this.#logger = logger;
     this.#options = options;
   }
 
@@ -61,18 +63,29 @@ export class LogWriter {
   async #flush(): Promise<void> {
     const entries = this.#turn;
     this.#turn = [];
-    this.#options.onFlush?.(entries);
+    const { onFlush, onAppended, onRefused } = this.#options;
+    this.#told(() => onFlush?.(entries));
+    const outcome = await this.#log
+      .append(entries.map((e) => e.record))
+      .then((positions) => ({ positions }))
+      .catch((thrown: unknown) => ({ error: toCaasError(thrown) }));
+    if ('error' in outcome) {
+      for (const entry of entries) this.#told(() => entry.refused(outcome.error));
+      this.#told(() => onRefused?.());
+    } else {
+      for (const [i, entry] of entries.entries()) this.#told(() => entry.accepted(outcome.positions[i] as LogPosition));
+      this.#told(() => onAppended?.(entries));
+    }
+    this.#pending -= entries.length;
+    if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** One that fails must not have the rest of the turn told anything but what the log did. */
+  #told(tell: () => void): void {
     try {
-      const positions = await this.#log.append(entries.map((e) => e.record));
-      for (let i = 0; i < entries.length; i++) (entries[i] as PendingRecord).accepted(positions[i] as LogPosition);
-      this.#options.onAppended?.(entries);
-    } catch (thrown) {
-      const error = toCaasError(thrown);
-      for (const entry of entries) entry.refused(error);
-      this.#options.onRefused?.();
-    } finally {
-      this.#pending -= entries.length;
-      if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
+      tell();
+    } catch (error) {
+      this.#logger.error({ err: error }, 'what the log did could not be told');
     }
   }
 }

@@ -1,11 +1,10 @@
-import { type EventLog, type LogPosition, positionOf, Topic } from '@caas/event-log';
+import { type EventLog, type LogPosition, positionOf, recordOf, Topic } from '@caas/event-log';
 import type { KeyValue } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
-import { recordOf } from '../model/records.ts';
 import { acceptedMessage } from '../model/views.ts';
 import { LivingNodes } from './living-nodes.ts';
 import type { LocalConversation } from './local.ts';
@@ -19,6 +18,8 @@ interface PendingMessage extends PendingRecord {
   /** Key of the nodes that want it. */
   readonly interestKey: string;
   readonly traceparent: string;
+  /** False: it may be in the log already; members get it by head and sync, if it is new. */
+  readonly deliver: boolean;
   position: number;
 }
 
@@ -68,7 +69,7 @@ export class Messages {
     this.#logger = logger;
     this.#nodeId = options.nodeId;
     this.#living = new LivingNodes(keyValue, clock, logger);
-    this.writer = new LogWriter(log, {
+    this.writer = new LogWriter(log, logger, {
       maxPending: options.maxPending,
       onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
       onAppended: (entries) => {
@@ -86,11 +87,14 @@ export class Messages {
     return this.#refusedAtMs === 0 || this.#clock.now() - this.#refusedAtMs > refusalCountsMs;
   }
 
-  /** Hands a message to the log; `accepted` gets its position, and its members on this node get it in the same turn. */
+  /**
+   * Hands a message to the log; `accepted` gets its position, and where it is to be delivered its members on this node get
+   * it in the same turn.
+   */
   send(
     conversation: LocalConversation,
     sent: MessageSent,
-    traceparent: string,
+    { traceparent, deliver }: { traceparent: string; deliver: boolean },
     accepted: (position: number) => void,
     refused: (error: CaasError) => void,
   ): void {
@@ -106,11 +110,13 @@ export class Messages {
       sent,
       interestKey: conversation.interestKey,
       traceparent,
+      deliver,
       position: 0,
       accepted: ({ offset }: LogPosition) => {
         entry.position = positionOf(offset);
         accepted(entry.position);
-        this.#deliver(sent, entry.position, traceparent);
+        if (deliver) this.#deliver(sent, entry.position, traceparent);
+        else conversation.lastActiveMs = this.#clock.now();
       },
       refused,
     };
@@ -130,15 +136,17 @@ export class Messages {
     const conversation = this.#directory.conversation(sent.tenantId, sent.conversationId);
     if (!conversation) return;
     conversation.lastActiveMs = this.#clock.now();
-    this.#turn.publish(conversation, {
-      event: { $case: 'message', value: acceptedMessage(sent, position, traceIdOf(traceparent)) },
-    });
+    this.#turn.publish(
+      conversation,
+      { event: { $case: 'message', value: acceptedMessage(sent, position, traceIdOf(traceparent)) } },
+      notYetIn(conversation, position),
+    );
   }
 
   /** Nodes interested in the conversations of the messages, by key; empty where the store does not answer. */
   async #nodesOf(entries: readonly PendingRecord[]): Promise<Map<string, string[]>> {
     const keys = new Set<string>();
-    for (const entry of entries) if (isMessage(entry)) keys.add(entry.interestKey);
+    for (const entry of entries) if (isMessage(entry) && entry.deliver) keys.add(entry.interestKey);
     if (keys.size === 0) return new Map();
     const list = [...keys];
     try {
@@ -155,7 +163,7 @@ export class Messages {
     const interests = await this.#interests.get(entries);
     if (!interests || interests.size === 0) return;
     for (const entry of entries) {
-      if (!isMessage(entry)) continue;
+      if (!isMessage(entry) || !entry.deliver) continue;
       const nodes = interests.get(entry.interestKey);
       if (!nodes || nodes.length === 0) continue;
       const { value } = entry.record;
@@ -169,3 +177,11 @@ export class Messages {
     }
   }
 }
+
+/** Members here who joined after what was sent at a position, without the history it is in; undefined: nobody. */
+const notYetIn = (conversation: LocalConversation, position: number): ReadonlySet<string> | undefined => {
+  if (position >= conversation.latestJoinPosition) return undefined;
+  const users = new Set<string>();
+  for (const [userId, member] of conversation.members) if (member.visibleFromPosition > position) users.add(userId);
+  return users.size > 0 ? users : undefined;
+};

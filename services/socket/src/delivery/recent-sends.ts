@@ -37,24 +37,33 @@ export class RecentSends {
     return entry.outcome;
   }
 
-  /** A record of this id was rejected: what was answered for it holds no more, and the store knows what was kept. */
-  forget(messageId: string): void {
-    this.#entries.delete(messageId);
-    this.#older.delete(messageId);
+  /**
+   * The record of this id at `position` was rejected: an answer that named it holds no more, and the store knows what was
+   * kept. An answer that named another record of the id stands.
+   */
+  forget(messageId: string, position: number): void {
+    const entry = this.#entries.get(messageId) ?? this.#older.get(messageId);
+    entry?.outcome.then(
+      (outcome) => {
+        if (outcome.position === position) this.#delete(messageId, entry);
+      },
+      () => undefined, // not kept, and forgotten already
+    );
   }
 
   /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
   add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
     const entry = { hash: textOf(contentHash), outcome };
     this.#entries.set(messageId, entry);
-    outcome.catch(() => {
-      for (const entries of [this.#entries, this.#older])
-        if (entries.get(messageId) === entry) entries.delete(messageId);
-    });
+    outcome.catch(() => this.#delete(messageId, entry));
     if (this.#entries.size >= this.#max / 2) {
       this.#older = this.#entries;
       this.#entries = new Map();
     }
+  }
+
+  #delete(messageId: string, entry: Entry): void {
+    for (const entries of [this.#entries, this.#older]) if (entries.get(messageId) === entry) entries.delete(messageId);
   }
 }
 

@@ -1,7 +1,9 @@
-import { type KeyValue, nodeKey, type SetEntry, userNodesKey } from '@caas/key-value';
-import type { Clock, Logger } from '@caas/kit';
+import { type KeyValue, nodeKey, type SetEntry, userConnectionsKey, userNodesKey } from '@caas/key-value';
+import { type Clock, type Logger, newId } from '@caas/kit';
+import type { Connection } from '../edge/connection.ts';
 import { pause } from '../pause.ts';
 import type { LocalConversation, LocalUser } from './local.ts';
+import { memberOf } from './user-connections.ts';
 
 /** Registrations live this long without renewal, ms. */
 const registrationTtlMs = 300_000;
@@ -27,11 +29,13 @@ export interface RegistrationSource {
  */
 export class Registrations {
   readonly #keyValue: KeyValue;
-  readonly #nodeId: string;
+  readonly nodeId: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #source: RegistrationSource;
   readonly #onLost: () => void;
+  /** Tells what this start of the node registered from what an earlier one left behind; the canary's value. */
+  readonly startId: string = newId();
   #canarySet = false;
   #canaryAtMs = 0;
   #renewedAtMs: number;
@@ -50,7 +54,7 @@ export class Registrations {
     onLost: () => void,
   ) {
     this.#keyValue = keyValue;
-    this.#nodeId = nodeId;
+    this.nodeId = nodeId;
     this.#source = source;
     this.#clock = clock;
     this.#logger = logger;
@@ -60,30 +64,39 @@ export class Registrations {
 
   /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
   addConversation(conversation: LocalConversation): Promise<void> {
-    return this.#add({ key: conversation.interestKey, member: this.#nodeId });
+    return this.#add({ key: conversation.interestKey, member: this.nodeId });
   }
 
   addUser(user: LocalUser): Promise<void> {
-    return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId });
+    return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.nodeId });
+  }
+
+  /** The connection counts among its user's, on whatever node they are. */
+  addConnection(connection: Connection): Promise<void> {
+    return this.#add(this.#entryOf(connection));
+  }
+
+  removeConnection(connection: Connection): void {
+    this.#remove([this.#entryOf(connection)]);
   }
 
   /** The node is told when the user of a watchers' key comes or goes, until the watch is removed. */
   addWatch(key: string): Promise<void> {
     this.#watches.add(key);
-    return this.#add({ key, member: this.#nodeId });
+    return this.#add({ key, member: this.nodeId });
   }
 
   removeWatches(keys: readonly string[]): void {
     for (const key of keys) this.#watches.delete(key);
-    this.#remove(keys.map((key) => ({ key, member: this.#nodeId })));
+    this.#remove(keys.map((key) => ({ key, member: this.nodeId })));
   }
 
   removeConversation(conversation: LocalConversation): void {
-    this.#remove([{ key: conversation.interestKey, member: this.#nodeId }]);
+    this.#remove([{ key: conversation.interestKey, member: this.nodeId }]);
   }
 
   removeUser(user: LocalUser): void {
-    this.#remove([{ key: userNodesKey(user.tenantId, user.userId), member: this.#nodeId }]);
+    this.#remove([{ key: userNodesKey(user.tenantId, user.userId), member: this.nodeId }]);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -94,23 +107,23 @@ export class Registrations {
   }
 
   async #watch(): Promise<void> {
-    const canary = nodeKey(this.#nodeId);
+    const canary = nodeKey(this.nodeId);
     try {
       const lost = this.#canarySet && (await this.#keyValue.get(canary)) === undefined;
       const now = this.#clock.now();
       if (lost || now - this.#renewedAtMs >= renewalMs) await this.#registerAll();
       if (lost || now - this.#canaryAtMs >= canaryTtlMs / 3) {
-        await this.#keyValue.set(canary, Buffer.from('1'), canaryTtlMs);
+        await this.#keyValue.set(canary, Buffer.from(this.startId), canaryTtlMs);
         this.#canaryAtMs = now;
       }
       this.#canarySet = true;
       if (lost) {
-        this.#logger.warn({ nodeId: this.#nodeId }, 'registrations were lost and have been made anew');
+        this.#logger.warn({ nodeId: this.nodeId }, 'registrations were lost and have been made anew');
         this.#onLost();
       }
     } catch (error) {
       // Not reachable: what others did not send us meanwhile is found by comparing heads.
-      this.#logger.warn({ err: error, nodeId: this.#nodeId }, 'key-value store not reachable');
+      this.#logger.warn({ err: error, nodeId: this.nodeId }, 'key-value store not reachable');
     }
   }
 
@@ -123,12 +136,19 @@ export class Registrations {
       entries = [];
       await this.#keyValue.addToSets(chunk, registrationTtlMs);
     };
-    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.#nodeId });
-    for (const u of [...this.#source.users()])
-      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#nodeId });
-    for (const key of [...this.#watches]) await put({ key, member: this.#nodeId });
+    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.nodeId });
+    for (const u of [...this.#source.users()]) {
+      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.nodeId });
+      for (const connection of [...u.connections]) await put(this.#entryOf(connection));
+    }
+    for (const key of [...this.#watches]) await put({ key, member: this.nodeId });
     if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
     this.#renewedAtMs = this.#clock.now();
+  }
+
+  #entryOf({ claims, id }: Connection): SetEntry {
+    const member = memberOf(this, id);
+    return { key: userConnectionsKey(claims.tenantId, claims.userId), member };
   }
 
   /** Additions of one turn go as one call. */

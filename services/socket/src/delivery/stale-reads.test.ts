@@ -234,6 +234,21 @@ describe('members after a lost notice', () => {
     }
   });
 
+  test('what a commit decided without moving the head is found by the next check where its notice was lost', async () => {
+    const { store, heads, conversation } = await setUp();
+    store.conversation = aConversation(5, { lastPosition: 1, offsets: { 'message.sent-3': 7 } });
+    heads.suspectAll();
+    const stopping = new AbortController();
+    const running = heads.run(stopping.signal);
+    try {
+      await until(() => conversation()?.decidedPosition === 8);
+      expect(conversation()?.headRev).toBe(5);
+    } finally {
+      stopping.abort();
+      await running;
+    }
+  });
+
   test('what is suspected during a check of all is checked by the next', async () => {
     const { store, heads } = await setUp();
     heads.suspectAll();

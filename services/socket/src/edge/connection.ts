@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { CaasError, type Clock, newTraceparent, type reasonNumber, ruleOf, toWireError, traceIdOf } from '@caas/kit';
+import { CaasError, type Clock, newTraceparent, type Reason, ruleOf, toWireError, traceIdOf } from '@caas/kit';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import type { Error as WireError } from '@caas/proto/caas/common/v1/errors';
 import type { Event, Reply, Welcome } from '@caas/proto/caas/socket/v1/server_frames';
@@ -15,6 +15,8 @@ export interface ConnectionContext {
   bounds: Readonly<NodeBounds>;
   clock: Clock;
   origin?: string | undefined;
+  /** Told when the node ends the connection. */
+  ended?: (reason: Reason) => unknown;
 }
 
 /** Buckets of a user. */
@@ -204,12 +206,13 @@ export class Connection {
   }
 
   /** Ends the connection for a reason: tells it, then closes with the reason's code. */
-  end(reason: Parameters<typeof reasonNumber>[0], message: string, traceId = traceIdOf(newTraceparent())): void {
+  end(reason: Reason, message: string, traceId = traceIdOf(newTraceparent())): void {
     if (this.#closed) return;
     const error = new CaasError(reason, message);
     this.refuse('', toWireError(error, traceId));
     this.flush();
     this.#closed = true;
+    this.#context.ended?.(reason);
     this.ws.close(ruleOf(reason).close || 1011, reason);
     // A peer that does not answer the close is not waited for.
     setTimeout(() => this.ws.terminate(), 2_000).unref();

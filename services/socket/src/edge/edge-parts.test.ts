@@ -73,6 +73,7 @@ const head = (): fc.Arbitrary<Head> =>
     lastSeq: whole(0),
     lastPosition: whole(0),
     digest: fc.stringMatching(/^([0-9a-f]{16})?$/),
+    decidedPosition: maybe(whole(), 0),
   });
 
 describe('JSON written by hand', () => {

@@ -71,7 +71,7 @@ const isEmpty = (map: object): boolean => {
 };
 
 const headJson = (h: Head): string =>
-  `{"conversationId":${JSON.stringify(h.conversationId)}${h.prevHeadRev === 0 ? '' : `,"prevHeadRev":${h.prevHeadRev}`},"headRev":${h.headRev}${h.lastSeq === 0 ? '' : `,"lastSeq":${h.lastSeq}`}${h.lastPosition === 0 ? '' : `,"lastPosition":${h.lastPosition}`}${h.digest === '' ? '' : `,"digest":"${h.digest}"`}}`;
+  `{"conversationId":${JSON.stringify(h.conversationId)}${h.prevHeadRev === 0 ? '' : `,"prevHeadRev":${h.prevHeadRev}`},"headRev":${h.headRev}${h.lastSeq === 0 ? '' : `,"lastSeq":${h.lastSeq}`}${h.lastPosition === 0 ? '' : `,"lastPosition":${h.lastPosition}`}${h.digest === '' ? '' : `,"digest":"${h.digest}"`}${h.decidedPosition === 0 ? '' : `,"decidedPosition":${h.decidedPosition}`}}`;
 
 const acceptedJson = (id: string, a: Accepted): string =>
   `{"id":${JSON.stringify(id)},"reply":{"accepted":{"messageId":"${a.messageId}"${a.position === 0 ? '' : `,"position":${a.position}`},"traceId":"${a.traceId}","acceptedAtMs":${a.acceptedAtMs}}}}`;

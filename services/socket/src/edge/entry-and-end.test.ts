@@ -179,6 +179,7 @@ describe('the gate', () => {
 describe('commands in work', () => {
   const open = async () => {
     let nowMs = 1_000_000;
+    let looks = 0;
     const verifying: { token: string; answer: () => void }[] = [];
     const connections: Connection[] = [];
     const verified: Verified = { claims: aClaim('s'), limits: defaultLimits, allowedOrigins: [], checks: 0 };
@@ -186,7 +187,12 @@ describe('commands in work', () => {
     const node = {
       nodeId: 'n',
       bounds: { ...defaultBounds, drainMs: 1_000 },
-      clock: { now: () => nowMs },
+      clock: {
+        now: () => {
+          looks++;
+          return nowMs;
+        },
+      },
       logger: quiet,
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
@@ -201,7 +207,11 @@ describe('commands in work', () => {
         moved: () => undefined,
       },
     } as unknown as NodeServices;
-    const edge = new Edge(node, new Turn(), { host: '127.0.0.1', port: 0, ready: () => true });
+    const edge = new Edge(node, new Turn(), {
+      host: '127.0.0.1',
+      port: 0,
+      health: { ready: () => true, degraded: () => [] },
+    });
     const { port } = await edge.listen();
     const client = new WebSocket(`ws://127.0.0.1:${port}`, 'caas.v1.json', {
       headers: { authorization: 'Bearer entry' },
@@ -221,6 +231,8 @@ describe('commands in work', () => {
       verifying,
       renew,
       closed: () => closed,
+      /** How often the clock was looked at. */
+      looks: () => looks,
       advance: (ms: number) => {
         nowMs += ms;
       },
@@ -228,13 +240,16 @@ describe('commands in work', () => {
   };
 
   test('when a drain ends are answered before their connection is closed', async () => {
-    const { edge, frames, verifying, renew, closed, advance } = await open();
+    const { edge, frames, verifying, renew, closed, advance, looks } = await open();
     renew('slow');
     await until('in work', () => verifying.length === 1);
     const drained = edge.drain();
     await until('told', () => frames.some((f) => f.includes('moving')));
     advance(1_001);
-    setTimeout(() => verifying[0]?.answer(), 60);
+    const before = looks();
+    await until('the drain is past its time and waits for what is in work', () => looks() > before + 5);
+    expect(closed()).toBe(0);
+    verifying[0]?.answer();
     await drained;
     await until('closed', closed);
     expect(closed()).toBe(4503);

@@ -1,7 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CaasError, fail, ruleOf, toCaasError, toWireError, traceIdOf, traceparentOr } from '@caas/kit';
+import { CaasError, fail, type Reason, ruleOf, toCaasError, toWireError, traceIdOf } from '@caas/kit';
 import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
@@ -11,14 +11,14 @@ import { Dispatcher } from './dispatch.ts';
 import { errorJson, errorProto } from './encode.ts';
 import type { Subprotocol } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
+import { answerHttp, type Health, traceparentIn } from './http.ts';
 import { NodeWebSocket } from './node-web-socket.ts';
 
 export interface EdgeOptions {
   host: string;
   /** 0: any free one. */
   port: number;
-  /** False makes `/health/ready` answer 503. */
-  ready: () => boolean;
+  health: Health;
 }
 
 /** How often connections are looked after (pings, expiry, slow readers), ms. */
@@ -36,6 +36,7 @@ export class Edge {
   readonly #http: Server;
   readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
+  readonly #ended = new Map<Reason, number>();
   /** Sockets that wait for a verdict. */
   readonly #entering = new Set<WebSocket>();
   #draining = false;
@@ -58,19 +59,32 @@ export class Edge {
       handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
     });
     this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
-      this.#answer(request, response),
+      answerHttp(request, response, this.#health),
     );
     this.#http.maxConnections = node.bounds.maxConnections + maxPlainSockets;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
 
+  readonly #health: Health = {
+    ready: () => this.#options.health.ready() && !this.#draining,
+    degraded: () => this.#options.health.degraded(),
+  };
+
   get connectionCount(): number {
     return this.#connections.size;
   }
 
-  get connections(): Iterable<Connection> {
-    return this.#connections;
+  /** Bytes that wait for the clients of all connections. */
+  get backlogBytes(): number {
+    return [...this.#connections].reduce((bytes, connection) => bytes + connection.backlogBytes, 0);
   }
+
+  /** Connections this node has ended, by reason. */
+  get ended(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#ended);
+  }
+
+  readonly #countEnd = (reason: Reason): unknown => this.#ended.set(reason, (this.#ended.get(reason) ?? 0) + 1);
 
   async listen(): Promise<{ port: number }> {
     await new Promise<void>((resolve, reject) => {
@@ -136,22 +150,6 @@ export class Edge {
     this.#turn.flush();
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const live = request.url === '/health/live';
-    const ready = request.url === '/health/ready';
-    if (live || ready) {
-      const ok = live || (this.#options.ready() && !this.#draining);
-      response
-        .writeHead(ok ? 200 : 503, { 'content-type': 'application/json' })
-        .end(JSON.stringify({ status: ok ? 'ok' : 'unavailable' }));
-      return;
-    }
-    const traceparent = traceparentIn(request);
-    const refusal = new CaasError('NOT_FOUND', 'this is a WebSocket endpoint');
-    const { status, headers, body } = problemOf(refusal, traceIdOf(traceparent));
-    response.writeHead(status, { ...headers, traceparent }).end(body);
-  }
-
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', destroyed);
     const subprotocol = chooseSubprotocol(request);
@@ -196,6 +194,7 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
+        ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
     } catch (thrown) {
@@ -297,10 +296,4 @@ const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, 
   ws.close(ruleOf(error.reason).close || 1011, error.reason);
   ws.resume(); // the peer's answer to the close must be read
   setTimeout(() => ws.terminate(), 2_000).unref();
-};
-
-/** The caller's trace context, or a new one. */
-const traceparentIn = ({ headers }: IncomingMessage): string => {
-  const { traceparent } = headers;
-  return traceparentOr(typeof traceparent === 'string' ? traceparent : undefined);
 };

@@ -1,8 +1,9 @@
 import type { User as UserRecord } from '@caas/account-store';
-import { type MessageContent, ParticipantState, type PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { MessageContent, PlainContent } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { Conversation, Head, Message, Participant, User } from '@caas/proto/caas/socket/v1/resources';
+import { decidedPositionOf } from './decided.ts';
 
 /** Documents and events as clients see them. */
 
@@ -66,7 +67,12 @@ export const headView = (doc: ConversationDocument, prevHeadRev = 0): Head => ({
   lastSeq: doc.lastSeq,
   lastPosition: doc.lastPosition,
   digest: doc.digest,
+  decidedPosition: pastLast(doc.lastPosition, decidedPositionOf(doc.lastPosition, doc.offsets)),
 });
+
+/** Decided positions are told where they say more than the last message's does. */
+export const pastLast = (lastPosition: number, decidedPosition: number): number =>
+  decidedPosition > lastPosition ? decidedPosition : 0;
 
 export const conversationView = (doc: ConversationDocument): Conversation => ({
   conversationId: doc.conversationId,
@@ -96,9 +102,6 @@ export const participantView = (doc: ParticipantDocument, headRev: number, viewe
   mutedUntilMs: doc.userId === viewerId ? doc.mutedUntilMs : 0,
   visibleFromSeq: doc.userId === viewerId ? doc.visibleFromSeq : 0,
 });
-
-export const isActive = (doc: ParticipantDocument | undefined): doc is ParticipantDocument =>
-  doc?.state === ParticipantState.PARTICIPANT_STATE_ACTIVE;
 
 export const userView = (record: UserRecord): User => ({
   userId: record.userId,

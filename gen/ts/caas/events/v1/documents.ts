@@ -152,6 +152,11 @@ export interface ConversationDocument {
     | undefined;
   /** When the head last moved, UTC milliseconds since 1970. */
   committedAtMs: number;
+  /**
+   * Number of active members who are owners. Absent in a document of before it was counted: then the next change of
+   * members or roles counts them.
+   */
+  ownerCount?: number | undefined;
 }
 
 export interface ConversationDocument_MetadataEntry {
@@ -201,6 +206,10 @@ export interface ParticipantDocument {
   membershipPosition: number;
   /** Role before the uncommitted changes of membership, if there are such. */
   wasRole: Role;
+  /** Least log position of a send that is delivered to the user; 0: any. What visible_from_seq is to committed messages. */
+  visibleFromPosition: number;
+  /** When the user joined last before the uncommitted changes of membership, if there are such; UTC milliseconds since 1970. */
+  wasJoinedAtMs: number;
 }
 
 /** A message hidden for one user. */
@@ -998,6 +1007,7 @@ function createBaseConversationDocument(): ConversationDocument {
     membersRev: 0,
     lastMessage: undefined,
     committedAtMs: 0,
+    ownerCount: undefined,
   };
 }
 
@@ -1065,6 +1075,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     }
     if (message.committedAtMs !== 0) {
       writer.uint32(168).int64(message.committedAtMs);
+    }
+    if (message.ownerCount !== undefined) {
+      writer.uint32(176).int32(message.ownerCount);
     }
     return writer;
   },
@@ -1256,6 +1269,14 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
             message.committedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.ownerCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1377,6 +1398,11 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
         : isSet(object.committed_at_ms)
         ? globalThis.Number(object.committed_at_ms)
         : 0,
+      ownerCount: isSet(object.ownerCount)
+        ? globalThis.Number(object.ownerCount)
+        : isSet(object.owner_count)
+        ? globalThis.Number(object.owner_count)
+        : undefined,
     };
   },
 
@@ -1457,6 +1483,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     if (message.committedAtMs !== 0) {
       obj.committedAtMs = Math.round(message.committedAtMs);
     }
+    if (message.ownerCount !== undefined) {
+      obj.ownerCount = Math.round(message.ownerCount);
+    }
     return obj;
   },
 
@@ -1504,6 +1533,7 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
       ? MessageDocument.fromPartial(object.lastMessage)
       : undefined;
     message.committedAtMs = object.committedAtMs ?? 0;
+    message.ownerCount = object.ownerCount ?? undefined;
     return message;
   },
 };
@@ -1696,6 +1726,8 @@ function createBaseParticipantDocument(): ParticipantDocument {
     epoch: 0,
     membershipPosition: 0,
     wasRole: 0,
+    visibleFromPosition: 0,
+    wasJoinedAtMs: 0,
   };
 }
 
@@ -1748,6 +1780,12 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     }
     if (message.wasRole !== 0) {
       writer.uint32(128).int32(message.wasRole);
+    }
+    if (message.visibleFromPosition !== 0) {
+      writer.uint32(136).int64(message.visibleFromPosition);
+    }
+    if (message.wasJoinedAtMs !== 0) {
+      writer.uint32(144).int64(message.wasJoinedAtMs);
     }
     return writer;
   },
@@ -1893,6 +1931,22 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
             message.wasRole = reader.int32() as any;
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.visibleFromPosition = longToNumber(reader.int64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 144) {
+              break;
+            }
+
+            message.wasJoinedAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1971,6 +2025,16 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
         : isSet(object.was_role)
         ? roleFromJSON(object.was_role)
         : 0,
+      visibleFromPosition: isSet(object.visibleFromPosition)
+        ? globalThis.Number(object.visibleFromPosition)
+        : isSet(object.visible_from_position)
+        ? globalThis.Number(object.visible_from_position)
+        : 0,
+      wasJoinedAtMs: isSet(object.wasJoinedAtMs)
+        ? globalThis.Number(object.wasJoinedAtMs)
+        : isSet(object.was_joined_at_ms)
+        ? globalThis.Number(object.was_joined_at_ms)
+        : 0,
     };
   },
 
@@ -2024,6 +2088,12 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     if (message.wasRole !== 0) {
       obj.wasRole = roleToJSON(message.wasRole);
     }
+    if (message.visibleFromPosition !== 0) {
+      obj.visibleFromPosition = Math.round(message.visibleFromPosition);
+    }
+    if (message.wasJoinedAtMs !== 0) {
+      obj.wasJoinedAtMs = Math.round(message.wasJoinedAtMs);
+    }
     return obj;
   },
 
@@ -2048,6 +2118,8 @@ export const ParticipantDocument: MessageFns<ParticipantDocument> = {
     message.epoch = object.epoch ?? 0;
     message.membershipPosition = object.membershipPosition ?? 0;
     message.wasRole = object.wasRole ?? 0;
+    message.visibleFromPosition = object.visibleFromPosition ?? 0;
+    message.wasJoinedAtMs = object.wasJoinedAtMs ?? 0;
     return message;
   },
 };

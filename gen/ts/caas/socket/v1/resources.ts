@@ -103,6 +103,11 @@ export interface Head {
    * d(0) = 8 zero bytes, d(n) = first 8 bytes of SHA-256(d(n−1) ‖ message_id(n)).
    */
   digest: string;
+  /**
+   * Position past last_position up to which sends are decided, too: none of them became a message of its own (a repetition
+   * of one that was kept already, or rejected). Who knows all up to head_rev drops what is pending up to there. 0: none is.
+   */
+  decidedPosition: number;
 }
 
 /** A conversation as its members see it. */
@@ -740,7 +745,15 @@ export const Reaction: MessageFns<Reaction> = {
 };
 
 function createBaseHead(): Head {
-  return { conversationId: "", prevHeadRev: 0, headRev: 0, lastSeq: 0, lastPosition: 0, digest: "" };
+  return {
+    conversationId: "",
+    prevHeadRev: 0,
+    headRev: 0,
+    lastSeq: 0,
+    lastPosition: 0,
+    digest: "",
+    decidedPosition: 0,
+  };
 }
 
 export const Head: MessageFns<Head> = {
@@ -762,6 +775,9 @@ export const Head: MessageFns<Head> = {
     }
     if (message.digest !== "") {
       writer.uint32(50).string(message.digest);
+    }
+    if (message.decidedPosition !== 0) {
+      writer.uint32(56).int64(message.decidedPosition);
     }
     return writer;
   },
@@ -827,6 +843,14 @@ export const Head: MessageFns<Head> = {
             message.digest = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.decidedPosition = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -867,6 +891,11 @@ export const Head: MessageFns<Head> = {
         ? globalThis.Number(object.last_position)
         : 0,
       digest: isSet(object.digest) ? globalThis.String(object.digest) : "",
+      decidedPosition: isSet(object.decidedPosition)
+        ? globalThis.Number(object.decidedPosition)
+        : isSet(object.decided_position)
+        ? globalThis.Number(object.decided_position)
+        : 0,
     };
   },
 
@@ -890,6 +919,9 @@ export const Head: MessageFns<Head> = {
     if (message.digest !== "") {
       obj.digest = message.digest;
     }
+    if (message.decidedPosition !== 0) {
+      obj.decidedPosition = Math.round(message.decidedPosition);
+    }
     return obj;
   },
 
@@ -904,6 +936,7 @@ export const Head: MessageFns<Head> = {
     message.lastSeq = object.lastSeq ?? 0;
     message.lastPosition = object.lastPosition ?? 0;
     message.digest = object.digest ?? "";
+    message.decidedPosition = object.decidedPosition ?? 0;
     return message;
   },
 };

@@ -179,6 +179,8 @@ export interface Limited {
 export interface UserList {
   /** Those that exist. */
   users: User[];
+  /** True: not all that exist fit in the reply. Ask again for those that are not in it. */
+  more: boolean;
 }
 
 /** Presence of users. */
@@ -1596,13 +1598,16 @@ export const Limited: MessageFns<Limited> = {
 };
 
 function createBaseUserList(): UserList {
-  return { users: [] };
+  return { users: [], more: false };
 }
 
 export const UserList: MessageFns<UserList> = {
   encode(message: UserList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.users) {
       User.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
     }
     return writer;
   },
@@ -1628,6 +1633,14 @@ export const UserList: MessageFns<UserList> = {
             message.users.push(User.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1641,13 +1654,19 @@ export const UserList: MessageFns<UserList> = {
   },
 
   fromJSON(object: any): UserList {
-    return { users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => User.fromJSON(e)) : [] };
+    return {
+      users: globalThis.Array.isArray(object?.users) ? object.users.map((e: any) => User.fromJSON(e)) : [],
+      more: isSet(object.more) ? globalThis.Boolean(object.more) : false,
+    };
   },
 
   toJSON(message: UserList): unknown {
     const obj: any = {};
     if (message.users?.length) {
       obj.users = message.users.map((e) => User.toJSON(e));
+    }
+    if (message.more !== false) {
+      obj.more = message.more;
     }
     return obj;
   },
@@ -1658,6 +1677,7 @@ export const UserList: MessageFns<UserList> = {
   fromPartial(object: DeepPartial<UserList>): UserList {
     const message = createBaseUserList();
     message.users = object.users?.map((e) => User.fromPartial(e)) || [];
+    message.more = object.more ?? false;
     return message;
   },
 };

@@ -1,0 +1,78 @@
+import type { Claims } from '@caas/proto/caas/common/v1/claims';
+import { expect, test } from '@jest/globals';
+import type { NodeServices } from '../commands/command.ts';
+import { defaultBounds } from '../limits.ts';
+import type { Connection } from './connection.ts';
+import { Dispatcher } from './dispatch.ts';
+
+const free = { take: () => 0 };
+const settled = async (): Promise<void> => {
+  for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** A connection whose backlog the test decides on, and the reads begun for it. */
+const setUp = () => {
+  const begun: string[] = [];
+  const answers: (() => void)[] = [];
+  const replies: string[] = [];
+  const connection = {
+    subprotocol: 'caas.v1.json',
+    claims: { tenantId: 't' } as Claims,
+    rates: { sends: free, frames: free },
+    rateRefusals: 0,
+    inFlight: 0,
+    backlogBytes: 0,
+    closed: false,
+    ws: { isPaused: false },
+    reply: (id: string) => replies.push(id),
+  };
+  const node = {
+    bounds: { ...defaultBounds, maxReadsInFlight: 2, maxQueuedBytes: 1_000 },
+    clock: { now: () => 1 },
+    users: {
+      getMany: (_: string, [id]: string[]) => {
+        begun.push(id as string);
+        return new Promise((resolve) => answers.push(() => resolve([])));
+      },
+    },
+  } as unknown as NodeServices;
+  const dispatcher = new Dispatcher(node, connection as unknown as Connection);
+  const read = (id: string): void =>
+    dispatcher.received(Buffer.from(JSON.stringify({ id, getUsers: { userIds: [id] } })));
+  return { begun, answers, replies, connection, dispatcher, read };
+};
+
+test('reads wait while more than its bound waits for the client, and go on when the client has taken it', async () => {
+  const { begun, answers, replies, connection, dispatcher, read } = setUp();
+  connection.backlogBytes = 1_001;
+  read('one');
+  read('two');
+  await settled();
+  expect(begun).toEqual([]);
+  expect(connection.inFlight).toBe(2);
+  connection.backlogBytes = 1_000;
+  dispatcher.goOn();
+  await settled();
+  expect(begun).toEqual(['one', 'two']);
+  // What an answered read leaves in the queue holds up the next one as well.
+  read('three');
+  connection.backlogBytes = 1_001;
+  answers[0]?.();
+  await settled();
+  expect(replies).toEqual(['one']);
+  expect(begun).toEqual(['one', 'two']);
+  connection.backlogBytes = 0;
+  dispatcher.goOn();
+  await settled();
+  expect(begun).toEqual(['one', 'two', 'three']);
+});
+
+test('so many reads of a connection run at once, and the next begins when one has ended', async () => {
+  const { begun, answers, read } = setUp();
+  for (const id of ['one', 'two', 'three']) read(id);
+  await settled();
+  expect(begun).toEqual(['one', 'two']);
+  answers[1]?.();
+  await settled();
+  expect(begun).toEqual(['one', 'two', 'three']);
+});
