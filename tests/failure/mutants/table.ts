@@ -46,10 +46,13 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: `${socket}delivery/log-writer.ts`,
-        from: '      const positions = await this.#log.append(entries.map((e) => e.record));\n',
-        to: `      void this.#log.append(entries.map((e) => e.record)).catch(() => undefined);
-      const positions = entries.map(() => ({ partition: 0, offset: Date.now() * 1_000 + this.#pending }));
-`,
+        from: '    const outcome = await this.#log\n      .append(',
+        to: `    const last = entries.at(-1);
+    const told = entries.map(() => ({ partition: 0, offset: Date.now() * 1_000 + this.#pending }));
+    const outcome: { positions: LogPosition[] } | { error: CaasError } =
+      last !== undefined ? { positions: told } : { positions: [] };
+    void this.#log
+      .append(`,
       },
     ],
   },
@@ -94,7 +97,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: `${persistence}apply/model.ts`,
-        from: 'record.offset <= (conversation?.offsets[offsetKey(record.topic, record.partition)] ?? -1)',
+        from: 'record.offset <= (conversation?.offsets[partitionName(record.topic, record.partition)] ?? -1)',
         to: 'conversation === undefined && record.offset < 0',
       },
     ],
@@ -123,8 +126,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: `${persistence}apply/apply-events.ts`,
-        from: '  exists(base.conversation)\n    ? records\n',
-        to: '  exists(base.conversation)\n    ? records.toReversed()\n',
+        from: '  if (created(base.conversation)) return records;\n',
+        to: '  if (created(base.conversation)) return records.toReversed();\n',
       },
       {
         file: `${persistence}apply/apply-events.ts`,
@@ -145,13 +148,13 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: `${socket}commands/sync.ts`,
-        from: 'cursor: cursorAt(more ? reached : head.headRev, more ? -1 : head.lastSeq),',
-        to: 'cursor: cursorAt((more ? reached : head.headRev) + 20, -1),',
+        from: '      : cursorAt(head.headRev, head.lastSeq),\n',
+        to: '      : cursorAt(head.headRev + 20, -1),\n',
       },
       {
         file: `${socket}commands/sync.ts`,
-        from: 'rev > since.rev && rev <= head.headRev ?',
-        to: 'rev > since.rev + 1e9 ?',
+        from: 'if (rev > since.rev && rev <= head.headRev)',
+        to: 'if (rev > since.rev + 1e9)',
       },
     ],
   },
