@@ -25,6 +25,7 @@ await runMain(async (signal) => {
   const results = await runCells(options, say, signal);
   say(`\n${tableOf(results, names)}`);
   const broken = results.filter(({ violations }) => violations.length > 0).length;
-  say(`\n${results.length} cells in ${took()}, ${broken} with violations`);
+  say(`\n${results.length} cells in ${took()}`);
+  say(`${results.length - broken} passed, ${broken} failed`);
   if (broken > 0 || results.length === 0) process.exit(1);
 });

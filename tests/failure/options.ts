@@ -3,7 +3,7 @@ import { ConfigError } from '@caas/kit/config';
 import { type Cell, cells } from './cells.ts';
 import { type Mutant, mutants } from './mutants/table.ts';
 
-export const usage = `usage: npm run test:failure -- [--long] [--seeds N] [--seed N] [--cells NAME,NAME] [--rate N] [--accepted N] [--mutants] [--mutant NAME] [--table] [--list]
+export const usage = `usage: npm run test:failure -- [--long] [--seeds N] [--seed N] [--cells NAME,NAME] [--rate N] [--accepted N] [--mutants] [--mutant NAME] [--install] [--table] [--list]
   --long      every cell, with more messages; else the short form
   --seeds     how many seeds each cell is run with; default 1
   --seed      the first of them; default a random one
@@ -11,6 +11,7 @@ export const usage = `usage: npm run test:failure -- [--long] [--seeds N] [--see
   --rate      sends a second; default 200
   --accepted  messages a cell accepts at least; default 500, in the long form 2600
   --mutants   the suite itself is tested: each fault that is put in on purpose must be found
+  --install   lets apt-get install what the engines lack (as root)
   --table     no run: the table of all results that are kept in .cache/failure/results
   --list      no run: the cells and what they do`;
 
@@ -19,6 +20,8 @@ export interface Options {
   seeds: readonly number[];
   rate: number;
   minAccepted: number;
+  /** What the engines lack may be installed. */
+  install: boolean;
   show: 'run' | 'table' | 'list';
   /** These instead of cells. */
   mutants: readonly Mutant[] | undefined;
@@ -38,6 +41,7 @@ const parse = (args: readonly string[]) => {
         accepted: { type: 'string' },
         mutants: { type: 'boolean', default: false },
         mutant: { type: 'string' },
+        install: { type: 'boolean', default: false },
         table: { type: 'boolean', default: false },
         list: { type: 'boolean', default: false },
       },
@@ -71,6 +75,7 @@ export const optionsOf = (args: readonly string[]): Options => {
     rate: whole('rate', values.rate),
     minAccepted: whole('accepted', values.accepted ?? (values.long ? '2600' : '500')),
     mutants: values.mutants || only !== undefined ? mutants.filter(({ name }) => name === (only ?? name)) : undefined,
+    install: values.install,
     show: values.table ? 'table' : values.list ? 'list' : 'run',
   };
 };

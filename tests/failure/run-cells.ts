@@ -30,7 +30,7 @@ export const runCells = async (options: Options, say: Say, signal: AbortSignal):
     for (const seed of options.seeds)
       for (const cell of options.chosen) {
         if (signal.aborted) return results;
-        if (cell.on === 'engines') world ??= await startWorld({ dir: worldDir, say });
+        if (cell.on === 'engines') world ??= await startWorld({ dir: worldDir, install: options.install, say });
         const histories = join(dir, 'histories', `${cell.name}-${seed}`);
         const result = await runOne(cell, world, { seed, dir: histories, ...options });
         say(lineOf(result));

@@ -34,6 +34,8 @@ export interface WorldOptions {
   dir: string;
   /** Tree whose services are run. Default this one. */
   root?: string;
+  /** What the engines lack may be installed. */
+  install?: boolean;
   say(line: string): void;
 }
 
@@ -86,7 +88,7 @@ const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports)
   return envs;
 };
 
-export const startWorld = async ({ dir, root, say }: WorldOptions): Promise<World> => {
+export const startWorld = async ({ dir, root, install = false, say }: WorldOptions): Promise<World> => {
   const ports = await freePorts(portCount);
   const nextPort: Ports = () => {
     const port = ports.shift();
@@ -103,6 +105,7 @@ export const startWorld = async ({ dir, root, say }: WorldOptions): Promise<Worl
     dataDir: join(dir, 'engines'),
     ports: 'free',
     fresh: true,
+    install,
     kafkaLinks,
     onProgress: say,
     onLost: say,

@@ -17,10 +17,10 @@ export const toxiproxy: Engine = {
   ports: { toxiproxy: 8_474 },
   tools: [
     {
-      what: 'go 1.21 or later',
+      what: 'go 1.19 or later',
       debian: 'golang-go',
       onlyToInstall: true,
-      isThere: () => hasVersion('go', ['env', 'GOVERSION'], { from: 1.21 }),
+      isThere: () => hasVersion('go', ['env', 'GOVERSION'], { from: 1.19 }),
     },
   ],
   isInstalled: async (cacheDir) => existsSync(binary(cacheDir)),
