@@ -7,6 +7,8 @@ import { checkActs } from './check-acts.ts';
 export interface Verdict {
   /** Sends that were accepted, each counted once. */
   accepted: number;
+  /** Those of them while the fault lasted. */
+  acceptedMeanwhile: number;
   /** Lines of history that were read. */
   lines: number;
   /** How often somebody who must not come in was told so. */
@@ -17,7 +19,10 @@ export interface Verdict {
 }
 
 /** Judges the histories of a run by themselves: nothing of it needs to be there any more. */
-export const judge = async (dir: string, healedAtMs: number): Promise<Verdict> => {
+export const judge = async (
+  dir: string,
+  { faultAtMs, healedAtMs }: { faultAtMs: number; healedAtMs: number },
+): Promise<Verdict> => {
   const files = (await readdir(dir)).filter((name) => name.endsWith('.jsonl')).map((name) => join(dir, name));
   const entries = await readHistories(files);
   const turnedAway = entries.filter(({ event }) => event === 'turned-away').length;
@@ -28,6 +33,9 @@ export const judge = async (dir: string, healedAtMs: number): Promise<Verdict> =
     accepted: new Set(
       entries.flatMap((e) => (e.event === 'accepted' ? [`${e.client} ${e.conversation} ${e.clientMsgId}`] : [])),
     ).size,
+    acceptedMeanwhile: entries.filter(
+      ({ event, atMs = 0 }) => event === 'accepted' && atMs > faultAtMs && atMs <= healedAtMs,
+    ).length,
     lines: entries.length,
     turnedAway,
     violations,

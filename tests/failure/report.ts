@@ -7,6 +7,8 @@ export interface Result {
   cell: string;
   seed: number;
   accepted: number;
+  /** Accepted while the fault lasted. */
+  acceptedMeanwhile: number;
   /** Lines of history that were judged. */
   lines: number;
   /** Tries of those who must not come in that were refused. */
@@ -54,7 +56,7 @@ const seconds = (ms: number): string => (ms < 0 ? 'never' : (ms / 1_000).toFixed
 export const lineOf = (result: Result): string => {
   const counts = countsOf([result]);
   const told = Object.keys(columns).map((name, i) => `${counts[i]} ${name}`);
-  return `${result.violations.length === 0 ? '✓' : '✗'} ${result.cell} (seed ${result.seed}): ${result.accepted} accepted, ${told.join(', ')}; first accepted ${seconds(result.firstAcceptedMs)} s, caught up ${seconds(result.caughtUpMs)} s after the fault of ${seconds(result.faultMs)} s`;
+  return `${result.violations.length === 0 ? '✓' : '✗'} ${result.cell} (seed ${result.seed}): ${result.accepted} accepted, ${result.acceptedMeanwhile} of them meanwhile, ${told.join(', ')}; first accepted ${seconds(result.firstAcceptedMs)} s, caught up ${seconds(result.caughtUpMs)} s after the fault of ${seconds(result.faultMs)} s`;
 };
 
 /** The table of all results, a row a cell, in the cells' order: worst times, sums of the rest. */
@@ -65,18 +67,28 @@ export const tableOf = (results: readonly Result[], order: readonly string[]): s
     const worst = (of: (result: Result) => number): string =>
       seconds(own.some((r) => of(r) < 0) ? -1 : Math.max(...own.map(of)));
     const accepted = own.reduce((sum, result) => sum + result.accepted, 0);
+    const meanwhile = own.reduce((sum, result) => sum + result.acceptedMeanwhile, 0);
     const cells = [
       cell,
       own.length,
       accepted,
+      meanwhile,
       ...countsOf(own),
       worst((r) => r.firstAcceptedMs),
       worst((r) => r.caughtUpMs),
     ];
     return [`| ${cells.join(' | ')} |`];
   });
-  const heads = ['cell', 'seeds', 'accepted', ...Object.keys(columns), 'first accepted, s', 'caught up, s'];
+  const heads = [
+    'cell',
+    'seeds',
+    'accepted',
+    'meanwhile',
+    ...Object.keys(columns),
+    'first accepted, s',
+    'caught up, s',
+  ];
   const total = results.reduce((sum, result) => sum + result.accepted, 0);
-  const sums = ['all', results.length, total, ...countsOf(results), '', ''];
+  const sums = ['all', results.length, total, '', ...countsOf(results), '', ''];
   return [`| ${heads.join(' | ')} |`, `|${'---|'.repeat(heads.length)}`, ...rows, `| ${sums.join(' | ')} |`].join('\n');
 };

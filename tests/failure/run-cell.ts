@@ -104,16 +104,13 @@ export const runCell = async (run: CellRun): Promise<Result> => {
   const fleets = [cast.fleet, cast.strangers];
   await record(run, fleets).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
   for (const fleet of fleets) await fleet.close();
-  const { accepted, lines, turnedAway, caughtUpMs, violations } = await judge(dir, healedAtMs);
+  const { violations, ...verdict } = await judge(dir, { faultAtMs, healedAtMs });
   return {
     cell: name,
     seed,
-    accepted,
-    lines,
-    turnedAway,
+    ...verdict,
     faultMs: healedAtMs - faultAtMs,
     firstAcceptedMs: load.firstAcceptedMs ?? -1,
-    caughtUpMs,
     tookMs: Date.now() - startedAtMs,
     violations: [...violations, ...late.map((what) => ({ broken: 'late' as const, what }))],
   };
