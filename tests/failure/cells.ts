@@ -55,10 +55,21 @@ const troubles = {
   deaf: 'requests arrive and answers vanish for 3 to 6 s',
 } as const;
 
+/** Three times, a process that ends or stands still while a link is in trouble, all chosen by the seed. */
+const mixed: Fault = async (world, chance, scene) => {
+  const oneOf = <T>(items: readonly T[]): T => items[chance.whole(0, items.length - 1)] as T;
+  for (let round = 0; round < 3; round += 1) {
+    const process = oneOf([...services, ...engines]);
+    const link = troubled(oneOf(links), oneOf(Object.keys(troubles) as (keyof typeof troubles)[]));
+    const end = oneOf([killed, paused])(process);
+    await Promise.all([link(world, chance, scene), end(world, chance, scene)]);
+  }
+};
+
 const onEngines: readonly (Row & { fault: Fault })[] = [
   ...[...services, ...engines].map((name) => ({
     name: `kill-${name}`,
-    about: `SIGKILL of ${name}, started again up to 2 s later`,
+    about: `SIGKILL of ${name}, started again 0.5 to 4 s later`,
     fault: killed(name),
   })),
   ...[...services, ...engines].map((name) => ({
@@ -95,6 +106,7 @@ const onEngines: readonly (Row & { fault: Fault })[] = [
     about: 'socket nodes are cut off from the log, and then socket-1 is killed',
     fault: killedCutOff,
   },
+  { name: 'mixed', about: 'three times, a process killed or stopped while a way is in trouble', fault: mixed },
   { name: 'replay', about: 'the workers begin at the first record of every topic', fault: replayed },
   { name: 'copied-records', about: 'the last sends stand in the log again, three times', fault: copied },
   { name: 'poison', about: 'unreadable records in every topic, under the keys of live conversations', fault: poisoned },

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { EngineProcess } from '@caas/infra';
 import type { Chance } from '../support/chance.ts';
 import type { Member } from './fleet.ts';
 import { pause } from './pause.ts';
@@ -17,14 +18,28 @@ export interface Scene {
 /** Brings something about and ends it; resolves when nothing of it is left. */
 export type Fault = (world: World, chance: Chance, scene: Scene) => Promise<void>;
 
+/** How often a process that does not come up is started again, as a supervisor does: an engine it needs may be away. */
+const maxStarts = 5;
+
+const startedAgain = async (process: EngineProcess): Promise<void> => {
+  for (let n = 1; ; n += 1) {
+    try {
+      return await process.start();
+    } catch (thrown) {
+      if (n === maxStarts) throw thrown;
+      await pause(500);
+    }
+  }
+};
+
 /** Ends a process with no word, and starts it again. */
 export const killed =
   (name: string): Fault =>
   async (world, chance) => {
     const process = world.process(name);
     await process.kill();
-    await pause(chance.whole(0, 2_000));
-    await process.start();
+    await pause(chance.whole(500, 4_000));
+    await startedAgain(process);
   };
 
 /** A process stands still: it keeps its ports and connections and answers nothing. */
