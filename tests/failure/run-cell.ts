@@ -1,5 +1,4 @@
 import { mkdir, rm } from 'node:fs/promises';
-import type { Message } from '@caas/client';
 import { Chance } from '../support/chance.ts';
 import { until } from '../support/until.ts';
 import type { Scene } from './faults.ts';
@@ -8,8 +7,9 @@ import { judge } from './judge.ts';
 import { Load } from './load.ts';
 import { graceMs, Outsiders } from './outsiders.ts';
 import { pause } from './pause.ts';
+import { recordEnds } from './record-ends.ts';
 import type { Result } from './report.ts';
-import { recordStore } from './store-view.ts';
+
 import type { Target } from './world.ts';
 
 /** Who talks where. */
@@ -102,7 +102,7 @@ export const runCell = async (run: CellRun): Promise<Result> => {
   const cast = await assemble(run, chance);
   const { load, faultAtMs, healedAtMs, late } = await runCourse(run, cast, chance);
   const fleets = [cast.fleet, cast.strangers];
-  await record(run, fleets).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
+  await recordEnds(run, fleets).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
   for (const fleet of fleets) await fleet.close();
   const { violations, ...verdict } = await judge(dir, { faultAtMs, healedAtMs });
   return {
@@ -159,27 +159,4 @@ const disagreement = (everybody: readonly Member[]): string | undefined => {
     }
   }
   return undefined;
-};
-
-/** What each client of the fleets holds, what history answers one that begins anew, and what the store has. */
-const record = async ({ target, dir }: CellRun, fleets: readonly Fleet[]): Promise<void> => {
-  for (const fleet of fleets)
-    for (const { name, sdk, recorder, conversations: own } of fleet.members) {
-      const { sdk: fresh } = fleet.client(name, await fleet.signIn(name), 1);
-      await fresh.connect();
-      for (const id of own) {
-        recorder.list('live', sdk.conversation(id).messages(), id, sdk.conversation(id).head);
-        const { conversation } = await fresh.getConversation(id);
-        const read: Message[] = [];
-        for await (const message of fresh.conversation(id).history({ afterSeq: 0, pageSize: 200 })) read.push(message);
-        recorder.list('history', read, id, conversation.head ?? { lastSeq: 0, digest: '' });
-      }
-      fresh.close();
-    }
-  const store = await target.openStore();
-  try {
-    for (const fleet of fleets) await recordStore(store, fleet, dir);
-  } finally {
-    await store.close();
-  }
 };
