@@ -2,6 +2,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Broken } from '../support/history.ts';
 
+/** Which promise was broken; `late`: not kept in its time. */
+export type Violated = Broken | 'late';
+
 /** What came of one cell with one seed. Times in milliseconds; -1: never. */
 export interface Result {
   cell: string;
@@ -19,11 +22,11 @@ export interface Result {
   /** From the end of the fault until all that was accepted before had its place. */
   caughtUpMs: number;
   tookMs: number;
-  violations: { broken: Broken | 'late'; what: string }[];
+  violations: { broken: Violated; what: string }[];
 }
 
 /** The columns of the table, and what counts as each. */
-const columns: Readonly<Record<string, readonly (Broken | 'late')[]>> = {
+const columns: Readonly<Record<string, readonly Violated[]>> = {
   lost: ['lost'],
   duplicate: ['duplicated'],
   misordered: ['order', 'gap', 'sender-order', 'digest'],

@@ -1,9 +1,13 @@
+import type { Violated } from '../report.ts';
+
 /** A fault put into the product on purpose, for the suite to find. */
 export interface Mutant {
   readonly name: string;
   readonly about: string;
   /** The cell that finds it. */
   readonly cell: string;
+  /** How: one of these promises is seen broken. */
+  readonly shows: readonly Violated[];
   /** In the file, `from`, which is there once, becomes `to`. */
   readonly patches: readonly { file: string; from: string; to: string }[];
 }
@@ -16,6 +20,7 @@ export const mutants: readonly Mutant[] = [
     name: 'commit-before-write',
     about: 'heads are committed before the documents they tell of are written',
     cell: 'cut-persistence-mongodb',
+    shows: ['lost', 'gap'],
     patches: [
       {
         file: `${persistence}persist-groups.ts`,
@@ -43,6 +48,7 @@ export const mutants: readonly Mutant[] = [
     name: 'ack-before-log',
     about: 'a send is answered before the log holds it',
     cell: 'kill-cut-off-node',
+    shows: ['lost'],
     patches: [
       {
         file: `${socket}delivery/log-writer.ts`,
@@ -60,6 +66,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no-fence',
     about: 'epochs guard nothing: a worker that lost its shard writes on',
     cell: 'zombie-worker',
+    shows: ['lost', 'gap', 'order', 'digest', 'act'],
     patches: [
       {
         file: 'packages/message-store/src/mongo/guarded-writes.ts',
@@ -82,6 +89,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no-dedupe',
     about: 'a message that stands in the log twice gets two places',
     cell: 'copied-records',
+    shows: ['duplicated'],
     patches: [
       {
         file: `${persistence}apply/message-sent.ts`,
@@ -91,14 +99,15 @@ export const mutants: readonly Mutant[] = [
     ],
   },
   {
-    name: 'no-offsets',
-    about: 'records that are applied already are applied again',
-    cell: 'replay',
+    name: 'new-ids',
+    about: 'a send that comes again has an id of its own',
+    cell: 'deaf-user-socket-1',
+    shows: ['send', 'content'],
     patches: [
       {
-        file: `${persistence}apply/model.ts`,
-        from: 'record.offset <= (conversation?.offsets[partitionName(record.topic, record.partition)] ?? -1)',
-        to: 'conversation === undefined && record.offset < 0',
+        file: `${socket}commands/send-message.ts`,
+        from: 'outgoing.conversationId, userId, outgoing.clientMsgId);\n',
+        to: 'outgoing.conversationId, userId, outgoing.clientMsgId + Math.random());\n',
       },
     ],
   },
@@ -106,6 +115,7 @@ export const mutants: readonly Mutant[] = [
     name: 'skipped-heads',
     about: 'one notice in five is lost, and nodes do not compare heads',
     cell: 'cut-persistence-redis',
+    shows: ['late'],
     patches: [
       {
         file: `${persistence}notice-queue.ts`,
@@ -123,6 +133,7 @@ export const mutants: readonly Mutant[] = [
     name: 'unordered',
     about: 'a batch is applied from its last record to its first',
     cell: 'kill-persistence-1',
+    shows: ['order', 'sender-order'],
     patches: [
       {
         file: `${persistence}apply/apply-events.ts`,
@@ -145,6 +156,7 @@ export const mutants: readonly Mutant[] = [
     name: 'cursor-past-head',
     about: 'a sync answers a cursor beyond the changes it gave',
     cell: 'cut-user-socket-1',
+    shows: ['digest', 'late'],
     patches: [
       {
         file: `${socket}commands/sync.ts`,
@@ -162,6 +174,7 @@ export const mutants: readonly Mutant[] = [
     name: 'no-tenant',
     about: 'a node looks conversations up without the tenant, and takes whoever asks for a member',
     cell: 'flush-socket',
+    shows: ['leaked'],
     patches: [
       {
         file: `${socket}delivery/local-directory.ts`,
@@ -178,6 +191,7 @@ export const mutants: readonly Mutant[] = [
     name: 'ended-sessions',
     about: 'auth forgets to look whether the session has ended',
     cell: 'flush-gateway',
+    shows: ['leaked'],
     patches: [
       {
         file: 'services/auth/src/commands/verify-tokens.ts',
@@ -190,6 +204,7 @@ export const mutants: readonly Mutant[] = [
     name: 'failed-batch-done',
     about: 'a batch that the store refused counts as done',
     cell: 'kill-mongodb',
+    shows: ['lost'],
     patches: [
       {
         file: `${persistence}shard-worker.ts`,
