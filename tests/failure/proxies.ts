@@ -15,20 +15,14 @@ export type Trouble = keyof typeof toxics | 'cut';
 /** Proxies between services and what they call, by name, on a toxiproxy. */
 export class Proxies {
   readonly #api: string;
-  readonly #names = new Set<string>();
 
   constructor(api: string) {
     this.#api = api;
   }
 
-  get names(): readonly string[] {
-    return [...this.#names];
-  }
-
   /** Passes on what comes to a port of this machine. */
   async add(name: string, port: number, upstream: string): Promise<void> {
     await this.#ask('POST', '/proxies', { name, listen: `127.0.0.1:${port}`, upstream, enabled: true });
-    this.#names.add(name);
   }
 
   async trouble(name: string, trouble: Trouble): Promise<void> {

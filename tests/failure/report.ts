@@ -25,6 +25,21 @@ export interface Result {
   violations: { broken: Violated; what: string }[];
 }
 
+/** Of a cell that could not even begin. */
+export const unbegun = (cell: string, seed: number, thrown: unknown): Result => ({
+  cell,
+  seed,
+  accepted: 0,
+  acceptedMeanwhile: 0,
+  lines: 0,
+  turnedAway: 0,
+  faultMs: 0,
+  firstAcceptedMs: -1,
+  caughtUpMs: -1,
+  tookMs: 0,
+  violations: [{ broken: 'late', what: `it could not begin: ${String(thrown)}` }],
+});
+
 /** The columns of the table, and what counts as each. */
 const columns: Readonly<Record<string, readonly Violated[]>> = {
   lost: ['lost'],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cell } from './cells.ts';
 import { startEmbedded } from './embedded.ts';
 import type { Options } from './options.ts';
-import { keep, lineOf, type Result } from './report.ts';
+import { keep, lineOf, type Result, unbegun } from './report.ts';
 import { type CellRun, runCell } from './run-cell.ts';
 import { startWorld, type World } from './world.ts';
 
@@ -32,7 +32,9 @@ export const runCells = async (options: Options, say: Say, signal: AbortSignal):
         if (signal.aborted) return results;
         if (cell.on === 'engines') world ??= await startWorld({ dir: worldDir, install: options.install, say });
         const histories = join(dir, 'histories', `${cell.name}-${seed}`);
-        const result = await runOne(cell, world, { seed, dir: histories, ...options });
+        const result = await runOne(cell, world, { seed, dir: histories, ...options }).catch((thrown: unknown) =>
+          unbegun(cell.name, seed, thrown),
+        );
         say(lineOf(result));
         await keep(result);
         results.push(result);
