@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DescMessage, fromJson } from '@bufbuild/protobuf';
+import { kafkaVariables, mongoVariables, redisGatewayVariables, redisSocketVariables } from '@caas/engines';
 import { reasonTable, tenantLimitCeilings } from '@caas/kit';
 import { descriptors } from '@caas/proto/descriptor';
 import { defaultBounds, defaultLimits } from '@caas/socket';
@@ -70,20 +71,31 @@ describe('docs/services.md', () => {
       .map((section) => [section.split('\n', 1)[0], section]),
   );
 
+  const variablesIn = (code: string): string[] =>
+    [...code.matchAll(/^ +([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): /gm)].map(([, name]) => name as string);
+  /** Variables in the first cells of a section's tables. */
+  const rowsOf = (title: string): string[] => {
+    const rows = (sections.get(title) ?? '').split('\n').filter((line) => line.startsWith('| `'));
+    return rows.flatMap((row) =>
+      [...(row.split('|')[1] ?? '').matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map(([, name]) => name as string),
+    );
+  };
+
   test('has a section for every service', () => {
     const services = readdirSync('services').filter((name) => existsSync(`services/${name}/src/config.ts`));
     expect(configs.map(([name]) => name)).toEqual(expect.arrayContaining(services));
   });
 
   test.each(configs)('lists the variables %s reads, and no others', (name, file) => {
-    const inCode = [...read(file as string).matchAll(/^ +([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+): /gm)].map(([, v]) => v);
+    const inCode = variablesIn(read(file as string));
     // The one setting that is a family of variables.
     if (name === 'gateway') inCode.push('SOCKET_SERVICE_1_URL', 'SOCKET_SERVICE_2_URL');
-    const rows = (sections.get(name as string) ?? '').split('\n').filter((line) => line.startsWith('| `'));
-    const inDoc = rows.flatMap((row) =>
-      [...(row.split('|')[1] ?? '').matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)].map(([, v]) => v),
-    );
-    expect(inDoc.toSorted()).toEqual(inCode.toSorted());
+    expect(rowsOf(name as string).toSorted()).toEqual(inCode.toSorted());
+  });
+
+  test('lists the variables that name engines, and no others', () => {
+    const inCode = { ...kafkaVariables, ...mongoVariables, ...redisGatewayVariables, ...redisSocketVariables };
+    expect(rowsOf('Engines').toSorted()).toEqual(Object.keys(inCode).toSorted());
   });
 });
 

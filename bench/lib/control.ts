@@ -8,6 +8,8 @@ export interface Usage {
   rssBytes: number;
   /** Heap in use and memory that objects of it hold outside, bytes. */
   heapBytes: number;
+  /** CPU by process, seconds, of a server that is several. */
+  processes?: Record<string, number>;
 }
 
 export type Answer = { kind: 'ready'; info: unknown } | { kind: 'answer'; value: unknown };

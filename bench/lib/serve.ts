@@ -10,17 +10,20 @@ const usage = (): Usage => {
 
 const say = (answer: Answer): void => void process.send?.(answer);
 
-/** The child's half: tells that it serves, then answers what the generator asks. Without a parent it ends. */
-export const serve = (info: unknown, stop: () => Promise<void>): void => {
+/**
+ * The child's half: tells that it serves, then answers what the generator asks. Without a parent it ends. `use` measures
+ * a server that is more than this process.
+ */
+export const serve = (info: unknown, stop: () => Promise<void>, use: () => Usage = usage): void => {
   let session: Session | undefined;
   const answers: Record<Extract<Ask, string>, () => Promise<unknown>> = {
-    usage: async () => usage(),
+    usage: async () => use(),
     gc: async () => {
       for (let i = 0; i < 4; i++) {
         globalThis.gc?.();
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      return usage();
+      return use();
     },
     profile: async () => {
       session = new Session();

@@ -75,8 +75,8 @@ export const startWs = async (options: ServerOptions = {}): Promise<Target> => {
 };
 
 /** Members come in by a real token, and a conversation is one that its first member created. */
-export const startCaas = async (options: ServerOptions = {}): Promise<Target> => {
-  const server = await ServerProcess.start<CaasInfo>('caas', options);
+export const startCaas = async (options: ServerOptions = {}, program = 'caas'): Promise<Target> => {
+  const server = await ServerProcess.start<CaasInfo>(program, options);
   const { gatewayUrl, urls, app } = server.info;
   let run = 0;
 

@@ -1,3 +1,4 @@
+import type { Usage } from './control.ts';
 import type { ServerProcess } from './server-process.ts';
 
 /** What a stretch of time cost. */
@@ -5,24 +6,27 @@ export interface Cost {
   seconds: number;
   serverCpuSeconds: number;
   generatorCpuSeconds: number;
-  /** Server CPU by thread, seconds. */
+  /** Server CPU by thread, or by process where it is several, seconds. */
   threads: Map<string, number>;
 }
 
 /** Begins a stretch; the function ends it. */
 export const measureCost = async (server: ServerProcess): Promise<() => Promise<Cost>> => {
+  const partsOf = ({ processes }: Usage): Map<string, number> =>
+    processes ? new Map(Object.entries(processes)) : server.threads();
+  const usage = await server.usage();
   const before = {
-    usage: await server.usage(),
-    threads: server.threads(),
+    usage,
+    threads: partsOf(usage),
     own: process.cpuUsage(),
     at: performance.now(),
   };
   return async () => {
     const seconds = (performance.now() - before.at) / 1_000;
     const own = process.cpuUsage(before.own);
-    const threads = new Map<string, number>();
-    for (const [name, value] of server.threads()) threads.set(name, value - (before.threads.get(name) ?? 0));
     const usage = await server.usage();
+    const threads = new Map<string, number>();
+    for (const [name, value] of partsOf(usage)) threads.set(name, value - (before.threads.get(name) ?? 0));
     return {
       seconds,
       serverCpuSeconds: usage.cpuSeconds - before.usage.cpuSeconds,

@@ -10,7 +10,7 @@ const side = process.env['BENCH_SIDE'];
 const callers = Number(process.env['BENCH_CALLERS']);
 const seconds = Number(process.env['BENCH_SECONDS']);
 const brokers = (process.env['KAFKA_BROKERS'] ?? '').split(',');
-const valueBytes = 200;
+const valueBytes = Number(process.env['BENCH_VALUE_BYTES'] ?? 200);
 const conversations = 64;
 /** The baseline's batches: what one turn brings, 500 messages at most, so many on their way. */
 const batch = { maxMessages: 500, inFlight: 5 };

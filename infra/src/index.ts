@@ -1,3 +1,4 @@
+export { emptyRedis } from './empty-redis.ts';
 export type { EngineUser, KafkaLink } from './engine.ts';
 export type { EngineProcess } from './engine-process.ts';
 export { freePorts } from './port-check.ts';

@@ -122,6 +122,8 @@ const environments = async (
   ];
 };
 
+/** As `npm run service` starts them; the client of Kafka prints that warning once a process. */
+const nodeOptions = ['-C', '@caas/source', '--disable-warning=TimeoutNegativeWarning'];
 const ownRoot = join(import.meta.dirname, '../..');
 
 const planOf = (
@@ -132,7 +134,7 @@ const planOf = (
   name,
   about: `service ${service}`,
   port,
-  command: [process.execPath, '-C', '@caas/source', join(root, 'scripts/service.ts'), service],
+  command: [process.execPath, ...nodeOptions, join(root, 'scripts/service.ts'), service],
   cwd: root,
   env: { ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
   isReady: (log) => log.includes(' listens"'),

@@ -84,7 +84,13 @@ test('each Redis has the memory and the policy of its role', async () => {
 
 test('a service reaches only the Redis it uses, and there only keys of its own', async () => {
   expect(Object.keys(engines.envOf('gateway'))).toEqual(['REDIS_GATEWAY_URL', 'REDIS_SHARED_URL']);
-  expect(Object.keys(engines.envOf('compliance'))).toEqual(['KAFKA_BROKERS', 'REDIS_COMPLIANCE_URL', 'MONGODB_URL']);
+  expect(Object.keys(engines.envOf('compliance'))).toEqual([
+    'KAFKA_BROKERS',
+    'KAFKA_REPLICATION_FACTOR',
+    'KAFKA_MIN_IN_SYNC_REPLICAS',
+    'REDIS_COMPLIANCE_URL',
+    'MONGODB_URL',
+  ]);
   await withRedis(url('REDIS_SOCKET_URL', 'socket'), async (redis) => {
     await redis.sadd('interest:acme:c1', 'node-1');
     await redis.publish('inbox:node-1', 'hello');

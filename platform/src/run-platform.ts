@@ -50,6 +50,11 @@ const plainly = (error: unknown, config: PlatformConfig): unknown => {
     return new ConfigError(
       `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT.`,
     );
+  const { details } = error as { details?: Readonly<Record<string, string>> };
+  if (fault.code === 'ENOSPC' || fault.code === 'EDQUOT' || details?.['engine'] === 'SQLITE_FULL')
+    return new ConfigError(
+      `the disk is full: make room where ${config.dataDir} is, or set CAAS_DATA to a folder elsewhere. What is there is kept.`,
+    );
   if (fault.code === 'EACCES' || fault.code === 'EPERM' || fault.code === 'EROFS' || fault.code === 'EISDIR')
     return new ConfigError(`no access: ${fault.message}. CAAS_DATA names the folder of the data.`);
   return error;

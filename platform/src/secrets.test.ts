@@ -24,10 +24,17 @@ test('an empty or short hash key is refused, not used and not replaced', async (
   const file = join(folder, 'keys', 'hash.key');
   await mkdir(join(folder, 'keys'), { recursive: true });
   for (const text of ['', '\n', 'short']) {
-    await writeFile(file, text);
+    await writeFile(file, text, { mode: 0o600 });
     await expect(hashKeyOf(folder)).rejects.toThrow(ConfigError);
     expect(await readFile(file, 'utf8')).toBe(text);
   }
+});
+
+test('a hash key that others may read is refused, as the root key is', async () => {
+  const folder = join(root, 'open');
+  await hashKeyOf(folder);
+  await chmod(join(folder, 'keys', 'hash.key'), 0o666);
+  await expect(hashKeyOf(folder)).rejects.toThrow('is open to other users: chmod 600');
 });
 
 test('dev.env is its owner’s alone, also where it was open before', async () => {
@@ -40,4 +47,8 @@ test('dev.env is its owner’s alone, also where it was open before', async () =
   await writeDevelopmentEnv(folder, { appId: 'app', appSecret: 'new' }, 'http://127.0.0.1:1');
   expect(await modeOf(file)).toBe(0o600);
   expect(await readDevelopmentSecret(folder)).toBe('new');
+  // The same again touches nothing: a start needs no room on the disk.
+  const { ino, mtimeMs } = await stat(file);
+  await writeDevelopmentEnv(folder, { appId: 'app', appSecret: 'new' }, 'http://127.0.0.1:1');
+  expect(await stat(file)).toMatchObject({ ino, mtimeMs });
 });

@@ -17,6 +17,8 @@ export const hashKeyOf = async (dataDir: string): Promise<string> => {
   const file = join(dataDir, 'keys', 'hash.key');
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   if (!(await exists(file))) await createWhole(file, newSecret());
+  if (((await stat(file)).mode & 0o077) !== 0)
+    throw new ConfigError(`${file} is open to other users: chmod 600 ${file}`);
   const key = (await readFile(file, 'utf8')).trim();
   if (Buffer.byteLength(key) < minHashKeyBytes)
     throw new ConfigError(
@@ -42,5 +44,9 @@ export const readDevelopmentSecret = async (dataDir: string): Promise<string | u
 export const writeDevelopmentEnv = async (dataDir: string, env: DevelopmentEnv, gatewayUrl: string): Promise<void> => {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const text = `CAAS_APP_ID=${env.appId}\nCAAS_APP_SECRET=${env.appSecret}\nCAAS_GATEWAY_URL=${gatewayUrl}\n`;
-  await replaceWhole(devEnvFile(dataDir), text);
+  const file = devEnvFile(dataDir);
+  const { mode } = (await stat(file).catch(() => undefined)) ?? { mode: 0 };
+  // What is there already is left as it is: a start on a full disk needs no room.
+  if ((mode & 0o777) === 0o600 && (await readFile(file, 'utf8')) === text) return;
+  await replaceWhole(file, text);
 };

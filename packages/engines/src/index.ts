@@ -1,2 +1,2 @@
 export * from './open.ts';
-export { allOrNone, type EngineSettings, enginesOf, engineVariables } from './settings.ts';
+export * from './settings.ts';

@@ -11,7 +11,7 @@ import {
   openRedisRateLimits,
   type RateLimits,
 } from '@caas/key-value';
-import type { Logger } from '@caas/kit';
+import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
@@ -20,13 +20,25 @@ import type { EngineSettings, RedisSettings } from './settings.ts';
  * are loaded where they are used: a start on embedded ones does not pay for them.
  */
 
-const told = (logger: Logger, what: string) => (err: unknown) => logger.warn({ err }, `${what} fault`);
+/** An engine that is away at the start is told by the variable that names it; the password in a URL is not. */
+const told = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
+  try {
+    return await opening;
+  } catch (cause) {
+    if (!(cause instanceof CaasError) || cause.reason !== 'UNAVAILABLE') throw cause;
+    throw new CaasError('UNAVAILABLE', `cannot start: what ${variable} names is not reached (${cause.message})`, {
+      cause,
+    });
+  }
+};
+
+const faults = (logger: Logger, what: string) => (err: unknown) => logger.warn({ err }, `${what} fault`);
 
 export const openLog = async ({ kafka }: EngineSettings, file: string, logger: Logger): Promise<EventLog> => {
   const onFault = (err: unknown, where: object): void => logger.warn({ err, ...where }, 'event log fault');
   if (kafka === undefined) return openSqliteEventLog({ file, onFault });
   const { openKafkaEventLog } = await import('@caas/event-log/kafka');
-  return openKafkaEventLog({ ...kafka, onFault });
+  return told('KAFKA_BROKERS', openKafkaEventLog({ ...kafka, onFault }));
 };
 
 export const openMessages = async (
@@ -37,20 +49,20 @@ export const openMessages = async (
   const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
   if (mongo === undefined) return openSqliteMessageStore({ file, ...timeout });
   const { openMongoMessageStore } = await import('@caas/message-store/mongo');
-  return openMongoMessageStore({ ...mongo, ...timeout });
+  return told('MONGODB_URL', openMongoMessageStore({ ...mongo, ...timeout }));
 };
 
 export const openAccounts = async ({ mongo }: EngineSettings, file: string): Promise<AccountStore> => {
   if (mongo === undefined) return openSqliteAccountStore({ file });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
-  return openMongoAccountStore(mongo);
+  return told('MONGODB_URL', openMongoAccountStore(mongo));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({
   urls,
   cluster,
   ...(tls && { tls }),
-  onFault: told(logger, 'redis'),
+  onFault: faults(logger, 'redis'),
 });
 
 export const openKeyValue = async ({ redisSocket }: EngineSettings, logger: Logger): Promise<KeyValue> =>
@@ -58,7 +70,7 @@ export const openKeyValue = async ({ redisSocket }: EngineSettings, logger: Logg
 
 export const openInbox = async ({ redisSocket }: EngineSettings, logger: Logger): Promise<NodeInbox> =>
   redisSocket === undefined
-    ? memoryNodeInbox({ onFault: told(logger, 'node inbox') })
+    ? memoryNodeInbox({ onFault: faults(logger, 'node inbox') })
     : openRedisNodeInbox(redisOf(redisSocket, logger));
 
 export const openRateLimits = async ({ redisGateway }: EngineSettings, logger: Logger): Promise<RateLimits> =>

@@ -1,29 +1,37 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { kafkaOptions, kafkaSettings } from '@caas/event-log';
+import { type KafkaOptions, kafkaOptions, kafkaSettings } from '@caas/event-log';
 import * as settings from '@caas/kit/config';
 import { ConfigError } from '@caas/kit/config';
 import type { z } from 'zod';
 
-/**
- * Variables that name the distributed engines, for a service's schema. A service that is given none runs on embedded
- * ones; one that is given some must be given all it uses.
+/*
+ * Variables that name the distributed engines, to be spread into the schema of a service that uses them. A service that is
+ * given none runs on embedded ones; one that is given some must be given all it uses (`allOrNone`).
  */
-export const engineVariables = {
-  ...kafkaSettings,
-  KAFKA_BROKERS: kafkaSettings.KAFKA_BROKERS.optional(),
+
+export const kafkaVariables = { ...kafkaSettings, KAFKA_BROKERS: kafkaSettings.KAFKA_BROKERS.optional() };
+
+export const mongoVariables = {
   /** With users, TLS and replica set as MongoDB's drivers take them. */
   MONGODB_URL: settings.url('mongodb', 'mongodb+srv').optional(),
   MONGODB_DATABASE: settings.text().default('caas'),
-  /** A URL, or several of one Cluster with commas between. */
-  REDIS_GATEWAY_URL: settings.list(settings.url('redis', 'rediss')).optional(),
-  REDIS_SOCKET_URL: settings.list(settings.url('redis', 'rediss')).optional(),
+};
+
+const redisVariables = {
+  /** A Cluster, also with one URL. */
   REDIS_CLUSTER: settings.flag().default(false),
-  /** PEM of the authority of the Redis servers' certificates; default the system's. */
+  /** PEM of the authority of the Redis servers' certificates; default the machine's. */
   REDIS_CA_FILE: settings.text().optional(),
 };
 
-type Variables = z.output<z.ZodObject<typeof engineVariables>>;
+/** A URL, or several of one Cluster with commas between. */
+const redisUrls = () => settings.list(settings.url('redis', 'rediss')).optional();
+
+export const redisGatewayVariables = { ...redisVariables, REDIS_GATEWAY_URL: redisUrls() };
+export const redisSocketVariables = { ...redisVariables, REDIS_SOCKET_URL: redisUrls() };
+
+type Of<V extends z.ZodRawShape> = z.output<z.ZodObject<V>>;
 
 /** A variable that names an engine a service may use. */
 export type EngineVariable = 'KAFKA_BROKERS' | 'MONGODB_URL' | 'REDIS_GATEWAY_URL' | 'REDIS_SOCKET_URL';
@@ -51,35 +59,37 @@ export interface RedisSettings {
   tls: ConnectionOptions | undefined;
 }
 
-/** The distributed engines a service was given; those it was not given are undefined. */
+/** The distributed engines a service was given; undefined: it was not given that one. */
 export interface EngineSettings {
-  kafka: ReturnType<typeof kafkaOptions> | undefined;
-  mongo: { url: string; database: string } | undefined;
-  redisGateway: RedisSettings | undefined;
-  redisSocket: RedisSettings | undefined;
+  kafka?: KafkaOptions | undefined;
+  mongo?: { url: string; database: string } | undefined;
+  redisGateway?: RedisSettings | undefined;
+  redisSocket?: RedisSettings | undefined;
 }
 
-const authorityIn = (file: string | undefined, variable: string): ConnectionOptions => {
+export const kafkaOf = (env: Of<typeof kafkaVariables>): EngineSettings['kafka'] =>
+  env.KAFKA_BROKERS && kafkaOptions({ ...env, KAFKA_BROKERS: env.KAFKA_BROKERS });
+
+export const mongoOf = (env: Of<typeof mongoVariables>): EngineSettings['mongo'] =>
+  env.MONGODB_URL === undefined ? undefined : { url: env.MONGODB_URL, database: env.MONGODB_DATABASE };
+
+export const redisGatewayOf = (env: Of<typeof redisGatewayVariables>): RedisSettings | undefined =>
+  redisOf(env, env.REDIS_GATEWAY_URL);
+export const redisSocketOf = (env: Of<typeof redisSocketVariables>): RedisSettings | undefined =>
+  redisOf(env, env.REDIS_SOCKET_URL);
+
+const redisOf = (env: Of<typeof redisVariables>, urls: string[] | undefined): RedisSettings | undefined =>
+  urls && {
+    urls,
+    cluster: env.REDIS_CLUSTER || urls.length > 1,
+    tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn(env.REDIS_CA_FILE) : undefined,
+  };
+
+const authorityIn = (file: string | undefined): ConnectionOptions => {
   if (file === undefined) return {};
   try {
     return { ca: readFileSync(file) };
   } catch (cause) {
-    throw new ConfigError(`${variable}=${file} can't be read: ${(cause as Error).message}`);
+    throw new ConfigError(`REDIS_CA_FILE=${file} can't be read: ${(cause as Error).message}`);
   }
-};
-
-/** The engines as a service's checked variables name them; throws a ConfigError for what only shows together. */
-export const enginesOf = (env: Variables): EngineSettings => {
-  const redis = (urls: string[] | undefined): RedisSettings | undefined =>
-    urls && {
-      urls,
-      cluster: env.REDIS_CLUSTER || urls.length > 1,
-      tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn(env.REDIS_CA_FILE, 'REDIS_CA_FILE') : undefined,
-    };
-  return {
-    kafka: env.KAFKA_BROKERS && kafkaOptions({ ...env, KAFKA_BROKERS: env.KAFKA_BROKERS }),
-    mongo: env.MONGODB_URL === undefined ? undefined : { url: env.MONGODB_URL, database: env.MONGODB_DATABASE },
-    redisGateway: redis(env.REDIS_GATEWAY_URL),
-    redisSocket: redis(env.REDIS_SOCKET_URL),
-  };
 };

@@ -62,12 +62,28 @@ export const keyValueContract = (name: string, open: () => Promise<KeyValue>): v
       await store.set('renewed', bytes('x'), 60);
       await store.set('renewed', bytes('y'), minuteMs);
       await store.addToSets([{ key: 'set', member: 'm' }], 60);
-      await store.addToSets([{ key: 'kept', member: 'm' }], 60);
-      await store.addToSets([{ key: 'kept', member: 'n' }], minuteMs);
       await eventually(async () => expect(await store.get('short')).toBeUndefined());
       await eventually(async () => expect(await store.membersOf(['set'])).toEqual([[]]));
       expect(text(await store.get('renewed'))).toBe('y');
-      expect((await store.membersOf(['kept']))[0]?.sort()).toEqual(['m', 'n']);
+    });
+
+    test('forgets a member of a set after its own time to live, whatever becomes of the others', async () => {
+      const add = (member: string, ttlMs: number): Promise<boolean[]> =>
+        store.addToSets([{ key: 'set', member }], ttlMs);
+      for (const member of ['dead', 'renewed', 'cut short', 'last'])
+        await add(member, member === 'cut short' ? minuteMs : 300);
+      expect(await add('renewed', minuteMs)).toEqual([false]);
+      expect(await add('cut short', 300)).toEqual([false]);
+      await eventually(async () => {
+        await add('living', minuteMs);
+        expect((await store.membersOf(['set']))[0]?.sort()).toEqual(['living', 'renewed']);
+      });
+      await add('after', 1);
+      expect((await store.membersOf(['set']))[0]).toEqual(expect.arrayContaining(['living', 'renewed']));
+      expect(await add('dead', minuteMs)).toEqual([true]);
+      await eventually(async () =>
+        expect((await store.membersOf(['set']))[0]?.sort()).toEqual(['dead', 'living', 'renewed']),
+      );
     });
 
     test('sets only what is absent, once among many callers, and again after it is gone', async () => {

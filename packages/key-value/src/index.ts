@@ -1,7 +1,9 @@
 export * from './keys.ts';
+export * from './living-nodes.ts';
 export * from './memory-key-value.ts';
 export * from './memory-node-inbox.ts';
 export * from './memory-rate-limits.ts';
+export * from './node-start.ts';
 export type * from './port.ts';
 export * from './redis-acl.ts';
 export * from './redis-key-value.ts';

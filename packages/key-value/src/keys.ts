@@ -4,17 +4,17 @@
  */
 const key = (kind: string, ...parts: readonly string[]): string => `${kind}:${parts.map(encodeURIComponent).join(':')}`;
 
-/** Set of nodes that have members of a conversation online. */
+/** Set of starts of nodes that have members of a conversation online. */
 export const interestKey = (tenantId: string, conversationId: string): string =>
   key('interest', tenantId, conversationId);
-/** Set of nodes a user is connected to. */
+/** Set of starts of nodes a user is connected to. */
 export const userNodesKey = (tenantId: string, userId: string): string => key('user-nodes', tenantId, userId);
 /** Set of a user's open connections, over all nodes; falls under the pattern of the user's nodes. */
 export const userConnectionsKey = (tenantId: string, userId: string): string =>
   key('user-nodes', tenantId, userId, 'connections');
 /** When a user was last seen, UTC milliseconds as decimal text. */
 export const presenceKey = (tenantId: string, userId: string): string => key('presence', tenantId, userId);
-/** Set of nodes that have somebody who watches a user's presence. */
+/** Set of starts of nodes that have somebody who watches a user's presence. */
 export const watchersKey = (tenantId: string, userId: string): string => key('watchers', tenantId, userId);
 /** Canary of a node: there while the node lives and the store has not lost its keys. Its value names the node's start. */
 export const nodeKey = (nodeId: string): string => key('node', nodeId);

@@ -25,9 +25,12 @@ export interface MemoryKeyValue extends KeyValue {
 }
 
 interface Entry {
-  /** A value or the members of a set. */
-  held: Uint8Array | Set<string>;
+  /** A value, or the members of a set and when each goes. */
+  held: Uint8Array | Map<string, number>;
+  /** When all of it has gone. */
   expiresAtMs: number;
+  /** When the first of a set's members goes, or earlier. */
+  firstExpiresAtMs: number;
   entries: number;
   bytes: number;
 }
@@ -111,7 +114,7 @@ class MapKeyValue implements MemoryKeyValue {
     this.#checkOpen();
     return keys.map((key) => {
       const entry = this.#live(key);
-      return entry ? [...membersOf(entry, key)] : [];
+      return entry ? [...membersOf(entry, key).keys()] : [];
     });
   }
 
@@ -139,7 +142,7 @@ class MapKeyValue implements MemoryKeyValue {
 
   #value(key: string): Uint8Array | undefined {
     const held = this.#live(key)?.held;
-    if (held instanceof Set) throw wrongKind(key);
+    if (held instanceof Map) throw wrongKind(key);
     return held;
   }
 
@@ -147,7 +150,7 @@ class MapKeyValue implements MemoryKeyValue {
     const expiresAtMs = this.#expiry(ttlMs);
     this.#drop(key);
     // A copy: the caller's bytes may be a slice of a pool, which would live as long, or change.
-    const entry = { held: new Uint8Array(value), expiresAtMs, entries: 0, bytes: 0 };
+    const entry = { held: new Uint8Array(value), expiresAtMs, firstExpiresAtMs: expiresAtMs, entries: 0, bytes: 0 };
     this.#map.set(key, entry);
     this.#grow(entry, 1, bytesOf(key) + value.byteLength);
     this.#keepBounds();
@@ -156,24 +159,42 @@ class MapKeyValue implements MemoryKeyValue {
   #addMember(key: string, member: string, expiresAtMs: number): boolean {
     let entry = this.#live(key);
     if (!entry) {
-      entry = { held: new Set<string>(), expiresAtMs, entries: 0, bytes: 0 };
+      entry = { held: new Map<string, number>(), expiresAtMs, firstExpiresAtMs: expiresAtMs, entries: 0, bytes: 0 };
       this.#map.set(key, entry);
       this.#grow(entry, 0, bytesOf(key));
     }
     const members = membersOf(entry, key);
-    entry.expiresAtMs = expiresAtMs;
-    if (members.has(member)) return false;
-    members.add(member);
-    this.#grow(entry, 1, bytesOf(member));
-    return true;
+    entry.expiresAtMs = Math.max(entry.expiresAtMs, expiresAtMs);
+    entry.firstExpiresAtMs = Math.min(entry.firstExpiresAtMs, expiresAtMs);
+    const added = !members.has(member);
+    members.set(member, expiresAtMs);
+    if (added) this.#grow(entry, 1, bytesOf(member));
+    return added;
   }
 
-  /** The entry of a key that has not expired; an expired one goes when met. */
+  /** The entry of a key, if it has not expired, with the members that have not; what has goes when met. */
   #live(key: string): Entry | undefined {
     const entry = this.#map.get(key);
-    if (!entry || entry.expiresAtMs > this.#clock.now()) return entry;
-    this.#drop(key);
-    return undefined;
+    if (entry) this.#expire(key, entry, this.#clock.now());
+    return this.#map.get(key);
+  }
+
+  #expire(key: string, entry: Entry, nowMs: number): void {
+    if (entry.held instanceof Map && entry.firstExpiresAtMs <= nowMs) this.#expireMembers(entry, entry.held, nowMs);
+    if (entry.expiresAtMs <= nowMs || entry.entries === 0) this.#drop(key);
+  }
+
+  /** Looks at all members, and not again before the next of them goes. */
+  #expireMembers(entry: Entry, members: Map<string, number>, nowMs: number): void {
+    entry.firstExpiresAtMs = entry.expiresAtMs;
+    for (const [member, expiresAtMs] of members) {
+      if (expiresAtMs > nowMs) {
+        entry.firstExpiresAtMs = Math.min(entry.firstExpiresAtMs, expiresAtMs);
+      } else {
+        members.delete(member);
+        this.#grow(entry, -1, -bytesOf(member));
+      }
+    }
   }
 
   #drop(key: string): void {
@@ -199,15 +220,15 @@ class MapKeyValue implements MemoryKeyValue {
         this.#sweep = this.#map.entries();
         break;
       }
-      if (value[1].expiresAtMs <= nowMs) this.#drop(value[0]);
+      this.#expire(value[0], value[1], nowMs);
     }
     while (this.#entries > this.#maxEntries || this.#bytes > this.#maxBytes)
       this.#drop(this.#map.keys().next().value as string);
   }
 }
 
-const membersOf = (entry: Entry, key: string): Set<string> => {
-  if (entry.held instanceof Set) return entry.held;
+const membersOf = (entry: Entry, key: string): Map<string, number> => {
+  if (entry.held instanceof Map) return entry.held;
   throw wrongKind(key);
 };
 

@@ -36,6 +36,27 @@ describe('bounds of the memory adapters', () => {
     await store.close();
   });
 
+  test('the key-value store forgets members of sets that others renew, and does not grow by them', async () => {
+    let nowMs = 0;
+    const store = memoryKeyValue({ clock: { now: () => nowMs } });
+    for (let start = 0; start < 100; start += 1) {
+      nowMs += 100_000;
+      const members = [`node-of-start-${start}`, 'a-node-that-lives'];
+      await store.addToSets(
+        members.map((member) => ({ key: 'set', member })),
+        300_000,
+      );
+      expect(store.size).toBeLessThanOrEqual(4);
+    }
+    nowMs += 250_000;
+    for (let i = 0; i < 2; i += 1) await store.set('other', bytes('x'), 10);
+    expect(store.size).toBe(3);
+    nowMs += 50_001;
+    for (let i = 0; i < 2; i += 1) await store.set('other', bytes('x'), 10);
+    expect(store.size).toBe(1);
+    await store.close();
+  });
+
   test('the node inbox drops and counts what is over maxQueueBytes in a turn, and goes on after it', async () => {
     const inbox = memoryNodeInbox({ maxQueueBytes: 10 });
     const heard: number[] = [];

@@ -13,10 +13,14 @@ export interface KeyValue {
   /** Sets only when the key is absent; true when this call set it. */
   setIfAbsent(key: string, value: Uint8Array, ttlMs: number): Promise<boolean>;
   delete(key: string): Promise<void>;
-  /** Adds members to sets, each with the set's new time to live; per entry true when the member was not in it. */
+  /**
+   * Adds members to sets. `ttlMs` is each one's own: it goes after that time, whatever happens to the others, and a further
+   * addition gives it another. Per entry true when the member was not in the set. Times are the engine's: callers' clocks
+   * don't matter.
+   */
   addToSets(entries: readonly SetEntry[], ttlMs: number): Promise<boolean[]>;
   removeFromSets(entries: readonly SetEntry[]): Promise<void>;
-  /** Members of several sets at once, in the order of the keys; an absent set is empty. */
+  /** Members whose time has not passed, of several sets at once, in the order of the keys; an absent set is empty. */
   membersOf(keys: readonly string[]): Promise<string[][]>;
   close(): Promise<void>;
 }

@@ -74,11 +74,13 @@ describe('the users of the five Redis', () => {
     const store = kept(await keyValues.openRedisKeyValue(options('socket', 'persistence')));
     const inbox = kept(await keyValues.openRedisNodeInbox(options('socket', 'persistence')));
     await socket.addToSets([{ key: userNodesKey('t', 'u'), member: 'n1' }], minuteMs);
+    await keyValues.setCanary(socket, { nodeId: 'n1', startId: 's' }, minuteMs);
     expect(await store.membersOf([interestKey('t', 'c'), userNodesKey('t', 'u')])).toEqual([[], ['n1']]);
+    expect([...(await keyValues.livingMembers(store, ['n1/s', 'n2/s']))]).toEqual(['n1/s']);
     await inbox.send('n1', new Uint8Array(1));
+    await denied(store.set(nodeKey('n1'), new Uint8Array(1), minuteMs));
     await denied(store.addToSets([{ key: interestKey('t', 'c'), member: 'x' }], minuteMs));
     await denied(store.delete(userNodesKey('t', 'u')));
-    await denied(store.get(nodeKey('n1')));
   });
 
   test('the gateway counts rates on redis-gateway', async () => {

@@ -32,7 +32,7 @@ export const redisGrants: readonly RedisGrant[] = [
     instance: 'socket',
     user: 'persistence',
     keys: [],
-    readOnlyKeys: ['interest:*', 'user-nodes:*'],
+    readOnlyKeys: ['interest:*', 'user-nodes:*', 'node:*'],
     channels: ['inbox:*'],
   },
   { instance: 'shared', user: 'gateway', keys: ['cache:*'], readOnlyKeys: ['conversation:*'] },
@@ -42,8 +42,11 @@ export const redisGrants: readonly RedisGrant[] = [
   { instance: 'crypto', user: 'crypto', keys: ['key:*'] },
 ];
 
-/** `info` is the client's look whether Redis still loads; `cluster slots` where a Cluster keeps what. */
-const commands = '-@all +@connection +@read +@write +@scripting +@pubsub -@dangerous +info +cluster|slots';
+/**
+ * `info` is the client's look whether Redis still loads; `cluster slots` where a Cluster keeps what; `time` is the clock that
+ * members of sets go by.
+ */
+const commands = '-@all +@connection +@read +@write +@scripting +@pubsub -@dangerous +info +time +cluster|slots';
 
 /** What a grant allows, as the end of a user's line in an ACL file of Redis 7; `keyPrefix` is that of the adapters. */
 export const aclRules = ({ keys, readOnlyKeys = [], channels = [] }: RedisGrant, keyPrefix = ''): string =>

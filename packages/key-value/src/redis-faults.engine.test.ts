@@ -107,6 +107,18 @@ describe('a Redis that loses everything', () => {
     await keyValue.addToSets([{ key: 's', member: 'm' }], minuteMs);
     await limits.take(rule, 'k', 0);
     for (const key of ['s', 'rate:r:k']) expect(await asAdmin(server, 'PTTL', key)).toBeGreaterThan(0);
+    await keyValue.addToSets([{ key: 's', member: 'n' }], 10);
+    expect(await asAdmin(server, 'PTTL', 's')).toBeGreaterThan(minuteMs / 2);
+  });
+
+  test('a member whose time has passed leaves the set with the next that comes', async () => {
+    const server = await aRedis();
+    const { keyValue } = await openAll(server);
+    await keyValue.addToSets([{ key: 's', member: 'dead' }], 10);
+    await untilWorks(async () => {
+      await keyValue.addToSets([{ key: 's', member: 'living' }], minuteMs);
+      expect(await asAdmin(server, 'ZRANGE', 's', '0', '-1')).toEqual(['living']);
+    });
   });
 });
 

@@ -5,12 +5,27 @@ import { type RedisCommand, TurnPipeline, type TurnPipelineOptions } from './red
 
 export type RedisKeyValueOptions = RedisEngineOptions & TurnPipelineOptions;
 
-/** Adds and sets the time to live as one, or a connection that ends in between would leave a set that lives for ever. */
-const addScript = `
+/** Milliseconds since 1970 on the server's clock. */
+const nowScript = `
+local time = redis.call('time')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+
+/**
+ * Adds members, scored by when they go, to a sorted set without those that have gone. It is one with the key's time to live,
+ * the longest of its members', or a connection that ends in between would leave a set that lives for ever. The first line has it
+ * refused as a whole where memory is short: without, the removal would let the rest pass.
+ */
+const addScript = `#!lua
+${nowScript}
+redis.call('zremrangebyscore', KEYS[1], '-inf', now)
 local added = {}
-for i = 2, #ARGV do added[i - 1] = redis.call('sadd', KEYS[1], ARGV[i]) end
-redis.call('pexpire', KEYS[1], ARGV[1])
+for i = 2, #ARGV do added[i - 1] = redis.call('zadd', KEYS[1], now + ARGV[1], ARGV[i]) end
+if redis.call('pttl', KEYS[1]) < tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
 return added`;
+
+/** As a script, for the server's clock. */
+const membersScript = `${nowScript}
+return redis.call('zrangebyscore', KEYS[1], '(' .. string.format('%.0f', now), '+inf')`;
 
 /**
  * Opens KeyValue on a Redis, or a Redis Cluster: no command names two keys. Redis evicts nothing by itself
@@ -62,11 +77,12 @@ class RedisKeyValue implements KeyValue {
 
   async removeFromSets(entries: readonly SetEntry[]): Promise<void> {
     const sets = [...membersByKey(entries)];
-    await this.#pipeline.run(sets.map(([key, members]) => ['srem', this.#keyPrefix + key, ...members]));
+    await this.#pipeline.run(sets.map(([key, members]) => ['zrem', this.#keyPrefix + key, ...members]));
   }
 
   async membersOf(keys: readonly string[]): Promise<string[][]> {
-    return (await this.#pipeline.run(keys.map((key) => ['smembers', this.#keyPrefix + key]))) as string[][];
+    const scripts = keys.map((key) => ['eval_ro', membersScript, 1, this.#keyPrefix + key] as const);
+    return (await this.#pipeline.run(scripts)) as string[][];
   }
 
   close(): Promise<void> {

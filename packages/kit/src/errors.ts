@@ -39,6 +39,8 @@ export interface FailureOptions {
   details?: Readonly<Record<string, string>>;
   /** Overrides the table's least wait, in milliseconds. */
   retryAfterMs?: number;
+  /** False where the reason can usually be retried and this time can't: what is damaged stays so. */
+  retryable?: false;
   /** The fault behind it, for logs only. */
   cause?: unknown;
 }
@@ -56,8 +58,8 @@ export class CaasError extends Error {
     const rule = ruleOf(reason);
     this.reason = reason;
     this.details = options.details ?? {};
-    this.retryable = rule.retryable;
-    this.retryAfterMs = options.retryAfterMs ?? rule.retryAfterMs;
+    this.retryable = options.retryable ?? rule.retryable;
+    this.retryAfterMs = options.retryAfterMs ?? (this.retryable ? rule.retryAfterMs : 0);
   }
 }
 
@@ -82,4 +84,8 @@ export const toWireError = (error: CaasError, traceId: string): WireError => ({
 
 /** The error a peer sent, to be thrown here. */
 export const fromWireError = (wire: WireError): CaasError =>
-  new CaasError(reasonOf(wire.reason), wire.message, { details: wire.details, retryAfterMs: wire.retryAfterMs });
+  new CaasError(reasonOf(wire.reason), wire.message, {
+    details: wire.details,
+    retryAfterMs: wire.retryAfterMs,
+    ...(wire.retryable ? {} : { retryable: false }),
+  });

@@ -23,5 +23,8 @@ export const derivedId = (kind: string, ...parts: readonly string[]): string => 
   return hash('sha256', text, 'base64url').slice(0, 22);
 };
 
+/** True for text that has the form of what `newId` and `derivedId` make. */
+export const isId = (text: string): boolean => /^(?:[\w-]{22}|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/.test(text);
+
 /** SHA-256 of the UTF-8 text, base64url: for storing secrets that are themselves random. */
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');

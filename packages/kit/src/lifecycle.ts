@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError } from './config.ts';
+import { CaasError } from './errors.ts';
 
 /** Whatever lives: works until the signal aborts, then finishes what it must and returns. Throws only on a fault. */
 export interface Runnable {
@@ -73,9 +74,12 @@ export const runMain = async (main: (signal: AbortSignal) => Promise<void>): Pro
     await main(untilSignal());
     process.exitCode = 0;
   } catch (error) {
-    const plain = error instanceof ConfigError;
-    process.stderr.write(`${plain ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
-    process.exitCode = plain ? configExitCode : 1;
+    const wrongSettings = error instanceof ConfigError;
+    // What is away is no fault of the program's: a sentence, and an exit code that a supervisor starts it again for.
+    const away = error instanceof CaasError && error.retryable;
+    const text = wrongSettings || away ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${text}\n`);
+    process.exitCode = wrongSettings ? configExitCode : 1;
   }
   // What is stuck must not keep a process alive that has been told to stop; exit handlers still run.
   process.exit();

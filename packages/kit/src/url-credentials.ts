@@ -10,11 +10,25 @@ const credentialNames: ReadonlySet<string> = new Set([
   'jwt',
 ]);
 
-/** True when the query of a request target names a credential; a target that is no URL (`//`) may have one too. */
+/** What every JWT begins with (`{"`), and three parts of base64url. */
+const jwt = /(?:^|[^\w-])eyJ[\w-]{6,}\.[\w-]{8,}\.[\w-]{16,}/;
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/**
+ * True when a request target names a credential as a parameter, of the query or of a path's segment, or holds a JWT under
+ * any name or none; a target that is no URL (`//`) may have one too.
+ */
 export const hasCredentialInUrl = (target: string): boolean => {
-  const at = target.indexOf('?');
-  if (at < 0) return false;
-  for (const name of new URLSearchParams(target.slice(at + 1).split('#', 1)[0]).keys())
-    if (credentialNames.has(name.toLowerCase())) return true;
+  const plain = decoded(target);
+  if (jwt.test(plain)) return true;
+  for (const part of plain.split('#', 1)[0]?.split(/[?&;]/).slice(1) ?? [])
+    if (credentialNames.has((part.split('=', 1)[0] ?? '').replaceAll('+', ' ').trim().toLowerCase())) return true;
   return false;
 };

@@ -3,6 +3,7 @@ import { ParticipantState } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { aRoom, fresh, type Room } from './contract/builders.ts';
+import { extentsContract } from './contract/extents.ts';
 import { keysContract } from './contract/keys.ts';
 import { positionsContract } from './contract/positions.ts';
 import { racesContract } from './contract/races.ts';
@@ -85,7 +86,7 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         const [a, b, c] = [message({ seq: 1, rev: 2 }), message({ seq: 2, rev: 3 }), message({ seq: 3, rev: 4 })];
         await store.messages.write([a, b, c]);
         const since = async (rev: number, lastSeq: number, limit = 10) =>
-          (await store.messages.changedSince(key, rev, lastSeq, limit)).map((d) => [d.seq, d.rev]);
+          (await store.messages.changedSince(key, rev, lastSeq, { limit })).documents.map((d) => [d.seq, d.rev]);
         expect(await since(2, 2)).toEqual([[2, 3]]);
         await store.messages.write([{ ...a, rev: 7 }]);
         expect(await since(2, 3)).toEqual([
@@ -102,12 +103,12 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         const threadRootId = root.messageId;
         const replies = [2, 4, 5].map((seq) => message({ seq, threadRootId }));
         await store.messages.write([{ ...root, threadRootId }, ...replies, message({ seq: 3, pinnedAtMs: 90 })]);
-        const thread = await store.messages.thread({ ...key, messageId: threadRootId }, 2, 4, 10);
-        expect(thread.map((d) => d.seq)).toEqual([4]);
-        expect((await store.messages.pinned(key, 9, 10)).map((d) => d.seq)).toEqual([3, 1]);
-        expect((await store.messages.pinned(key, 2, 10)).map((d) => d.seq)).toEqual([1]);
+        const thread = await store.messages.thread({ ...key, messageId: threadRootId }, 2, 4, { limit: 10 });
+        expect(thread.documents.map((d) => d.seq)).toEqual([4]);
+        expect((await store.messages.pinned(key, 9, { limit: 10 })).documents.map((d) => d.seq)).toEqual([3, 1]);
+        expect((await store.messages.pinned(key, 2, { limit: 10 })).documents.map((d) => d.seq)).toEqual([1]);
         await store.messages.write([{ ...root, pinnedAtMs: 0 }]);
-        expect((await store.messages.pinned(key, 9, 10)).map((d) => d.seq)).toEqual([3]);
+        expect((await store.messages.pinned(key, 9, { limit: 10 })).documents.map((d) => d.seq)).toEqual([3]);
       });
 
       test('are counted as unread unless one’s own, a tombstone or past the head', async () => {
@@ -139,6 +140,8 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
         expect(await store.messages.hiddenSince(user, 5, 1)).toEqual([hidden('b', 2, 6)]);
       });
     });
+
+    describe('reads of messages', () => extentsContract(() => store));
 
     describe('conversations', () => {
       test('are committed by compare-and-set, each on its own', async () => {

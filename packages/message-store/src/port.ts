@@ -49,14 +49,17 @@ export interface MessageRole {
   write(documents: readonly MessageDocument[]): Promise<void>;
   /** The documents that exist, committed or not, in the order of the keys; absent ones are undefined. */
   getMany(keys: readonly MessageKey[]): Promise<(MessageDocument | undefined)[]>;
-  /** Messages with fromSeq ≤ seq ≤ toSeq, ordered by seq, `limit` from the given side. */
+  /**
+   * Messages with fromSeq ≤ seq ≤ toSeq, ordered by seq, `limit` from the given side. Where seqs are without gaps, which
+   * committed ones are, the answer itself tells whether it was cut at `maxBytes`.
+   */
   page(key: ConversationKey, range: SeqRange): Promise<MessageDocument[]>;
-  /** Messages with rev > afterRev and seq ≤ lastSeq, ordered by rev, at most `limit`. */
-  changedSince(key: ConversationKey, afterRev: number, lastSeq: number, limit: number): Promise<MessageDocument[]>;
-  /** Messages of a thread (not its root) with afterSeq < seq ≤ lastSeq, ordered by seq, at most `limit`. */
-  thread(key: MessageKey, afterSeq: number, lastSeq: number, limit: number): Promise<MessageDocument[]>;
-  /** Pinned messages with seq ≤ lastSeq, latest pin first, at most `limit`. */
-  pinned(key: ConversationKey, lastSeq: number, limit: number): Promise<MessageDocument[]>;
+  /** Messages with rev > afterRev and seq ≤ lastSeq, ordered by rev, within the extent. */
+  changedSince(key: ConversationKey, afterRev: number, lastSeq: number, extent: Extent): Promise<Stretch>;
+  /** Messages of a thread (not its root) with afterSeq < seq ≤ lastSeq, ordered by seq, within the extent. */
+  thread(key: MessageKey, afterSeq: number, lastSeq: number, extent: Extent): Promise<Stretch>;
+  /** Pinned messages with seq ≤ lastSeq, latest pin first, within the extent. */
+  pinned(key: ConversationKey, lastSeq: number, extent: Extent): Promise<Stretch>;
   /** For each query: messages with afterSeq < seq ≤ lastSeq that are neither the user's own nor tombstones. Exact. */
   countUnread(queries: readonly UnreadQuery[]): Promise<number[]>;
   /** Hides messages for one user each. Hidden twice is hidden once, under the greater of the two revs. */
@@ -69,10 +72,27 @@ export interface MessageRole {
   hiddenSince(key: ParticipantKey, afterRev: number, limit: number): Promise<HiddenDocument[]>;
 }
 
-export interface SeqRange {
+/** How much a read of messages may answer. The store stops there: what it does not answer it does not load. */
+export interface Extent {
+  /** Messages at most. */
+  limit: number;
+  /**
+   * Bytes at most, as the engine stores the documents; absent: no bound but `limit`. The first message is answered in any
+   * case, so that whoever asks for the next ones gets on.
+   */
+  maxBytes?: number;
+}
+
+/** The first messages of what was asked for. */
+export interface Stretch {
+  documents: MessageDocument[];
+  /** True exactly when there are others after them. */
+  more: boolean;
+}
+
+export interface SeqRange extends Extent {
   fromSeq: number;
   toSeq: number;
-  limit: number;
   /** Which end `limit` counts from; the answer is ascending by seq in either case. */
   from: 'oldest' | 'newest';
 }
@@ -103,10 +123,10 @@ export interface ConversationRole {
    */
   shardPosition(shard: number): Promise<Record<string, number>>;
   /**
-   * Keeps a shard's position in place of the one before; durable. Where the shard was claimed again since the epoch was
-   * given, nothing changes, without an error.
+   * Keeps a shard's position in place of the one before; durable. False: the shard was claimed again since the epoch was
+   * given, and nothing has changed.
    */
-  keepShardPosition(shard: number, epoch: number, position: Readonly<Record<string, number>>): Promise<void>;
+  keepShardPosition(shard: number, epoch: number, position: Readonly<Record<string, number>>): Promise<boolean>;
 }
 
 export interface HeadCommit {

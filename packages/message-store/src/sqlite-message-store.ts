@@ -2,7 +2,8 @@ import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caa
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { bounded } from './limits.ts';
 import { pack, unpack, unpackSparse } from './packing.ts';
-import type { ConversationKey, ConversationRole, MessageRole, MessageStore, ParticipantRole } from './port.ts';
+import type { ConversationKey, ConversationRole, MessageRole, MessageStore, ParticipantRole, Stretch } from './port.ts';
+import type { Packed } from './sqlite/packed-rows.ts';
 import {
   commitRows,
   conversationKeys,
@@ -18,6 +19,8 @@ type Writer = SqliteHost<ReturnType<typeof import('./sqlite/write-thread.ts').op
 
 /** Only the key of what callers pass: their objects may carry more than can cross to a thread. */
 const bare = ({ tenantId, conversationId }: ConversationKey): ConversationKey => ({ tenantId, conversationId });
+
+const stretch = (packed: Packed): Stretch => ({ documents: unpack(MessageDocument, packed), more: packed.more });
 
 const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
   write: async (documents) => {
@@ -35,20 +38,18 @@ const messageRole = (reader: Reader, writer: Writer): MessageRole => ({
     bounded(range.limit);
     return unpack(MessageDocument, await reader.call('page', { key: bare(key), range }));
   },
-  changedSince: async (key, afterRev, lastSeq, limit) => {
-    bounded(limit);
-    return unpack(MessageDocument, await reader.call('messagesChanged', { key: bare(key), afterRev, lastSeq, limit }));
+  changedSince: async (key, afterRev, lastSeq, extent) => {
+    bounded(extent.limit);
+    return stretch(await reader.call('messagesChanged', { key: bare(key), afterRev, lastSeq, extent }));
   },
-  thread: async (key, afterSeq, lastSeq, limit) => {
-    bounded(limit);
-    return unpack(
-      MessageDocument,
-      await reader.call('thread', { key: { ...bare(key), messageId: key.messageId }, afterSeq, lastSeq, limit }),
-    );
+  thread: async (key, afterSeq, lastSeq, extent) => {
+    bounded(extent.limit);
+    const { messageId } = key;
+    return stretch(await reader.call('thread', { key: { ...bare(key), messageId }, afterSeq, lastSeq, extent }));
   },
-  pinned: async (key, lastSeq, limit) => {
-    bounded(limit);
-    return unpack(MessageDocument, await reader.call('pinned', { key: bare(key), lastSeq, limit }));
+  pinned: async (key, lastSeq, extent) => {
+    bounded(extent.limit);
+    return stretch(await reader.call('pinned', { key: bare(key), lastSeq, extent }));
   },
   countUnread: async (queries) => {
     bounded(queries.length);

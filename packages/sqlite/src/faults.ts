@@ -15,9 +15,12 @@ const passing = new Map<number, string>([
   [26, 'SQLITE_NOTADB'],
 ]);
 
+/** Those that no waiting mends: the file has to be restored. */
+const damage: ReadonlySet<string | undefined> = new Set(['SQLITE_CORRUPT', 'SQLITE_NOTADB']);
+
 /**
- * What the caller gets for an error of the thread: UNAVAILABLE (retryable) when the engine could not do it, INTERNAL when
- * the statement or the handler is wrong. The cause keeps the thread's message and stack, for logs only.
+ * What the caller gets for an error of the thread: UNAVAILABLE when the engine could not do it, retryable unless
+ * the file is damaged; INTERNAL when the statement or the handler is wrong. The cause keeps the thread's message and stack, for logs only.
  */
 export const faultToError = (fault: Fault): CaasError => {
   const cause = new Error(fault.message);
@@ -25,5 +28,9 @@ export const faultToError = (fault: Fault): CaasError => {
   const name = fault.sqliteCode === undefined ? undefined : passing.get(fault.sqliteCode & 0xff);
   return name === undefined
     ? new CaasError('INTERNAL', 'internal error', { cause })
-    : new CaasError('UNAVAILABLE', 'the database cannot serve this now', { details: { engine: name }, cause });
+    : new CaasError('UNAVAILABLE', 'the database cannot serve this now', {
+        details: { engine: name },
+        cause,
+        ...(damage.has(name) && { retryable: false as const }),
+      });
 };

@@ -80,6 +80,8 @@ export const verifyAccessToken = (token: string, rules: VerifyRules): AccessVerd
   const [header, payload, signature] = parts;
   if (parts.length !== 3 || !key || !header || !payload || !signature) return refused('UNAUTHENTICATED');
   const bytes = Buffer.from(signature, 'base64url');
+  // One signature has one form: the decoder passes over padding, the other alphabet and bits beyond the last byte.
+  if (bytes.toString('base64url') !== signature) return refused('UNAUTHENTICATED');
   if (bytes.length !== 64 || !verify(null, Buffer.from(`${header}.${payload}`), key, bytes)) {
     return refused('UNAUTHENTICATED');
   }

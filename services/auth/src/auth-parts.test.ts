@@ -22,6 +22,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const nowMs = Date.UTC(2026, 0, 1);
 
+/** Bits of the last letter of base64 are unused, and decoders do not look at them: another letter, the same bytes. */
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const nextLetter = (letter: string): string => letters[letters.indexOf(letter) + 1] as string;
+
 describe('access tokens', () => {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const stranger = generateKeyPairSync('ed25519');
@@ -92,6 +96,9 @@ describe('access tokens', () => {
       'a stranger’s key': await signed({}, stranger.privateKey),
       'another payload': `${header}.${part({ ...claimsPart, sub: 'admin' })}.${signature}`,
       'another signature': `${header}.${payload}.${flipped.toString('base64url')}`,
+      'our signature, padded': `${token}==`,
+      'our signature in plain base64': `${header}.${payload}.${Buffer.from(signature, 'base64url').toString('base64')}`,
+      'our signature with other bits after its end': `${token.slice(0, -1)}${nextLetter(signature.at(-1) as string)}`,
       'other issuer': await signed({ iss: 'other' }),
       'other audience': await signed({ aud: 'other' }),
       'list of audiences': await signed({ aud: [audience, 'other'] }),
@@ -126,6 +133,7 @@ describe('refresh tokens', () => {
       token.replace('.3.', '.4.'),
       token.replace('.3.', '.03.'),
       `${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}x`,
+      `${token.slice(0, -1)}${nextLetter(token.at(-1) as string)}`,
       new RefreshTokens(new Uint8Array(32)).make(name),
     ];
     for (const other of others) expect([other, tokens.read(other)]).toEqual([other, undefined]);

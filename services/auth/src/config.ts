@@ -1,4 +1,4 @@
-import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
+import { allOrNone, mongoOf, mongoVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -21,7 +21,7 @@ const schema = z
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     CAAS_OPERATOR_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-    ...engineVariables,
+    ...mongoVariables,
   })
   .superRefine(allOrNone('MONGODB_URL'))
   .transform((env) => ({
@@ -55,7 +55,7 @@ const schema = z
     operatorToken: env.CAAS_OPERATOR_TOKEN,
     logLevel: env.LOG_LEVEL,
     /** Distributed engines, in place of the embedded files. */
-    engines: enginesOf(env),
+    engines: { mongo: mongoOf(env) },
   }));
 
 export type AuthConfig = z.output<typeof schema>;

@@ -33,8 +33,9 @@ export class RefreshTokens {
   read(token: string): RefreshName | undefined {
     const [, tenantId, sessionId, generation, proof] = pattern.exec(token) ?? [];
     if (!tenantId || !sessionId || !generation || !proof) return undefined;
-    const expected = this.#proof(`${tenantId}.${sessionId}.${generation}`);
-    const given = Buffer.from(proof, 'base64url');
+    // Compared as written: a proof has one form.
+    const expected = Buffer.from(this.#proof(`${tenantId}.${sessionId}.${generation}`).toString('base64url'));
+    const given = Buffer.from(proof);
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
     return { tenantId, sessionId, generation: Number(generation) };
   }

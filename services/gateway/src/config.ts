@@ -1,4 +1,4 @@
-import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
+import { allOrNone, redisGatewayOf, redisGatewayVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -17,6 +17,7 @@ const schemaOf = (minSocketUrls: number) =>
       GATEWAY_TOKENS_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_TOKENS_PER_APP: settings.count({ min: 1 }).default(30_000),
       GATEWAY_TOKEN_FAILURES: settings.count({ min: 1 }).default(60),
+      GATEWAY_INVALID_BODIES: settings.count({ min: 1 }).default(600),
       GATEWAY_REFRESHES_PER_ADDRESS: settings.count({ min: 1 }).default(6_000),
       GATEWAY_REQUESTS_PER_ADDRESS: settings.count({ min: 1 }).default(12_000),
       GATEWAY_RATE_WINDOW: settings.milliseconds({ min: 1000, max: 60 * minute }).default(minute),
@@ -26,8 +27,10 @@ const schemaOf = (minSocketUrls: number) =>
       CAAS_TLS_DIR: settings.text().optional(),
       CAAS_SERVICE_TOKEN: settings.token().optional(),
       LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-      socketUrls: z.array(settings.url('ws', 'wss')).min(minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
-      ...engineVariables,
+      ...redisGatewayVariables,
+      socketUrls: z
+        .record(z.string(), settings.url('ws', 'wss'))
+        .refine((urls) => Object.keys(urls).length >= minSocketUrls, 'at least SOCKET_SERVICE_1_URL is needed'),
     })
     .superRefine(allOrNone('REDIS_GATEWAY_URL'))
     .transform((env) => ({
@@ -49,6 +52,8 @@ const schemaOf = (minSocketUrls: number) =>
         tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
         /** Token issues of one app and one address that failed for the secret. */
         tokenFailures: env.GATEWAY_TOKEN_FAILURES,
+        /** Request bodies of one address that were not valid. */
+        invalidBodies: env.GATEWAY_INVALID_BODIES,
         /** Refreshes of one address. */
         refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,
         /** Other API requests of one address. */
@@ -64,26 +69,28 @@ const schemaOf = (minSocketUrls: number) =>
       serviceToken: env.CAAS_SERVICE_TOKEN,
       logLevel: env.LOG_LEVEL,
       /** Distributed engines, in place of memory. */
-      engines: enginesOf(env),
+      engines: { redisGateway: redisGatewayOf(env) },
       /** Silence after which the socket nodes ping, in milliseconds; told to clients. */
       pingIntervalMs: env.SOCKET_PING_INTERVAL,
       /** How long they wait for the answer, in milliseconds; told to clients. */
       pongTimeoutMs: env.SOCKET_PONG_TIMEOUT,
       /** Where users connect, in the order of SOCKET_SERVICE_1_URL, SOCKET_SERVICE_2_URL, … */
-      socketUrls: env.socketUrls,
+      socketUrls: Object.values(env.socketUrls),
     }));
 
 export type GatewayConfig = z.output<ReturnType<typeof schemaOf>>;
 
-/** URLs of the socket nodes: any number of them, ordered by theirs. */
-const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): string[] =>
-  Object.entries(env)
-    .flatMap(([key, url]) => {
-      const [, number] = /^SOCKET_SERVICE_(\d{1,6})_URL$/.exec(key) ?? [];
-      return number !== undefined && url ? [{ number: Number(number), url }] : [];
-    })
-    .toSorted((a, b) => a.number - b.number)
-    .map(({ url }) => url);
+/** URLs of the socket nodes by their variables: any number of them, ordered by theirs. */
+const socketUrlsOf = (env: Readonly<Record<string, string | undefined>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env)
+      .flatMap(([variable, url]) => {
+        const [, number] = /^SOCKET_SERVICE_(\d{1,6})_URL$/.exec(variable) ?? [];
+        return number !== undefined && url ? [{ variable, number: Number(number), url }] : [];
+      })
+      .toSorted((a, b) => a.number - b.number)
+      .map(({ variable, url }) => [variable, url]),
+  );
 
 export interface GatewayConfigOptions {
   /** URLs the environment has to name at least: none where nodes of the same process can be told instead. Default 1. */

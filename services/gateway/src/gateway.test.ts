@@ -365,6 +365,16 @@ describe('the gateway', () => {
       expect(garbage).toMatch(/^HTTP\/1\.1 400 /);
       expect(JSON.parse(garbage.split('\r\n\r\n')[1] ?? '')).toMatchObject({ reason: 'MALFORMED_FRAME', status: 400 });
       expect(await said(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /);
+      for (const [text, status, reason] of [
+        ['GET /health/live HTTP/1.1\r\n\r\n', 400, 'MALFORMED_FRAME'],
+        ['GET /health/live HTTP/1.1\r\nhost: x\r\nexpect: foo\r\n\r\n', 417, 'INVALID_ARGUMENT'],
+        ['CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n', 405, 'METHOD_NOT_ALLOWED'],
+      ] as const) {
+        const answer = await said(text);
+        expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+        const problem = JSON.parse(answer.split('\r\n\r\n')[1] ?? '');
+        expect(problem).toMatchObject({ reason, status, trace_id: expect.stringMatching(/^[0-9a-f]{32}$/) });
+      }
     });
   });
 
@@ -442,6 +452,20 @@ describe('the gateway by its settings', () => {
     expect(sixth.body.details).toMatchObject({ limit: 'gateway.tokensPerAddress' });
     expect((await g.call('GET', '/health/live')).status).toBe(200);
     await g.stop();
+  });
+
+  test('bodies that are not valid count against their address, and past the limit nothing is read', async () => {
+    const rates = { ...gatewayConfig(env).rates, invalidBodies: 2 };
+    const g = await start({ config: { rates } });
+    try {
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: { nonsense: 1 } }), 'INVALID_ARGUMENT');
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: '{' }), 'PAYLOAD_NOT_JSON');
+      const third = await g.call('POST', '/api/v1/auth/sdk/token', { json: { nonsense: 1 } });
+      expectProblem(third, 'RATE_LIMITED');
+      expect(third.body.details).toMatchObject({ limit: 'gateway.invalidBodies', value: '2' });
+    } finally {
+      await g.stop();
+    }
   });
 
   test('an app id without its secret uses up nothing of the app; failures are counted for their address', async () => {
@@ -544,6 +568,6 @@ describe('the gateway by its settings', () => {
     const urls = { SOCKET_SERVICE_10_URL: 'ws://c', SOCKET_SERVICE_2_URL: 'ws://b', SOCKET_SERVICE_1_URL: 'wss://a/' };
     expect(gatewayConfig(urls).socketUrls).toEqual(['wss://a', 'ws://b', 'ws://c']);
     expect(() => gatewayConfig({})).toThrow('SOCKET_SERVICE_1_URL');
-    expect(() => gatewayConfig({ SOCKET_SERVICE_1_URL: 'http://a' })).toThrow('socketUrls');
+    expect(() => gatewayConfig({ SOCKET_SERVICE_1_URL: 'http://a' })).toThrow(/SOCKET_SERVICE_1_URL: /);
   });
 });

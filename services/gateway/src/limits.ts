@@ -2,6 +2,8 @@
 
 /** Greatest request body, in bytes. */
 export const maxBodyBytes = 64 * 1024;
+/** Greatest number of fields of a request body. */
+export const maxBodyFields = 32;
 /** Greatest request line and headers together, in bytes. */
 export const maxHeaderBytes = 16 * 1024;
 /** Longest time for a request's headers to arrive, in milliseconds. */

@@ -1,7 +1,8 @@
 import { conversationTopics, type EventLog, type Subscription, shardCount, Topic } from '@caas/event-log';
-import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, type Runnable, systemClock } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
+import { BatchHealth } from './batch-health.ts';
 import type { PersistenceConfig } from './config.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { NoticeQueue } from './notice-queue.ts';
@@ -30,6 +31,8 @@ export interface PersistenceParts {
 }
 
 export interface Persistence extends Runnable {
+  /** False while what is accepted has not been applied for long: batches fail again and again. */
+  ready(): boolean;
   stats(): Promise<PersistenceStats>;
 }
 
@@ -41,12 +44,14 @@ export interface Persistence extends Runnable {
 export const createPersistence = (parts: PersistenceParts): Persistence => {
   const { log, store, keyValue, inbox, config, logger, clock = systemClock } = parts;
   const counters: Counters = { applied: 0, rejected: 0, deadLettered: 0, lastBatchMs: 0, lastBatchRecords: 0 };
+  const living = new LivingNodes(keyValue, clock, logger);
   const deadLetters = new DeadLetters(log);
   const notices = new NoticeQueue(
-    (news) => notifyNodes(keyValue, inbox, news),
+    (news) => notifyNodes(keyValue, living, inbox, news),
     (err) => logger.warn({ err }, 'nodes not told; they find out by comparing heads'),
   );
   const worker = new ShardWorker({ log, store, clock, deadLetters, notices, counters, logger, ...config });
+  const health = new BatchHealth(clock);
   let subscription: Subscription | undefined;
   return {
     name: 'persistence',
@@ -58,11 +63,12 @@ export const createPersistence = (parts: PersistenceParts): Persistence => {
         from: 'earliest' as const,
         gather: { topics: gatheredTopics, ms: config.gatherMs ?? 0 },
       };
-      subscription = log.subscribe({ ...group, maxBatchRecords: config.maxBatchRecords }, worker);
+      subscription = log.subscribe({ ...group, maxBatchRecords: config.maxBatchRecords }, health.watched(worker));
       if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
       await subscription.close();
       await notices.settled();
     },
+    ready: () => health.ready,
     stats: async () => ({
       ...counters,
       parked: deadLetters.parkedCount,

@@ -1,4 +1,13 @@
-import { allOrNone, type EngineSettings, enginesOf, engineVariables } from '@caas/engines';
+import {
+  allOrNone,
+  type EngineSettings,
+  kafkaOf,
+  kafkaVariables,
+  mongoOf,
+  mongoVariables,
+  redisSocketOf,
+  redisSocketVariables,
+} from '@caas/engines';
 import { address, count, loadConfig, milliseconds, oneOf, text, token } from '@caas/kit/config';
 import { z } from 'zod';
 
@@ -25,7 +34,9 @@ const schema = z
     PERSISTENCE_GATHER_MS: milliseconds({ max: 1_000 }).default(50),
     /** Longest wait for an answer of the store, in milliseconds. */
     PERSISTENCE_STORE_TIMEOUT_MS: milliseconds({ min: 100 }).default(10_000),
-    ...engineVariables,
+    ...kafkaVariables,
+    ...mongoVariables,
+    ...redisSocketVariables,
   })
   .superRefine(allOrNone('KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_SOCKET_URL'));
 
@@ -57,7 +68,7 @@ export const persistenceConfig = (
     grpcAddress: settings.PERSISTENCE_GRPC_ADDRESS,
     tlsDir: settings.CAAS_TLS_DIR,
     serviceToken: settings.CAAS_SERVICE_TOKEN,
-    engines: enginesOf(settings),
+    engines: { kafka: kafkaOf(settings), mongo: mongoOf(settings), redisSocket: redisSocketOf(settings) },
     maxBatchRecords: settings.PERSISTENCE_MAX_BATCH_RECORDS,
     gatherMs: settings.PERSISTENCE_GATHER_MS,
     maxDocumentsPerStep: settings.PERSISTENCE_MAX_STEP_DOCUMENTS,

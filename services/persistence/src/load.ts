@@ -98,8 +98,8 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
 const loadPins = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
   if (!base.conversation || !needsPins(group.records)) return;
   const pinned = base.pinned as Set<string>;
-  for (const message of await store.messages.pinned(group, base.conversation.lastSeq, maxDocumentsPerCall))
-    pinned.add(message.messageId);
+  const { documents } = await store.messages.pinned(group, base.conversation.lastSeq, { limit: maxDocumentsPerCall });
+  for (const { messageId } of documents) pinned.add(messageId);
 };
 
 /** Those who may become owner, from the beginning of the list until somebody is found who stays. */

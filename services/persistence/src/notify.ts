@@ -1,4 +1,4 @@
-import { interestKey, type KeyValue, type NodeInbox, userNodesKey } from '@caas/key-value';
+import { interestKey, type KeyValue, type LivingNodes, type NodeInbox, userNodesKey } from '@caas/key-value';
 import type { Rejection } from './apply/model.ts';
 import { encodeNotice, encodeRejected, envelopesOf, type Notice } from './envelopes.ts';
 
@@ -16,11 +16,12 @@ export interface NoticeFor extends Notice {
 }
 
 /**
- * Tells every node that has to do with a conversation about its new head: one look-up and one envelope a node for the whole
+ * Tells every living node that has to do with a conversation about its new head: one look-up and one envelope a node for the whole
  * batch. Best effort: what is lost here, nodes find by comparing heads. Rejects when a node or the key-value store does.
  */
 export const notifyNodes = async (
   keyValue: KeyValue,
+  living: LivingNodes,
   inbox: NodeInbox,
   { notices, rejections }: News,
 ): Promise<void> => {
@@ -31,7 +32,8 @@ export const notifyNodes = async (
     for (const userId of affectedUsers) keys.push(userNodesKey(tenantId, userId));
   }
   for (const { rejected } of rejections) keys.push(userNodesKey(rejected.tenantId, rejected.senderId));
-  const nodes = keys.length === 0 ? [] : await keyValue.membersOf(keys);
+  const members = keys.length === 0 ? [] : await keyValue.membersOf(keys);
+  const nodes = members.map((ofKey) => living.nodesOf(ofKey));
 
   const entries = new Map<string, Uint8Array[]>();
   const tell = (nodeIds: ReadonlySet<string>, encode: () => Uint8Array): void => {

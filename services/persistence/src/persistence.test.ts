@@ -234,8 +234,8 @@ describe('nodes', () => {
     await send(bench, c, c.created(['ann', 'bob']), c.sent('a'));
     // The news of the creation has left by then, so that it is not told to who becomes interested now.
     await until(() => accepting.length > 0);
-    await bench.keyValue.addToSets([{ key: interestKey('t1', 'c'), member: 'n-int' }], 60_000);
-    await bench.keyValue.addToSets([{ key: userNodesKey('t1', 'dan'), member: 'n-dan' }], 60_000);
+    await bench.keyValue.addToSets([{ key: interestKey('t1', 'c'), member: 'n-int/s' }], 60_000);
+    await bench.keyValue.addToSets([{ key: userNodesKey('t1', 'dan'), member: 'n-dan/s' }], 60_000);
     await send(bench, c, c.edited('a', 'b'));
     await until(() => interested.length === 1);
     const head = await headOf(bench, c);

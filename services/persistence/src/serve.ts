@@ -16,6 +16,9 @@ export interface ServedPersistence extends Persistence, Runnable {
   crash(): void;
 }
 
+/** How often the gRPC health is brought in step with the worker, ms. */
+const healthMs = 500;
+
 /** A persistence worker with the gRPC every service has; listening when this resolves. */
 export const servePersistence = async (parts: ServedPersistenceParts): Promise<ServedPersistence> => {
   const { grpcAddress: address, serviceAuth: auth, logger } = parts;
@@ -24,7 +27,20 @@ export const servePersistence = async (parts: ServedPersistenceParts): Promise<S
   return {
     ...worker,
     grpcAddress: grpc.address,
-    run: (signal) => runAll([worker, grpc], signal),
+    run: async (signal) => {
+      let told = true;
+      const telling = setInterval(() => {
+        const now = worker.ready();
+        // While it stops its health is that it stops.
+        if (now !== told && !signal.aborted) grpc.health.set('', now);
+        told = now;
+      }, healthMs);
+      try {
+        await runAll([worker, grpc], signal);
+      } finally {
+        clearInterval(telling);
+      }
+    },
     crash: () => void grpc.stop(0),
   };
 };

@@ -1,6 +1,6 @@
 import type { UserStore } from '@caas/account-store';
 import type { EventLog } from '@caas/event-log';
-import type { KeyValue, NodeInbox } from '@caas/key-value';
+import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
 import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
@@ -17,7 +17,9 @@ import { RecentSends } from './delivery/recent-sends.ts';
 import { Registrations } from './delivery/registrations.ts';
 import { Turn } from './delivery/turn.ts';
 import { UserConnections } from './delivery/user-connections.ts';
+import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
+import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
@@ -99,18 +101,20 @@ export const createSocketNode = async (
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
-  const messages = new Messages(log, keyValue, directory, turn, link, clock, logger, {
+  const living = new LivingNodes(keyValue, clock, logger);
+  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
     maxPending: bounds.maxPendingSends,
   });
-  const ephemeral = new Ephemeral(keyValue, directory, turn, link, clock, logger, nodeId);
+  const ephemeral = new Ephemeral(keyValue, living, directory, turn, link, clock, logger, nodeId);
   const recentSends = new RecentSends(bounds.maxRecentSends);
   const tail = new LogTail(log, store, directory, commits, recentSends, logger);
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
-  const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), clock, logger);
+  const faults = new FaultLog(clock, logger);
+  const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
   const ready = (): boolean => gate.following && messages.logAccepts;
-  const degraded = (): string[] => (heads.storeAnswers ? [] : ['messageStore']);
+  const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
   const services: NodeServices = {
     nodeId,
     store,
@@ -121,9 +125,11 @@ export const createSocketNode = async (
     ephemeral,
     recentSends,
     gate,
+    reads: new ReadBudget(bounds),
     bounds,
     clock,
     logger,
+    faults,
     hashKey: config.hashKey,
   };
   const edge = new Edge(services, turn, {

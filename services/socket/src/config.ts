@@ -1,4 +1,12 @@
-import { allOrNone, enginesOf, engineVariables } from '@caas/engines';
+import {
+  allOrNone,
+  kafkaOf,
+  kafkaVariables,
+  mongoOf,
+  mongoVariables,
+  redisSocketOf,
+  redisSocketVariables,
+} from '@caas/engines';
 import { tenantLimitCeilings } from '@caas/kit';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
@@ -18,6 +26,7 @@ const schema = z
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
     SOCKET_MAX_CONNECTIONS: settings.count({ min: 1 }).default(defaultBounds.maxConnections),
+    SOCKET_TRUST_PROXY: settings.count({ max: 10 }).default(0),
     SOCKET_MAX_FRAME: settings.bytes({ min: 1024, max: 1024 * 1024 }).default(defaultBounds.maxFrameBytes),
     SOCKET_MAX_QUEUE: settings.bytes({ min: 65_536 }).default(defaultBounds.maxQueuedBytes),
     SOCKET_PING_INTERVAL: settings.milliseconds({ min: 1_000, max: day }).default(defaultBounds.pingIntervalMs),
@@ -34,7 +43,9 @@ const schema = z
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
-    ...engineVariables,
+    ...kafkaVariables,
+    ...mongoVariables,
+    ...redisSocketVariables,
   })
   .superRefine(allOrNone('KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_SOCKET_URL'))
   .transform((env) => ({
@@ -53,6 +64,8 @@ const schema = z
     accountsFile: env.SOCKET_ACCOUNTS_FILE,
     bounds: {
       maxConnections: env.SOCKET_MAX_CONNECTIONS,
+      // Behind a proxy all sockets are of its address, and it is the one to bound its clients.
+      maxUnfinishedPerAddress: env.SOCKET_TRUST_PROXY > 0 ? 0 : defaultBounds.maxUnfinishedPerAddress,
       maxFrameBytes: env.SOCKET_MAX_FRAME,
       maxQueuedBytes: env.SOCKET_MAX_QUEUE,
       pingIntervalMs: env.SOCKET_PING_INTERVAL,
@@ -74,7 +87,7 @@ const schema = z
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
     /** Distributed engines, in place of the embedded files and memory. */
-    engines: enginesOf(env),
+    engines: { kafka: kafkaOf(env), mongo: mongoOf(env), redisSocket: redisSocketOf(env) },
   }));
 
 export type SocketEnvironment = z.output<typeof schema>;

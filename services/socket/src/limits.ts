@@ -59,15 +59,26 @@ export interface NodeBounds {
   maxFragments: number;
   /** Bytes waiting to be written to one connection before its events are dropped and it is told `limited`. */
   maxQueuedBytes: number;
-  /** How long a connection may stay over its queue bound before it is closed as SLOW_CONSUMER, ms. */
+  /**
+   * How long a connection may stay over its queue bound, or take nothing of an answer to a read, before it is closed as
+   * SLOW_CONSUMER, ms.
+   */
   slowConsumerMs: number;
   /** Commands of one connection in work; reading pauses at it. */
   maxCommandsInFlight: number;
   /** Reads of one connection in work; others wait, also while more than `maxQueuedBytes` wait for the client. */
   maxReadsInFlight: number;
+  /** Bytes of answers to reads, under way or not taken by the client, of one connection; further reads wait. */
+  maxConnectionReadBytes: number;
+  /** The same of all connections of a user. */
+  maxUserReadBytes: number;
+  /** The same of all connections of the node. */
+  maxReadBytes: number;
+  /** What takes the place of `slowConsumerMs` for answers not taken while others' reads wait for the node's bytes, ms. */
+  pressedConsumerMs: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
-  /** Rate refusals, less the frames let through since, after which a connection is closed. */
+  /** Rate refusals of a user, less the frames let through since, from which on each closes its connection. */
   maxRateRefusals: number;
   /** Messages or entries of one reply, bytes of JSON; a page ends at it, with one at least. */
   maxReplyBytes: number;
@@ -75,6 +86,10 @@ export interface NodeBounds {
   pingIntervalMs: number;
   /** How long the answer to a ping may take, ms. */
   pongTimeoutMs: number;
+  /** Sockets of one address whose first request is not in yet; more are cut off. 0: any number, behind a proxy. */
+  maxUnfinishedPerAddress: number;
+  /** How long a request, an upgrade included, may take to arrive, ms. */
+  requestTimeoutMs: number;
   /** Open connections of the node. */
   maxConnections: number;
   /** Accepted but unanswered sends of the node. */
@@ -98,11 +113,17 @@ export const defaultBounds: Readonly<NodeBounds> = {
   slowConsumerMs: 15_000,
   maxCommandsInFlight: 64,
   maxReadsInFlight: 8,
+  maxConnectionReadBytes: 2 * 1024 * 1024,
+  maxUserReadBytes: 8 * 1024 * 1024,
+  maxReadBytes: 64 * 1024 * 1024,
+  pressedConsumerMs: 3_000,
   maxMalformedFrames: 5,
   maxRateRefusals: 200,
   maxReplyBytes: 1024 * 1024,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 8_000,
+  maxUnfinishedPerAddress: 5_000,
+  requestTimeoutMs: 10_000,
   maxConnections: 50_000,
   maxPendingSends: 50_000,
   commitTimeoutMs: 10_000,

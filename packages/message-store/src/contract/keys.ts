@@ -15,8 +15,9 @@ export const keysContract = (store: () => MessageStore): void => {
     await store().participants.write([participant('ann')]);
     await store().conversations.commit([{ expectedHeadRev: 0, document: head(1, 1) }]);
     const user = { ...cut, userId: 'ann' };
-    expect(await store().messages.pinned(cut, 9, 9)).toEqual([]);
-    expect(await store().messages.changedSince(cut, 0, 9, 9)).toEqual([]);
+    const none = { documents: [], more: false };
+    expect(await store().messages.pinned(cut, 9, { limit: 9 })).toEqual(none);
+    expect(await store().messages.changedSince(cut, 0, 9, { limit: 9 })).toEqual(none);
     expect(await store().messages.hiddenIn(user, 1, 9)).toEqual([]);
     expect(await store().messages.areHidden([{ ...user, seq: 1 }])).toEqual([false]);
     expect(await store().conversations.getMany([cut])).toEqual([undefined]);
@@ -59,7 +60,8 @@ export const keysContract = (store: () => MessageStore): void => {
     ).toEqual([1, 1]);
     const page = { afterUserId: '', limit: 9, activeOnly: true };
     expect(await store().participants.ofConversation(key, page)).toEqual([participant('ann')]);
-    expect((await store().messages.changedSince(elsewhere, 0, 9, 9)).map((d) => d.seq)).toEqual([2]);
+    const changed = await store().messages.changedSince(elsewhere, 0, 9, { limit: 9 });
+    expect(changed.documents.map((d) => d.seq)).toEqual([2]);
   });
 
   test('numbers past 32 bits are stored, compared and ordered as they are', async () => {
@@ -71,7 +73,8 @@ export const keysContract = (store: () => MessageStore): void => {
     expect(await store().messages.getMany(documents)).toEqual(documents);
     const range = { fromSeq: big + 2, toSeq: big + 9, limit: 9, from: 'oldest' as const };
     expect(await store().messages.page(key, range)).toEqual(documents.slice(1));
-    expect(await store().messages.changedSince(key, 2 * big + 2, big + 3, 9)).toEqual(documents.slice(2));
+    const { documents: changed } = await store().messages.changedSince(key, 2 * big + 2, big + 3, { limit: 9 });
+    expect(changed).toEqual(documents.slice(2));
     const unread = { ...key, userId: 'bob', afterSeq: big + 1, lastSeq: big + 3 };
     expect(await store().messages.countUnread([unread])).toEqual([2]);
     await store().conversations.commit([{ expectedHeadRev: 0, document: head(big, big) }]);

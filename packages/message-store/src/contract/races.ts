@@ -22,7 +22,7 @@ export const racesContract = (store: () => MessageStore): void => {
       await Promise.all(round % 2 === 0 ? late : late.reverse());
       const stored = [...(await store().messages.getMany(messages)), ...(await store().participants.getMany(people))];
       expect(stored.map((d) => d?.epoch)).toEqual(stored.map(() => 2));
-      expect(await store().messages.pinned(key, 99, 99)).toHaveLength(20);
+      expect((await store().messages.pinned(key, 99, { limit: 99 })).documents).toHaveLength(20);
     }
   });
 

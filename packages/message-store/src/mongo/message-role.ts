@@ -2,9 +2,9 @@ import { duplicateKey, type MongoEngine, refusedOf } from '@caas/mongo';
 import { type HiddenDocument, MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { AnyBulkWriteOperation } from 'mongodb';
 import { bounded } from '../limits.ts';
-import { type MessageRole, maxDocumentsPerCall, type ParticipantKey } from '../port.ts';
+import { type Extent, type MessageRole, maxDocumentsPerCall, type ParticipantKey, type Stretch } from '../port.ts';
 import { writeGuarded } from './guarded-writes.ts';
-import { byId, decoded, type Selection, select } from './reads.ts';
+import { byId, decoded, type Selection, select, selectWithin } from './reads.ts';
 import {
   conversationId,
   type HiddenRow,
@@ -77,11 +77,15 @@ const hiddenReads = (engine: MongoEngine): Pick<MessageRole, 'hiddenIn' | 'areHi
 };
 
 export const messageRole = (engine: MongoEngine): MessageRole => {
-  const selected = async (
-    selection: Selection<MessageRow>,
+  const stretch = async (
+    selection: Omit<Selection<MessageRow>, 'limit'>,
+    extent: Extent,
     ...judged: (keyof MessageRow & string)[]
-  ): Promise<MessageDocument[]> =>
-    decoded(MessageDocument, await engine.run((db) => select(messagesOf(db), selection, ['body', ...judged])));
+  ): Promise<Stretch> => {
+    const fields = ['body', ...judged] as const;
+    const { rows, more } = await engine.run((db) => selectWithin(messagesOf(db), selection, extent, fields));
+    return { documents: decoded(MessageDocument, rows), more };
+  };
   return {
     write: async (documents) => {
       bounded(documents.length);
@@ -90,29 +94,29 @@ export const messageRole = (engine: MongoEngine): MessageRole => {
       await engine.run((db) => writeGuarded(messagesOf(db), rows, seemsNew(documents)));
     },
     getMany: (keys) => engine.run((db) => byId(messagesOf(db), keys.map(messageId), MessageDocument)),
-    page: async (key, { fromSeq, toSeq, limit, from }) => {
+    page: async (key, { fromSeq, toSeq, from, ...extent }) => {
       const filter = { ...within(key), seq: { $gte: int64(fromSeq), $lte: int64(toSeq) } };
       const oldest = from === 'oldest';
-      const page = await selected({ filter, sort: { seq: oldest ? 1 : -1 }, limit });
-      return oldest ? page : page.reverse();
+      const { documents } = await stretch({ filter, sort: { seq: oldest ? 1 : -1 } }, extent);
+      return oldest ? documents : documents.reverse();
     },
-    changedSince: (key, afterRev, lastSeq, limit) => {
+    changedSince: (key, afterRev, lastSeq, extent) => {
       const filter = { ...within(key), rev: { $gt: int64(afterRev) } };
       // Only what is written and not yet committed is past the head.
-      return selected({ filter, sort: { rev: 1 }, limit, keep: ({ seq }) => Number(seq) <= lastSeq }, 'seq');
+      return stretch({ filter, sort: { rev: 1 }, keep: ({ seq }) => Number(seq) <= lastSeq }, extent, 'seq');
     },
-    thread: (key, afterSeq, lastSeq, limit) => {
+    thread: (key, afterSeq, lastSeq, extent) => {
       const filter = { thread: messageId(key), threadSeq: { $gt: int64(afterSeq), $lte: int64(lastSeq) } };
-      return selected({ filter, sort: { threadSeq: 1 }, limit });
+      return stretch({ filter, sort: { threadSeq: 1 } }, extent);
     },
-    pinned: (key, lastSeq, limit) =>
-      selected(
+    pinned: (key, lastSeq, extent) =>
+      stretch(
         {
           filter: { pinnedIn: conversationId(key) },
           sort: { pinnedAt: -1, pinnedSeq: -1 },
-          limit,
           keep: ({ pinnedSeq }) => Number(pinnedSeq) <= lastSeq,
         },
+        extent,
         'pinnedSeq',
       ),
     countUnread: async (queries) => {

@@ -1,5 +1,6 @@
 import type { Binary, Collection, Document, Filter } from 'mongodb';
 import { bounded } from '../limits.ts';
+import type { Extent } from '../port.ts';
 
 interface Decoder<T> {
   decode(bytes: Uint8Array): T;
@@ -42,6 +43,35 @@ export const select = async <R extends Document>(
     if (rows.length === limit) break;
   }
   return rows;
+};
+
+/** Rows a round trip of a read with a bound in bytes brings: what is brought past the bound is for nothing. */
+const rowsPerTrip = 50;
+
+/** The first of the selected documents, within the extent; `more`: there are others after them. */
+export const selectWithin = async <R extends WithBody>(
+  collection: Collection<R>,
+  { filter, sort, keep }: Omit<Selection<R>, 'limit'>,
+  { limit, maxBytes = Number.POSITIVE_INFINITY }: Extent,
+  fields: readonly (keyof R & string)[],
+): Promise<{ rows: R[]; more: boolean }> => {
+  bounded(limit);
+  if (limit < 1) return { rows: [], more: false };
+  const cursor = collection.find<R>(filter as Filter<R>, {
+    sort: sort as Record<string, 1 | -1>,
+    batchSize: maxBytes === Number.POSITIVE_INFINITY ? limit + 1 : Math.min(limit + 1, rowsPerTrip),
+    projection: { _id: 0, ...Object.fromEntries(fields.map((field) => [field, 1])) },
+    ...(keep === undefined && { limit: limit + 1 }),
+  });
+  const rows: R[] = [];
+  let bytes = 0;
+  for await (const row of cursor) {
+    if (keep?.(row) === false) continue;
+    bytes += row.body.length();
+    if (rows.length === limit || (rows.length > 0 && bytes > maxBytes)) return { rows, more: true };
+    rows.push(row);
+  }
+  return { rows, more: false };
 };
 
 /** The bodies of selected documents, decoded. */

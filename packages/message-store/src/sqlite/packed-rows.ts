@@ -4,12 +4,14 @@ import { withTransfer } from '@caas/sqlite/handler';
 export interface Packed {
   bytes: Uint8Array;
   lengths: Int32Array;
+  /** True when the answer was cut and others follow. */
+  more: boolean;
 }
 
 type Row = Record<string, unknown>;
 
 /** The `body` columns of rows as one answer that moves to the main thread without a copy. */
-export const packRows = (rows: readonly (Row | undefined)[]): Packed => {
+export const packRows = (rows: readonly (Row | undefined)[], more = false): Packed => {
   const bodies = rows.map((row) => row?.['body'] as Uint8Array | undefined);
   const lengths = Int32Array.from(bodies, (body) => body?.byteLength ?? -1);
   const bytes = new Uint8Array(bodies.reduce((sum, body) => sum + (body?.byteLength ?? 0), 0));
@@ -19,7 +21,22 @@ export const packRows = (rows: readonly (Row | undefined)[]): Packed => {
       bytes.set(body, at);
       at += body.byteLength;
     }
-  return withTransfer({ bytes, lengths }, [bytes.buffer, lengths.buffer]);
+  return withTransfer({ bytes, lengths, more }, [bytes.buffer, lengths.buffer]);
+};
+
+/**
+ * The first of the rows, as many as the extent lets through, but one at least; the others are not read. `rows` may go on
+ * past `limit`, so that it can be told whether there are others.
+ */
+export const firstRows = (rows: Iterable<Row>, limit: number, maxBytes = Number.POSITIVE_INFINITY) => {
+  const first: Row[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    bytes += (row['body'] as Uint8Array).byteLength;
+    if (first.length > 0 && (first.length === limit || bytes > maxBytes)) return { rows: first, more: true };
+    first.push(row);
+  }
+  return { rows: first, more: false };
 };
 
 /** The parts of a buffer in which each is preceded by its length as a varint. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type {
   ConversationKey,
+  Extent,
   HiddenKey,
   MessageKey,
   ParticipantKey,
@@ -10,7 +11,7 @@ import type {
   UnreadQuery,
 } from '../port.ts';
 import { ConversationRefs, type FlatKeys } from './conversation-refs.ts';
-import { packRows } from './packed-rows.ts';
+import { firstRows, type Packed, packRows } from './packed-rows.ts';
 
 /** Never matches: the number of a conversation nothing was written for. */
 const nowhere = -1;
@@ -24,6 +25,12 @@ export const openReadHandlers = (db: DatabaseSync) => {
   const refs = new ConversationRefs(db);
   const conv = (key: ConversationKey): number => refs.find(key.tenantId, key.conversationId) ?? nowhere;
   return { ...messageReads(db, refs, conv), ...conversationReads(db, refs), ...participantReads(db, refs, conv) };
+};
+
+/** One row more than may be answered is asked for, to know whether there is one. */
+const packFirst = ({ limit, maxBytes }: Extent, read: (limit: number) => Iterable<Record<string, unknown>>): Packed => {
+  const { rows, more } = firstRows(read(limit + 1), limit, maxBytes);
+  return packRows(rows, more);
 };
 
 type ConvOf = (key: ConversationKey) => number;
@@ -55,18 +62,19 @@ const messageReads = (db: DatabaseSync, refs: ConversationRefs, conv: ConvOf) =>
   return {
     getMessages: (keys: FlatKeys) =>
       packRows(Array.from(triples(keys), ([t, c, id]) => byId.get(refs.find(t, c) ?? nowhere, id))),
-    page: ({ key, range: { fromSeq, toSeq, limit, from } }: { key: ConversationKey; range: SeqRange }) =>
-      packRows(
-        from === 'oldest'
-          ? oldest.all(conv(key), fromSeq, toSeq, limit)
-          : newest.all(conv(key), fromSeq, toSeq, limit).reverse(),
+    page: ({ key, range: { fromSeq, toSeq, limit, maxBytes, from } }: { key: ConversationKey; range: SeqRange }) => {
+      const side = from === 'oldest' ? oldest : newest;
+      const { rows, more } = firstRows(side.iterate(conv(key), fromSeq, toSeq, limit), limit, maxBytes);
+      return packRows(from === 'oldest' ? rows : rows.reverse(), more);
+    },
+    messagesChanged: (a: { key: ConversationKey; afterRev: number; lastSeq: number; extent: Extent }) =>
+      packFirst(a.extent, (limit) => changed.iterate(conv(a.key), a.afterRev, a.lastSeq, limit)),
+    thread: (a: { key: MessageKey; afterSeq: number; lastSeq: number; extent: Extent }) =>
+      packFirst(a.extent, (limit) =>
+        thread.iterate(conv(a.key), a.key.messageId, a.afterSeq, a.lastSeq, a.key.messageId, limit),
       ),
-    messagesChanged: (a: { key: ConversationKey; afterRev: number; lastSeq: number; limit: number }) =>
-      packRows(changed.all(conv(a.key), a.afterRev, a.lastSeq, a.limit)),
-    thread: (a: { key: MessageKey; afterSeq: number; lastSeq: number; limit: number }) =>
-      packRows(thread.all(conv(a.key), a.key.messageId, a.afterSeq, a.lastSeq, a.key.messageId, a.limit)),
-    pinned: (a: { key: ConversationKey; lastSeq: number; limit: number }) =>
-      packRows(pinned.all(conv(a.key), a.lastSeq, a.limit)),
+    pinned: (a: { key: ConversationKey; lastSeq: number; extent: Extent }) =>
+      packFirst(a.extent, (limit) => pinned.iterate(conv(a.key), a.lastSeq, limit)),
     countUnread: (queries: readonly UnreadQuery[]): number[] =>
       queries.map((q) => Number(unread.get(conv(q), q.afterSeq, q.lastSeq, q.userId)?.['n'])),
     hiddenIn: (a: { key: ParticipantKey; fromSeq: number; toSeq: number }): string[] =>

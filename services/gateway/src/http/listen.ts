@@ -1,9 +1,9 @@
-import { createServer, type RequestListener } from 'node:http';
+import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { CaasError, newTraceparent, type Runnable, traceIdOf } from '@caas/kit';
+import type { Runnable } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
+import { createHttpEdge } from '@caas/kit/http';
 import type { Logger } from '@caas/kit/log';
-import { bareAnswer, problemOf } from '@caas/kit/problem';
 import { headersTimeoutMs, keepAliveTimeoutMs, maxConnections, maxHeaderBytes, requestTimeoutMs } from '../limits.ts';
 
 /** How often connections that fell idle are closed while draining, in milliseconds. */
@@ -22,39 +22,21 @@ export interface ListenOptions {
   logger: Logger;
 }
 
-/** Status and reason for what the parser of node refuses before there is a request. */
-const parserFault = (code: string | undefined): [number, CaasError] => {
-  if (code === 'HPE_HEADER_OVERFLOW') {
-    return [431, new CaasError('FRAME_TOO_LARGE', `the headers exceed ${maxHeaderBytes} bytes`)];
-  }
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return [408, new CaasError('DEADLINE_EXCEEDED', 'the request did not arrive in time')];
-  }
-  return [400, new CaasError('MALFORMED_FRAME', 'not an HTTP request')];
-};
-
 /** Serves HTTP with its limits; on the signal takes no more connections and lets open requests finish. */
 export const listen = async (handler: RequestListener, options: ListenOptions): Promise<HttpServer> => {
   const { host, port, drainMs, logger } = options;
-  const server = createServer({
+  let draining = false;
+  const limits = {
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
-    connectionsCheckingInterval: 1_000,
-  });
-  server.maxConnections = maxConnections;
-  let draining = false;
-  server.on('request', (request, response) => {
+  };
+  const server = createHttpEdge(limits, (request, response) => {
     if (draining) response.setHeader('connection', 'close');
     handler(request, response);
   });
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
-    const traceparent = newTraceparent();
-    const [status, refusal] = parserFault(error.code);
-    socket.end(bareAnswer(problemOf(refusal, traceIdOf(traceparent), status), traceparent));
-  });
+  server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
       reject(

@@ -6,6 +6,7 @@ import express, { type Request, type RequestHandler, type Response } from 'expre
 import type { ZodType } from 'zod';
 import { maxBodyBytes } from '../limits.ts';
 import { bearerOf, verifiedClaims } from './credentials.ts';
+import { parsed } from './parsed.ts';
 import {
   type GatewayRates,
   orRateLimited,
@@ -48,24 +49,20 @@ const readBody = async (request: Request, response: Response): Promise<unknown> 
   return request.body;
 };
 
-/** The value as its schema reads it; throws INVALID_ARGUMENT naming the first wrong field, and all of them as details. */
-const parsed = <T>(schema: ZodType<T>, value: unknown): T => {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const wrong = result.error.issues.flatMap((issue) => {
-    const fields = issue.code === 'unrecognized_keys' ? issue.keys : [issue.path.join('.') || '(body)'];
-    return fields.map((field) => [
-      field.slice(0, 64),
-      issue.code === 'unrecognized_keys' ? 'unknown field' : issue.message,
-    ]);
-  });
-  const [field, message] = wrong[0] ?? [];
-  throw new CaasError('INVALID_ARGUMENT', `${field}: ${message}`, {
-    details: {
-      field: field ?? '',
-      ...Object.fromEntries(wrong.map(([name, text]) => [`problem.${name}`, text ?? ''])),
-    },
-  });
+/** The body as the route's schema reads it. One that it does not read counts against its address. */
+const bodyOf = async <T>(
+  schema: ZodType<T>,
+  request: Request,
+  response: Response,
+  count: (points: number) => Promise<void>,
+): Promise<T> => {
+  await count(0);
+  try {
+    return parsed(schema, await readBody(request, response));
+  } catch (thrown) {
+    await count(1);
+    throw thrown;
+  }
 };
 
 export interface RouteDeps {
@@ -100,7 +97,9 @@ export const serveRoute = (route: Route, { rates, tokens }: RouteDeps): RequestH
       ? await verifiedClaims(tokens, bearerOf(request.headers.authorization), call)
       : noClaims;
     const params = route.params ? parsed(route.params, { ...request.params }) : undefined;
-    const body = route.body ? parsed(route.body, await readBody(request, response)) : undefined;
+    const body = route.body
+      ? await bodyOf(route.body, request, response, (points) => count('invalidBodies', remoteAddress, points))
+      : undefined;
     const answer = await route.handle({ ...call, body, params, claims, remoteAddress, count });
     response.status(answer.status);
     if (answer.headers) response.set(answer.headers);

@@ -9,7 +9,9 @@ import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
 import type { RecentSends } from '../delivery/recent-sends.ts';
 import type { Connection } from '../edge/connection.ts';
+import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
+import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
 
 /** What commands work with. */
@@ -23,9 +25,11 @@ export interface NodeServices {
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
   readonly gate: Gate;
+  readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly faults: FaultLog;
   /** Key of content hashes, the same on every node. */
   readonly hashKey: string;
 }

@@ -3,7 +3,7 @@ import { created } from '@caas/message-store';
 import { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { CreateConversation } from '@caas/proto/caas/socket/v1/commands';
-import { assertClientId, assertPictureUrl } from '../model/content.ts';
+import { assertClientId, assertLine, assertPictureUrl } from '../model/content.ts';
 import { commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { conversationResult } from './entries.ts';
@@ -14,6 +14,7 @@ export const createConversation: Command<'createConversation'> = async (context,
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const others = [...new Set(request.memberIds)].filter((id) => id !== userId);
+  assertLine(request.title, 'title');
   assertPictureUrl(request.avatarUrl);
   const conversationId = idOf(tenantId, userId, request, others);
   const [existing] = await node.store.conversations.getMany([{ tenantId, conversationId }]);

@@ -15,10 +15,31 @@ export const getHistory: Command<'getHistory'> = async (context, request) => {
   const acting = await actingMember(context, request.conversationId);
   const head = await headOf(context, acting);
   const range = rangeOf(request, acting.member.visibleFromSeq, head.lastSeq);
-  const messages =
-    range.toSeq >= range.fromSeq ? await context.node.store.messages.page(acting.conversation, range) : [];
+  const messages = await messagesIn(context, acting, range, request.aroundSeq);
   const fit = fittingMessages(context, head, messages, anchorOf(request, range, messages));
   return { $case: 'history', value: await pageOf(context, acting, head, fit) };
+};
+
+/** What there is of a range, from its side on and as far as a reply has room; around a message, from there to both sides. */
+const messagesIn = async (
+  { node }: CommandContext,
+  { conversation }: ActingMember,
+  range: SeqRange,
+  aroundSeq: number,
+): Promise<MessageDocument[]> => {
+  const { maxReplyBytes } = node.bounds;
+  const read = (part: SeqRange): Promise<MessageDocument[]> =>
+    part.toSeq >= part.fromSeq && part.limit > 0 ? node.store.messages.page(conversation, part) : Promise.resolve([]);
+  if (aroundSeq === 0) return read({ ...range, maxBytes: maxReplyBytes });
+  const maxBytes = maxReplyBytes / 2;
+  // Not past either end: the one asked for may be one there is not yet, or not any more for this member.
+  const middle = Math.max(range.fromSeq, Math.min(aroundSeq, range.toSeq));
+  const before = middle - range.fromSeq;
+  const [older, newer] = await Promise.all([
+    read({ fromSeq: range.fromSeq, toSeq: middle - 1, limit: before, maxBytes, from: 'newest' }),
+    read({ fromSeq: middle, toSeq: range.toSeq, limit: range.limit - before, maxBytes, from: 'oldest' }),
+  ]);
+  return [...older, ...newer];
 };
 
 export const headOf = async (

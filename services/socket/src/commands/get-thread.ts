@@ -12,11 +12,13 @@ export const getThread: Command<'getThread'> = async (context, request) => {
   const limit = request.limit || defaultLimit;
   const after = Math.max(request.afterSeq, acting.member.visibleFromSeq - 1);
   const key = { tenantId, conversationId, messageId: request.rootMessageId };
-  const found = await context.node.store.messages.thread(key, after, head.lastSeq, limit + 1);
-  const fit = fittingMessages(context, head, found.slice(0, limit), 0);
+  const { node } = context;
+  const extent = { limit, maxBytes: node.bounds.maxReplyBytes };
+  const found = await node.store.messages.thread(key, after, head.lastSeq, extent);
+  const fit = fittingMessages(context, head, found.documents, 0);
   const page = await pageOf(context, acting, head, fit);
   return {
     $case: 'history',
-    value: { ...page, moreBefore: request.afterSeq > 0, moreAfter: found.length > fit.length },
+    value: { ...page, moreBefore: request.afterSeq > 0, moreAfter: found.more || found.documents.length > fit.length },
   };
 };

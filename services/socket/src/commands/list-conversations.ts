@@ -1,5 +1,6 @@
 import { created } from '@caas/message-store';
 import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import { listedAfter } from '../model/cursor.ts';
 import { fitting } from '../model/reply-bytes.ts';
 import type { Command } from './command.ts';
 import { entriesOf } from './entries.ts';
@@ -12,7 +13,7 @@ export const listConversations: Command<'listConversations'> = async (context, r
   const { tenantId, userId } = connection.claims;
   const limit = request.limit || defaultLimit;
   const found = await node.store.participants.ofUser(tenantId, userId, {
-    afterConversationId: request.after,
+    afterConversationId: listedAfter(request.after),
     limit: limit + 1,
     activeOnly: !request.includeLeft,
   });

@@ -1,4 +1,5 @@
 import type { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import { listedAfter } from '../model/cursor.ts';
 import { participantView } from '../model/views.ts';
 import type { Command } from './command.ts';
 
@@ -10,7 +11,7 @@ export const listMembers: Command<'listMembers'> = async ({ node, connection }, 
   const limit = request.limit || defaultLimit;
   const [head] = await node.store.conversations.getMany([conversation]);
   const found = await node.store.participants.ofConversation(conversation, {
-    afterUserId: request.after,
+    afterUserId: listedAfter(request.after),
     limit: limit + 1,
     activeOnly: true,
   });

@@ -8,7 +8,8 @@ import { fittingMessages, headOf } from './get-history.ts';
 export const listPins: Command<'listPins'> = async (context, request) => {
   const acting = await actingMember(context, request.conversationId);
   const head = await headOf(context, acting);
-  const pins = await context.node.store.messages.pinned(acting.conversation, head.lastSeq, maxPins);
+  const extent = { limit: maxPins, maxBytes: context.node.bounds.maxReplyBytes };
+  const { documents: pins, more } = await context.node.store.messages.pinned(acting.conversation, head.lastSeq, extent);
   const { tenantId, userId } = context.connection.claims;
   const { conversationId } = acting.conversation;
   const hidden = await context.node.store.messages.areHidden(
@@ -17,6 +18,6 @@ export const listPins: Command<'listPins'> = async (context, request) => {
   const readable = pins.filter((m, i) => m.seq >= acting.member.visibleFromSeq && !hidden[i]);
   const fit = fittingMessages(context, head, readable, 0);
   const messages = fit.map((m) => messageView(m, head.headRev));
-  const moreAfter = fit.length < readable.length;
+  const moreAfter = more || fit.length < readable.length;
   return { $case: 'history', value: { messages, head: headView(head), moreBefore: false, moreAfter } };
 };

@@ -36,21 +36,42 @@ interface Verb<N extends CommandName> {
   rate: 'sends' | 'frames';
   /** Reads, that may overtake and be overtaken; all else keeps the order of the connection. */
   concurrent: boolean;
+  /** Its answer may have `maxReplyBytes`: memory is set aside for it before it runs. */
+  longReply: boolean;
 }
 
-const write = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: false });
-const read = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'frames', concurrent: true });
+const write = <N extends CommandName>(run: Command<N>): Verb<N> => ({
+  run,
+  rate: 'frames',
+  concurrent: false,
+  longReply: false,
+});
+const read = <N extends CommandName>(run: Command<N>): Verb<N> => ({
+  run,
+  rate: 'frames',
+  concurrent: true,
+  longReply: false,
+});
+const longRead = <N extends CommandName>(run: Command<N>): Verb<N> => ({ ...read(run), longReply: true });
 /** Reads of the message store: while it is away live messages go on, and the reason says so. */
 const history = <N extends CommandName>(run: Command<N>): Verb<N> =>
-  read(async (context, request) => {
+  longRead(async (context, request) => {
     try {
       return await run(context, request);
     } catch (error) {
       if (!(error instanceof CaasError) || error.reason !== 'UNAVAILABLE') throw error;
-      return fail('HISTORY_UNAVAILABLE', 'the message store does not answer', { cause: error });
+      return fail('HISTORY_UNAVAILABLE', 'the message store does not answer', {
+        cause: error,
+        ...(!error.retryable && { retryable: false as const }),
+      });
     }
   });
-const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({ run, rate: 'sends', concurrent: false });
+const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({
+  run,
+  rate: 'sends',
+  concurrent: false,
+  longReply: false,
+});
 
 const notServed = <N extends CommandName>(name: N): Verb<N> =>
   read(() =>
@@ -86,7 +107,7 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   getThread: history(getThread),
   listPins: history(listPins),
   sync: history(sync),
-  getUsers: read(getUsers),
+  getUsers: longRead(getUsers),
   updateProfile: write(updateProfile),
   renewToken: write(renewToken),
   createUpload: notServed('createUpload'),

@@ -11,8 +11,9 @@ export const setPin: Command<'setPin'> = async (context, request) => {
   assertMayPin(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (pinned && message.pinnedAtMs === 0) {
-    const pins = await node.store.messages.pinned(acting.conversation, Number.MAX_SAFE_INTEGER, maxPins);
-    if (pins.length >= maxPins)
+    const limit = { limit: maxPins };
+    const { documents } = await node.store.messages.pinned(acting.conversation, Number.MAX_SAFE_INTEGER, limit);
+    if (documents.length >= maxPins)
       fail('LIMIT_EXCEEDED', 'the conversation has too many pins', {
         details: { limit: 'maxPins', value: String(maxPins), unit: 'messages' },
       });

@@ -1,4 +1,5 @@
 import { fail, maxReactionUsers } from '@caas/kit';
+import { assertLine } from '../model/content.ts';
 import { assertOpen } from '../model/rules.ts';
 import { actingMember, committedMessage, publishUserAction } from './act.ts';
 import { accepted, type Command } from './command.ts';
@@ -8,6 +9,7 @@ export const setReaction: Command<'setReaction'> = async (context, request) => {
   const { node, connection } = context;
   const { userId } = connection.claims;
   const { conversationId, messageId, kind, present } = request;
+  assertLine(kind, 'kind');
   const acting = await actingMember(context, conversationId);
   assertOpen(acting.rules);
   const message = await committedMessage(context, acting, messageId);

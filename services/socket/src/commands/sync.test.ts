@@ -1,3 +1,5 @@
+import { reasonNumber } from '@caas/kit';
+import type { Extent, SeqRange, Stretch } from '@caas/message-store';
 import { ConversationKind, ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
 import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import { Sync } from '@caas/proto/caas/socket/v1/commands';
@@ -17,6 +19,8 @@ class Room {
   messages: MessageDocument[] = [];
   participants: ParticipantDocument[] = [];
   visibleFromSeq = 1;
+  /** What each message has in the store. */
+  storedBytes = 1;
   /** Participations the store was asked to look through. */
   looked = 0;
   readonly #kind: ConversationKind;
@@ -27,6 +31,11 @@ class Room {
     this.messages = Array.from({ length: lastSeq }, (_, i) =>
       MessageDocument.fromPartial({ messageId: `m${i + 1}`, seq: i + 1, rev: i + 2, digest: `d${i + 1}` }),
     );
+  }
+
+  /** How many messages fit in an extent, one at least. */
+  #fitting({ limit, maxBytes = Number.POSITIVE_INFINITY }: Extent): number {
+    return Math.max(1, Math.min(limit, Math.floor(maxBytes / this.storedBytes)));
   }
 
   participant(userId: string, rev: number, more: Partial<ParticipantDocument> = {}): void {
@@ -52,10 +61,16 @@ class Room {
         store: {
           conversations: { getMany: async () => [this.head] },
           messages: {
-            changedSince: async (_: object, rev: number, lastSeq: number, max: number) =>
-              since(messages, rev, max).filter((m) => m.seq <= lastSeq),
-            page: async (_: object, range: { fromSeq: number; toSeq: number }) =>
-              messages.filter(({ seq }) => seq >= range.fromSeq && seq <= range.toSeq),
+            changedSince: async (_: object, rev: number, lastSeq: number, extent: Extent): Promise<Stretch> => {
+              const found = since(messages, rev, messages.length).filter((m) => m.seq <= lastSeq);
+              const documents = found.slice(0, this.#fitting(extent));
+              return { documents, more: documents.length < found.length };
+            },
+            page: async (_: object, range: SeqRange) => {
+              const found = messages.filter(({ seq }) => seq >= range.fromSeq && seq <= range.toSeq);
+              const count = this.#fitting(range);
+              return range.from === 'oldest' ? found.slice(0, count) : found.slice(-count);
+            },
             hiddenSince: async () => [],
             hiddenIn: async () => [],
             areHidden: async (keys: object[]) => keys.map(() => false),
@@ -141,6 +156,48 @@ test('a cursor from before one could read something else begins anew with what o
   const delta = await room.ask(cursor);
   expect(delta.messages.map(({ seq }) => seq)).toEqual([9]);
   expect(delta.limited).toMatchObject({ startSeq: 8, startDigest: 'd8' });
+});
+
+describe('what the store does not answer in one read', () => {
+  test('comes in further pages, with nothing skipped beside it', async () => {
+    const room = new Room(group, 10, 9);
+    const { cursor } = await room.ask();
+    room.storedBytes = defaultBounds.maxReplyBytes / 3;
+    room.messages = room.messages.map((m, i) => ({ ...m, rev: 20 + 2 * i }));
+    for (let i = 0; i < 9; i++) room.participant(`u${i}`, 21 + 2 * i);
+    room.head = { ...room.head, headRev: 40 };
+    const pages = await room.askAll(cursor, 500);
+    expect(pages.length).toBeGreaterThan(2);
+    expect(pages.flatMap((p) => p.messages.map(({ seq }) => seq))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(userIds(pages)).toEqual(Array.from({ length: 9 }, (_, i) => `u${i}`));
+  });
+
+  test('is before the beginning of a snapshot, which says where that is', async () => {
+    const room = new Room(group, 10, 9);
+    room.storedBytes = defaultBounds.maxReplyBytes / 3;
+    const delta = await room.ask();
+    expect(delta.messages.map(({ seq }) => seq)).toEqual([7, 8, 9]);
+    expect(delta.limited).toMatchObject({ startSeq: 6, startDigest: 'd6' });
+  });
+});
+
+describe('a cursor that was not made here, or a store with a hole', () => {
+  const cursorOf = (...parts: unknown[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url');
+
+  test('a seq that does not fit its rev: begins anew', async () => {
+    const room = new Room(group, 10, 9);
+    for (const seq of [99, 3, 0]) {
+      const delta = await room.ask(cursorOf(1, 'c', 9, seq, 1));
+      expect(delta.messages.map((m) => m.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      expect(await room.ask(delta.cursor)).toMatchObject({ messages: [], refused: 0, more: false });
+    }
+  });
+
+  test('a hole is told of its conversation, and the others are answered', async () => {
+    const room = new Room(group, 10, 9);
+    room.messages.splice(4, 1);
+    expect(await room.ask()).toMatchObject({ messages: [], refused: reasonNumber('HISTORY_UNAVAILABLE') });
+  });
 });
 
 describe('a channel’s readers', () => {

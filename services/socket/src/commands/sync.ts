@@ -1,4 +1,4 @@
-import { CaasError, fail, reasonNumber } from '@caas/kit';
+import { CaasError, fail, type Reason, reasonNumber } from '@caas/kit';
 import { emptyDigest } from '@caas/message-store';
 import { ErrorReason } from '@caas/proto/caas/common/v1/errors';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
@@ -42,6 +42,13 @@ interface Room {
   bytes: number;
 }
 
+/** Refusals that say nothing of the other conversations. */
+const ofOneConversation: ReadonlySet<Reason> = new Set([
+  'CONVERSATION_NOT_FOUND',
+  'CURSOR_INVALID',
+  'HISTORY_UNAVAILABLE',
+]);
+
 const deltaOf = async (
   context: CommandContext,
   { conversationId, cursor, rev }: SyncCursor,
@@ -59,11 +66,7 @@ const deltaOf = async (
       return await changes(context, acting, head, { ...since, rev, seq: -1, pastRev: 0, midway: false }, room);
     return await changes(context, acting, head, { ...since, midway: since.seq < 0 }, room);
   } catch (error) {
-    if (
-      !(error instanceof CaasError) ||
-      (error.reason !== 'CONVERSATION_NOT_FOUND' && error.reason !== 'CURSOR_INVALID')
-    )
-      throw error;
+    if (!(error instanceof CaasError) || !ofOneConversation.has(error.reason)) throw error;
     return { ...emptyDelta(conversationId), refused: reasonNumber(error.reason) };
   }
 };
@@ -87,10 +90,11 @@ const snapshot = async (
           fromSeq: wantedSeq,
           toSeq: head.lastSeq,
           limit: room.changes,
+          maxBytes: room.bytes,
           from: 'newest',
         })
       : [];
-  assertContiguous(found, wantedSeq, head.lastSeq);
+  if (head.lastSeq >= wantedSeq) assertContiguous(found, head.lastSeq);
   const view = (m: MessageDocument) => messageView(m, head.headRev);
   const { kept, bytes } = fitting(found, found.length - 1, room.bytes, view);
   room.bytes -= bytes;
@@ -172,30 +176,39 @@ const changes = async (
   if (afterRev === head.headRev && !since.midway)
     return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq < 0 ? head.lastSeq : since.seq) };
   // The head was read first: whatever these reads find beyond it is told again by the next sync.
-  const [messages, participants, hidden] = await Promise.all([
-    node.store.messages.changedSince(conversation, afterRev, head.lastSeq, room.changes + 1),
+  const [{ documents: messages, more: moreMessages }, participants, hidden] = await Promise.all([
+    node.store.messages.changedSince(conversation, afterRev, head.lastSeq, {
+      limit: room.changes + 1,
+      maxBytes: room.bytes,
+    }),
     participantsSince(context, acting, head, since.midway ? 0 : since.rev, { afterRev, limit: room.changes + 1 }),
     node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room.changes + 1),
   ]);
+  // Up to where all three are known.
+  const throughRev = Math.min(
+    participants.throughRev,
+    moreMessages ? (messages.at(-1)?.rev ?? afterRev) : Number.POSITIVE_INFINITY,
+  );
   const all: Change[] = [
     ...messages.map((message) => ({ rev: message.rev, message })),
     ...participants.told.map((participant) => ({ rev: participant.rev, participant })),
     ...hidden.map((entry) => ({ rev: entry.rev, hidden: entry })),
   ]
-    .filter(({ rev }) => rev <= participants.throughRev)
+    .filter(({ rev }) => rev <= throughRev)
     .sort((a, b) => a.rev - b.rev);
   const readable = (change: Change): change is MessageChange =>
     'message' in change && change.message.seq >= member.visibleFromSeq;
   const { kept: given, bytes } = fitting(all.slice(0, room.changes), 0, room.bytes, (change) =>
     readable(change) ? messageView(change.message, head.headRev) : {},
   );
-  room.bytes -= bytes;
-  const reached = all.length > given.length ? (given.at(-1)?.rev ?? afterRev) : participants.throughRev;
+  const reached = all.length > given.length ? (given.at(-1)?.rev ?? afterRev) : throughRev;
   const more = reached < Number.POSITIVE_INFINITY;
   if (!more && since.seq >= 0) {
     const added = messages.filter((m) => m.seq > since.seq).length;
-    if (added !== head.lastSeq - since.seq) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
+    // The cursor's seq is not that of its rev, or the store is behind its head: from the start both are told apart.
+    if (added !== head.lastSeq - since.seq) return snapshot(context, acting, head, room);
   }
+  room.bytes -= bytes;
   const delta: ConversationDelta = {
     ...base,
     head: headView(head),
@@ -267,8 +280,11 @@ const emptyDelta = (conversationId: string): ConversationDelta => ({
   limited: undefined,
 });
 
-/** A snapshot with a hole must not look whole (a store that reads behind its own head). */
-const assertContiguous = (messages: readonly MessageDocument[], fromSeq: number, toSeq: number): void => {
-  const whole = messages.length === Math.max(0, toSeq - fromSeq + 1) && messages.every((m, i) => m.seq === fromSeq + i);
+/**
+ * A snapshot with a hole must not look whole (a store that reads behind its own head). Where it begins is told, with the
+ * digest of what is before: a hole there is found by that.
+ */
+const assertContiguous = (messages: readonly MessageDocument[], toSeq: number): void => {
+  const whole = messages.length > 0 && messages.every((m, i) => m.seq === toSeq - messages.length + 1 + i);
   if (!whole) fail('HISTORY_UNAVAILABLE', 'the message store is behind its head');
 };

@@ -1,4 +1,4 @@
-import { assertPictureUrl } from '../model/content.ts';
+import { assertLine, assertPictureUrl } from '../model/content.ts';
 import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
@@ -8,6 +8,7 @@ import { conversationResult } from './entries.ts';
 export const updateConversation: Command<'updateConversation'> = async (context, request) => {
   const { conversationId, title, avatarUrl, replaceMetadata, metadata } = request;
   const { rules, member } = await actingMember(context, conversationId);
+  assertLine(title, 'title');
   if (avatarUrl !== undefined) assertPictureUrl(avatarUrl);
   assertManages(rules, member.role);
   assertOpen(rules);

@@ -1,5 +1,5 @@
 import { fail } from '@caas/kit';
-import { assertPictureUrl } from '../model/content.ts';
+import { assertLine, assertPictureUrl } from '../model/content.ts';
 import { userView } from '../model/views.ts';
 import type { Command } from './command.ts';
 
@@ -7,6 +7,7 @@ import type { Command } from './command.ts';
 export const updateProfile: Command<'updateProfile'> = async ({ node, connection }, request) => {
   const { tenantId, userId } = connection.claims;
   const { displayName, avatarUrl, replaceMetadata, metadata } = request;
+  assertLine(displayName, 'display_name');
   if (avatarUrl !== undefined) assertPictureUrl(avatarUrl);
   const change = { displayName, avatarUrl, ...(replaceMetadata && { metadata }) };
   const user =

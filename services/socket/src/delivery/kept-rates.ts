@@ -1,5 +1,5 @@
 import type { Clock } from '@caas/kit';
-import type { Rates } from '../edge/connection.ts';
+import type { Rates } from '../edge/rates.ts';
 
 /** How long the rates of a user without connections are kept, ms: by then the frames' bucket is full again. */
 const keptMs = 60_000;

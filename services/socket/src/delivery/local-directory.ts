@@ -121,11 +121,11 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
     const known = this.conversation(tenantId, conversationId);
     const member = known?.members.get(userId);
     if (known?.rules && member) return { conversation: known, member };
-    // The head first: what the participation holds past it may not be committed.
+    // The head first: what the participation holds past it may not be committed. Both in any case: who is no member must
+    // not learn from the time it takes whether there is such a conversation, whose id others can derive.
     const [head] = await this.#store.conversations.getMany([{ tenantId, conversationId }]);
-    if (!created(head)) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
     const [participant] = await this.#store.participants.getMany([{ tenantId, conversationId, userId }]);
-    if (!isActive(participant)) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
+    if (!created(head) || !isActive(participant)) return fail('CONVERSATION_NOT_FOUND', 'no such conversation');
     const user = this.user(tenantId, userId) ?? fail('UNAVAILABLE', 'the connection is closing');
     // The membership ended while it was read.
     if (participant.rev <= user.endedAt(conversationId)) fail('CONVERSATION_NOT_FOUND', 'no such conversation');
@@ -154,6 +154,8 @@ export class LocalDirectory implements RegistrationSource, LoadTarget {
     if (doc.rev < (member?.rev ?? user.endedAt(doc.conversationId))) return;
     const active: boolean = isActive(doc);
     if (!member && active && doc.rev === user.endedAt(doc.conversationId)) return;
+    // What came before goes first: nobody is told that they were removed and then what was said before that.
+    if (conversation) this.#turn.settle(conversation);
     for (const connection of user.connections) {
       connection.event({ event: { $case: 'participantChanged', value: participantView(doc, headRev, doc.userId) } });
     }

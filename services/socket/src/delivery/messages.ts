@@ -1,12 +1,11 @@
 import { type EventLog, type LogPosition, positionOf, recordOf, Topic } from '@caas/event-log';
-import type { KeyValue } from '@caas/key-value';
+import type { KeyValue, LivingNodes } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { acceptedMessage } from '../model/views.ts';
-import { LivingNodes } from './living-nodes.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
@@ -54,6 +53,7 @@ export class Messages {
   constructor(
     log: EventLog,
     keyValue: KeyValue,
+    living: LivingNodes,
     directory: LocalDirectory,
     turn: Turn,
     link: NodeLink,
@@ -68,7 +68,7 @@ export class Messages {
     this.#clock = clock;
     this.#logger = logger;
     this.#nodeId = options.nodeId;
-    this.#living = new LivingNodes(keyValue, clock, logger);
+    this.#living = living;
     this.writer = new LogWriter(log, logger, {
       maxPending: options.maxPending,
       onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
@@ -151,8 +151,9 @@ export class Messages {
     const list = [...keys];
     try {
       const nodes = await this.#keyValue.membersOf(list);
-      const others = (node: string): boolean => node !== this.#nodeId && this.#living.has(node);
-      return new Map(list.map((key, i) => [key, (nodes[i] ?? []).filter(others)]));
+      const others = (members: readonly string[]): string[] =>
+        this.#living.nodesOf(members).filter((node) => node !== this.#nodeId);
+      return new Map(list.map((key, i) => [key, others(nodes[i] ?? [])]));
     } catch (error) {
       this.#logger.warn({ err: error }, 'other nodes are not known; they will find out by their heads');
       return new Map();

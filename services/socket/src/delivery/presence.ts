@@ -1,4 +1,11 @@
-import { type KeyValue, nodeKey, presenceKey, userNodesKey, watchersKey } from '@caas/key-value';
+import {
+  type KeyValue,
+  type LivingNodes,
+  livingMembers,
+  presenceKey,
+  userNodesKey,
+  watchersKey,
+} from '@caas/key-value';
 import type { Clock, Logger } from '@caas/kit';
 import type { PresenceNotice, TypingNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Presence } from '@caas/proto/caas/socket/v1/resources';
@@ -16,6 +23,7 @@ const offlineDelayMs = 1_500;
 /** Who is online and who types: told on, never kept where it would matter. Best effort throughout. */
 export class Ephemeral {
   readonly #keyValue: KeyValue;
+  readonly #living: LivingNodes;
   readonly #directory: LocalDirectory;
   readonly #turn: Turn;
   readonly #link: NodeLink;
@@ -27,6 +35,7 @@ export class Ephemeral {
 
   constructor(
     keyValue: KeyValue,
+    living: LivingNodes,
     directory: LocalDirectory,
     turn: Turn,
     link: NodeLink,
@@ -35,6 +44,7 @@ export class Ephemeral {
     nodeId: string,
   ) {
     this.#keyValue = keyValue;
+    this.#living = living;
     this.#directory = directory;
     this.#turn = turn;
     this.#link = link;
@@ -148,18 +158,16 @@ export class Ephemeral {
   #tell(key: string, send: (node: string) => void): void {
     this.#keyValue
       .membersOf([key])
-      .then(([nodes]) => {
-        for (const node of nodes ?? []) if (node !== this.#nodeId) send(node);
+      .then(([members]) => {
+        for (const node of this.#living.nodesOf(members ?? [])) if (node !== this.#nodeId) send(node);
       })
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'not told to other nodes'));
   }
 
-  /** Users are online when a node that lives has registered them. */
+  /** Users are online when a node has registered them in the start it is in now. */
   async #onlineOf(tenantId: string, userIds: readonly string[]): Promise<boolean[]> {
-    const nodes = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
-    const known = [...new Set(nodes.flat())];
-    const canaries = known.length > 0 ? await this.#keyValue.getMany(known.map(nodeKey)) : [];
-    const alive = new Set(known.filter((_, i) => canaries[i] !== undefined));
-    return nodes.map((list) => list.some((node) => alive.has(node)));
+    const members = await this.#keyValue.membersOf(userIds.map((userId) => userNodesKey(tenantId, userId)));
+    const living = await livingMembers(this.#keyValue, members.flat());
+    return members.map((list) => list.some((member) => living.has(member)));
   }
 }

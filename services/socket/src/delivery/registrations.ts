@@ -1,9 +1,16 @@
-import { type KeyValue, nodeKey, type SetEntry, userConnectionsKey, userNodesKey } from '@caas/key-value';
+import {
+  type KeyValue,
+  nodeKey,
+  type SetEntry,
+  setCanary,
+  startMember,
+  userConnectionsKey,
+  userNodesKey,
+} from '@caas/key-value';
 import { type Clock, type Logger, newId } from '@caas/kit';
 import type { Connection } from '../edge/connection.ts';
 import { pause } from '../pause.ts';
 import type { LocalConversation, LocalUser } from './local.ts';
-import { memberOf } from './user-connections.ts';
 
 /** Registrations live this long without renewal, ms. */
 const registrationTtlMs = 300_000;
@@ -36,6 +43,7 @@ export class Registrations {
   readonly #onLost: () => void;
   /** Tells what this start of the node registered from what an earlier one left behind; the canary's value. */
   readonly startId: string = newId();
+  readonly #member: string;
   #canarySet = false;
   #canaryAtMs = 0;
   #renewedAtMs: number;
@@ -55,6 +63,7 @@ export class Registrations {
   ) {
     this.#keyValue = keyValue;
     this.nodeId = nodeId;
+    this.#member = startMember(this);
     this.#source = source;
     this.#clock = clock;
     this.#logger = logger;
@@ -64,11 +73,11 @@ export class Registrations {
 
   /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
   addConversation(conversation: LocalConversation): Promise<void> {
-    return this.#add({ key: conversation.interestKey, member: this.nodeId });
+    return this.#add({ key: conversation.interestKey, member: this.#member });
   }
 
   addUser(user: LocalUser): Promise<void> {
-    return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.nodeId });
+    return this.#add({ key: userNodesKey(user.tenantId, user.userId), member: this.#member });
   }
 
   /** The connection counts among its user's, on whatever node they are. */
@@ -83,20 +92,20 @@ export class Registrations {
   /** The node is told when the user of a watchers' key comes or goes, until the watch is removed. */
   addWatch(key: string): Promise<void> {
     this.#watches.add(key);
-    return this.#add({ key, member: this.nodeId });
+    return this.#add({ key, member: this.#member });
   }
 
   removeWatches(keys: readonly string[]): void {
     for (const key of keys) this.#watches.delete(key);
-    this.#remove(keys.map((key) => ({ key, member: this.nodeId })));
+    this.#remove(keys.map((key) => ({ key, member: this.#member })));
   }
 
   removeConversation(conversation: LocalConversation): void {
-    this.#remove([{ key: conversation.interestKey, member: this.nodeId }]);
+    this.#remove([{ key: conversation.interestKey, member: this.#member }]);
   }
 
   removeUser(user: LocalUser): void {
-    this.#remove([{ key: userNodesKey(user.tenantId, user.userId), member: this.nodeId }]);
+    this.#remove([{ key: userNodesKey(user.tenantId, user.userId), member: this.#member }]);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -113,7 +122,7 @@ export class Registrations {
       const now = this.#clock.now();
       if (lost || now - this.#renewedAtMs >= renewalMs) await this.#registerAll();
       if (lost || now - this.#canaryAtMs >= canaryTtlMs / 3) {
-        await this.#keyValue.set(canary, Buffer.from(this.startId), canaryTtlMs);
+        await setCanary(this.#keyValue, this, canaryTtlMs);
         this.#canaryAtMs = now;
       }
       this.#canarySet = true;
@@ -136,19 +145,18 @@ export class Registrations {
       entries = [];
       await this.#keyValue.addToSets(chunk, registrationTtlMs);
     };
-    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.nodeId });
+    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.#member });
     for (const u of [...this.#source.users()]) {
-      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.nodeId });
+      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#member });
       for (const connection of [...u.connections]) await put(this.#entryOf(connection));
     }
-    for (const key of [...this.#watches]) await put({ key, member: this.nodeId });
+    for (const key of [...this.#watches]) await put({ key, member: this.#member });
     if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
     this.#renewedAtMs = this.#clock.now();
   }
 
   #entryOf({ claims, id }: Connection): SetEntry {
-    const member = memberOf(this, id);
-    return { key: userConnectionsKey(claims.tenantId, claims.userId), member };
+    return { key: userConnectionsKey(claims.tenantId, claims.userId), member: startMember(this, String(id)) };
   }
 
   /** Additions of one turn go as one call. */

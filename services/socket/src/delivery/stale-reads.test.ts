@@ -48,7 +48,11 @@ class HeldStore {
     });
   }
 
+  /** Reads asked for, by name. */
+  readonly asked: string[] = [];
+
   async #answer<T>(name: string, value: T): Promise<T> {
+    this.asked.push(name);
     if (this.failing.has(name)) throw new CaasError('UNAVAILABLE', 'no');
     const held = this.#held?.name === name ? this.#held : undefined;
     if (held) {
@@ -83,12 +87,12 @@ const setUp = async (store = new HeldStore()) => {
     limits: defaultLimits,
     subprotocol: 'caas.v1.json',
     event: ({ event }: { event: { $case: string } }) => told.push(event.$case),
-    enqueueEvents: () => undefined,
+    enqueueEvents: (frames: Buffer) => told.push(frames.includes('typing') ? 'typing' : 'frames'),
     flush: () => undefined,
   } as unknown as Connection;
   await directory.connect(connection);
   const conversation = () => directory.conversation('t', 'c');
-  return { store, directory, heads, connection, conversation, told, me: () => conversation()?.members.get('u') };
+  return { store, turn, directory, heads, connection, conversation, told, me: () => conversation()?.members.get('u') };
 };
 
 const notice = (prevHeadRev: number, headRev: number, more: Partial<HeadNotice> = {}): HeadNotice => ({
@@ -295,4 +299,33 @@ test('a user who comes back at once goes on with the rates they left with', asyn
   const shareRates = (given: unknown): unknown => shared.push(given);
   await directory.connect({ ...connection, shareRates } as unknown as Connection);
   expect(shared).toEqual([rates]);
+});
+
+test('who is removed is told so after what was said before, and nothing after that', async () => {
+  const { turn, directory, conversation, told } = await setUp();
+  const room = conversation() as NonNullable<ReturnType<typeof conversation>>;
+  const typing = { conversationId: 'c', userId: 'v', typing: true };
+  turn.publish(room, { event: { $case: 'typing', value: typing } });
+  told.length = 0;
+  directory.applyParticipant(aParticipant(6, removed), 6);
+  turn.publish(room, { event: { $case: 'typing', value: typing } });
+  turn.flush();
+  expect(told).toEqual(['typing', 'participantChanged']);
+});
+
+test('a conversation one is no member of takes as many reads as one there is not', async () => {
+  const reads = async (change: (store: HeldStore) => void): Promise<string[]> => {
+    const store = new HeldStore();
+    store.participant = undefined;
+    change(store);
+    const { directory, connection } = await setUp(store);
+    store.asked.length = 0;
+    await expect(directory.member(connection, 'c')).rejects.toMatchObject({ reason: 'CONVERSATION_NOT_FOUND' });
+    return store.asked;
+  };
+  const there = await reads(() => undefined);
+  const absent = await reads((store) => {
+    store.conversation = undefined as never;
+  });
+  expect(absent).toEqual(there);
 });

@@ -1,4 +1,4 @@
-import { type KeyValue, memoryKeyValue, nodeKey, userConnectionsKey } from '@caas/key-value';
+import { type KeyValue, memoryKeyValue, nodeKey, setCanary, userConnectionsKey } from '@caas/key-value';
 import { CaasError } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { expect, test } from '@jest/globals';
@@ -13,14 +13,13 @@ const maxConnections = 3;
 const ttlMs = 60_000;
 let connections = 0;
 
-/** A node on the shared state, with a user's connections to it; `lives` renews its canary as a running one does. */
+/** A node on the shared state, with a user's connections to it. */
 const aNode = async (keyValue: KeyValue, nodeId: string) => {
   const user = new LocalUser('t', 'u');
   const source = { conversations: () => [], users: () => [user] };
   const registrations = new Registrations(keyValue, nodeId, source, { now: () => 0 }, quiet, () => undefined);
   const counted = new UserConnections(keyValue, registrations, quiet);
-  const lives = () => keyValue.set(nodeKey(nodeId), Buffer.from(registrations.startId), ttlMs);
-  await lives();
+  await setCanary(keyValue, registrations, ttlMs);
   const leave = (connection: Connection): void => {
     user.connections.delete(connection);
     registrations.removeConnection(connection);

@@ -1,25 +1,10 @@
-import { type KeyValue, nodeKey, userConnectionsKey } from '@caas/key-value';
+import { type KeyValue, livingMembers, type NodeStart, startOf, userConnectionsKey } from '@caas/key-value';
 import { CaasError, type Logger, toCaasError } from '@caas/kit';
 import type { Connection } from '../edge/connection.ts';
 import type { LocalUser } from './local.ts';
 
-/** A start of a node, by which its registered connections go. */
-interface Home {
-  nodeId: string;
-  startId: string;
-}
-
-/** How a connection is named in the set of its user's. */
-export const memberOf = ({ nodeId, startId }: Home, connectionId: number): string =>
-  [nodeId, startId, String(connectionId)].map(encodeURIComponent).join('/');
-
-const homeOf = (member: string): Home => {
-  const [nodeId = '', startId = ''] = member.split('/').map(decodeURIComponent);
-  return { nodeId, startId };
-};
-
 /** Where connections of this node are registered. */
-export interface ConnectionRegistry extends Readonly<Home> {
+export interface ConnectionRegistry extends Readonly<NodeStart> {
   addConnection(connection: Connection): Promise<void>;
   removeConnection(connection: Connection): void;
 }
@@ -67,11 +52,8 @@ export class UserConnections {
   /** The user's connections here, and those registered by the present starts of other nodes. */
   async #living(user: LocalUser, members: readonly string[]): Promise<number> {
     const own = this.#registrations.nodeId;
-    const others = members.map(homeOf).filter(({ nodeId }) => nodeId !== own);
-    const nodeIds = [...new Set(others.map(({ nodeId }) => nodeId))];
-    const canaries = await this.#keyValue.getMany(nodeIds.map(nodeKey));
-    const starts = new Map(nodeIds.map((nodeId, i) => [nodeId, canaries[i] && Buffer.from(canaries[i]).toString()]));
-    return user.connections.size + others.filter(({ nodeId, startId }) => starts.get(nodeId) === startId).length;
+    const others = members.filter((member) => startOf(member).nodeId !== own);
+    return user.connections.size + (await livingMembers(this.#keyValue, others)).size;
   }
 
   /** What a turn asks for goes as one call. */

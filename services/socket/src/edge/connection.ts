@@ -8,33 +8,19 @@ import type { Turn } from '../delivery/turn.ts';
 import type { Limits, NodeBounds } from '../limits.ts';
 import { EncodedEvent, errorJson, errorProto, replyJson, replyProto } from './encode.ts';
 import { binaryFrames, pingFrame, type Subprotocol, textFrames } from './frames.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { Rates } from './rates.ts';
+import type { Hold } from './read-budget.ts';
 
 export interface ConnectionContext {
   turn: Turn;
   bounds: Readonly<NodeBounds>;
   clock: Clock;
   origin?: string | undefined;
+  /** True while reads of others wait for the node's memory. */
+  pressed?: () => boolean;
   /** Told when the node ends the connection. */
   ended?: (reason: Reason) => unknown;
 }
-
-/** Buckets of a user. */
-export interface Rates {
-  sends: TokenBucket;
-  frames: TokenBucket;
-}
-
-const ratesOf = (limits: Limits): Rates => ({
-  sends: new TokenBucket(limits.sendsPerSecond, limits.sendsBurst),
-  frames: new TokenBucket(limits.framesPerMinute / 60, limits.framesPerMinute),
-});
-
-/** What is used up stays used up. */
-const adjust = ({ sends, frames }: Rates, limits: Limits): void => {
-  sends.adjust(limits.sendsPerSecond, limits.sendsBurst);
-  frames.adjust(limits.framesPerMinute / 60, limits.framesPerMinute);
-};
 
 let lastConnectionId = 0;
 
@@ -55,7 +41,6 @@ export class Connection {
   /** Commands in work. */
   inFlight = 0;
   malformedFrames = 0;
-  rateRefusals = 0;
   /** Called when a command was answered or the client has taken what was sent: reading may go on. */
   onRelief: () => void = () => undefined;
   /** Users whose presence the client watches. */
@@ -69,6 +54,11 @@ export class Connection {
   #welcomed = false;
   /** Since when events are dropped because the client does not read; 0: they are not. */
   #lossySinceMs = 0;
+  /** What is set aside for answers the client has not taken; since when it has taken none of them. */
+  readonly #untaken = new Set<Hold>();
+  #untakenSinceMs = 0;
+  /** Those of `#untaken` that are in the queue. */
+  #queuedHolds: Hold[] = [];
   #heardAtMs: number;
   #pingedAtMs = 0;
 
@@ -88,7 +78,7 @@ export class Connection {
     this.origin = context.origin;
     this.#context = context;
     this.#heardAtMs = context.clock.now();
-    this.#rates = ratesOf(limits);
+    this.#rates = new Rates(limits);
   }
 
   get limits(): Limits {
@@ -103,13 +93,13 @@ export class Connection {
   /** Goes on with the rates of the user's other or last connection, under the limits of this one's token. */
   shareRates(rates: Rates): void {
     this.#rates = rates;
-    adjust(rates, this.#limits);
+    rates.adjust(this.#limits);
   }
 
   /** Limits that came with a new token; they hold for the user's other connections' rates, too. */
   renewLimits(limits: Limits): void {
     this.#limits = limits;
-    adjust(this.#rates, limits);
+    this.#rates.adjust(limits);
   }
 
   get closed(): boolean {
@@ -121,10 +111,21 @@ export class Connection {
     return this.#queuedBytes + this.#socket.writableLength;
   }
 
-  reply(id: string, reply: Reply): void {
-    this.#enqueue(
-      this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]),
-    );
+  /** Answers a command; what was set aside for the answer is released when the client has taken it. */
+  reply(id: string, reply: Reply, hold?: Hold): void {
+    if (this.#closed) {
+      hold?.release();
+      return;
+    }
+    const frames =
+      this.subprotocol === 'caas.v1.json' ? textFrames([replyJson(id, reply)]) : binaryFrames([replyProto(id, reply)]);
+    if (hold) {
+      hold.settle(frames.length);
+      if (this.#untaken.size === 0) this.#untakenSinceMs = this.#context.clock.now();
+      this.#untaken.add(hold);
+      this.#queuedHolds.push(hold);
+    }
+    this.#enqueue(frames);
   }
 
   /** Answers a command with its refusal; with an empty id it is about the connection. */
@@ -166,12 +167,34 @@ export class Connection {
     this.#queuedBytes = 0;
     // Nothing may follow a close frame, the answer to the peer's included.
     if (this.ws.readyState !== this.ws.OPEN) return;
+    if (this.#queuedHolds.length > 0) {
+      this.#writeHeld(queue, this.#queuedHolds);
+      return;
+    }
     if (queue.length === 1) {
       this.#socket.write(queue[0]);
       return;
     }
     // Copied together: for what a turn queues that is cheaper than one system call with many pieces.
     this.#socket.write(Buffer.concat(queue));
+  }
+
+  /** Long answers are not copied: one write of all pieces, after which what was set aside for them is released. */
+  #writeHeld(queue: readonly Buffer[], holds: readonly Hold[]): void {
+    this.#queuedHolds = [];
+    this.#socket.cork();
+    for (const [i, frames] of queue.entries())
+      if (i < queue.length - 1) this.#socket.write(frames);
+      else this.#socket.write(frames, () => this.#taken(holds));
+    this.#socket.uncork();
+  }
+
+  #taken(holds: Iterable<Hold>): void {
+    this.#untakenSinceMs = this.#context.clock.now();
+    for (const hold of holds) {
+      this.#untaken.delete(hold);
+      hold.release();
+    }
   }
 
   /** Anything came in: the client lives. */
@@ -184,8 +207,18 @@ export class Connection {
   tick(nowMs: number): void {
     if (this.#closed) return;
     const { bounds } = this.#context;
+    // A clock that was put back must not make silence last, nor what follows from it.
+    this.#heardAtMs = Math.min(this.#heardAtMs, nowMs);
+    this.#pingedAtMs = Math.min(this.#pingedAtMs, nowMs);
+    this.#lossySinceMs = Math.min(this.#lossySinceMs, nowMs);
     if (this.claims.expiresAtMs <= nowMs) {
       this.end('TOKEN_EXPIRED', 'the access token has expired');
+      return;
+    }
+    this.#untakenSinceMs = Math.min(this.#untakenSinceMs, nowMs);
+    const patienceMs = this.#context.pressed?.() ? bounds.pressedConsumerMs : bounds.slowConsumerMs;
+    if (this.#untaken.size > 0 && nowMs - this.#untakenSinceMs >= patienceMs) {
+      this.end('SLOW_CONSUMER', 'the connection did not read what it had asked for');
       return;
     }
     if (this.#lossySinceMs !== 0) {
@@ -221,6 +254,8 @@ export class Connection {
   /** The socket is gone. */
   dropped(): void {
     this.#closed = true;
+    this.#taken([...this.#untaken]);
+    this.#queuedHolds = [];
     this.#queue = [];
     this.#queuedBytes = 0;
   }

@@ -4,6 +4,7 @@ import type { NodeServices } from '../commands/command.ts';
 import { defaultBounds } from '../limits.ts';
 import type { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
+import { type Hold, type ReadBounds, ReadBudget } from './read-budget.ts';
 
 const free = { take: () => 0 };
 const settled = async (): Promise<void> => {
@@ -11,24 +12,29 @@ const settled = async (): Promise<void> => {
 };
 
 /** A connection whose backlog the test decides on, and the reads begun for it. */
-const setUp = () => {
+const setUp = (budget: Partial<ReadBounds> = {}) => {
   const begun: string[] = [];
   const answers: (() => void)[] = [];
   const replies: string[] = [];
+  /** What is set aside for answers the client has not taken. */
+  const holds: Hold[] = [];
   const connection = {
     subprotocol: 'caas.v1.json',
     claims: { tenantId: 't' } as Claims,
-    rates: { sends: free, frames: free },
-    rateRefusals: 0,
+    rates: { sends: free, frames: free, all: free, refusals: 0 },
     inFlight: 0,
     backlogBytes: 0,
     closed: false,
     ws: { isPaused: false },
-    reply: (id: string) => replies.push(id),
+    reply: (id: string, _: object, hold?: Hold) => {
+      replies.push(id);
+      if (hold) holds.push(hold);
+    },
   };
   const node = {
     bounds: { ...defaultBounds, maxReadsInFlight: 2, maxQueuedBytes: 1_000 },
     clock: { now: () => 1 },
+    reads: new ReadBudget({ ...defaultBounds, maxConnectionReadBytes: 2 ** 30, maxUserReadBytes: 2 ** 30, ...budget }),
     users: {
       getMany: (_: string, [id]: string[]) => {
         begun.push(id as string);
@@ -39,7 +45,7 @@ const setUp = () => {
   const dispatcher = new Dispatcher(node, connection as unknown as Connection);
   const read = (id: string): void =>
     dispatcher.received(Buffer.from(JSON.stringify({ id, getUsers: { userIds: [id] } })));
-  return { begun, answers, replies, connection, dispatcher, read };
+  return { begun, answers, replies, holds, connection, dispatcher, read };
 };
 
 test('reads wait while more than its bound waits for the client, and go on when the client has taken it', async () => {
@@ -73,6 +79,27 @@ test('so many reads of a connection run at once, and the next begins when one ha
   await settled();
   expect(begun).toEqual(['one', 'two']);
   answers[1]?.();
+  await settled();
+  expect(begun).toEqual(['one', 'two', 'three']);
+});
+
+test('reads wait while answers to others of the connection are not taken, and go on when they are', async () => {
+  const { begun, answers, holds, read } = setUp({ maxConnectionReadBytes: defaultBounds.maxReplyBytes + 1_000 });
+  for (const id of ['one', 'two', 'three']) read(id);
+  await settled();
+  expect(begun).toEqual(['one']);
+  answers[0]?.();
+  await settled();
+  expect(begun).toEqual(['one']);
+  // Smaller than what was set aside, and then gone.
+  holds[0]?.settle(1_001);
+  expect(begun).toEqual(['one']);
+  holds[0]?.settle(1_000);
+  await settled();
+  expect(begun).toEqual(['one', 'two']);
+  answers[1]?.();
+  await settled();
+  for (const hold of holds) hold.release();
   await settled();
   expect(begun).toEqual(['one', 'two', 'three']);
 });

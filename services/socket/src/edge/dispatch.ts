@@ -3,7 +3,9 @@ import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { CommandContext, CommandName, NodeServices, RequestOf } from '../commands/command.ts';
 import { runCommand, verbOf } from '../commands/registry.ts';
 import type { Connection } from './connection.ts';
-import { decodeFrame, RefusedFrame } from './decode.ts';
+import { decodeFrame, idBefore, RefusedFrame } from './decode.ts';
+import type { RateName } from './rates.ts';
+import type { Hold, Reader } from './read-budget.ts';
 
 /**
  * Runs the frames of one connection. Commands that change something are admitted in the order they came: the next one
@@ -17,15 +19,25 @@ export class Dispatcher {
   /** Reads that wait for others to end, or for the client to take what it has asked for before. */
   readonly #waitingReads: ClientFrame[] = [];
   #reads = 0;
+  readonly #reader: Reader;
 
   constructor(node: NodeServices, connection: Connection) {
     this.#node = node;
     this.#connection = connection;
+    const { tenantId, userId } = connection.claims;
+    this.#reader = { user: `${tenantId}\0${userId}`, heldBytes: 0, wake: () => this.goOn() };
   }
 
   /** One frame as it came. Answers it in any case. */
   received(data: Buffer): void {
     const connection = this.#connection;
+    const { rates } = connection;
+    const now = this.#node.clock.now();
+    const untilRead = rates.all.take(now);
+    if (untilRead > 0) {
+      this.#rateLimited(idBefore(data, connection.subprotocol), 'all', untilRead, '');
+      return;
+    }
     let frame: ClientFrame;
     try {
       frame = decodeFrame(data, connection.subprotocol);
@@ -35,15 +47,13 @@ export class Dispatcher {
     }
     const command = frame.command;
     if (!command) return;
-    const wait = (verbOf(command.$case).rate === 'sends' ? connection.rates.sends : connection.rates.frames).take(
-      this.#node.clock.now(),
-    );
+    const wait = rates[verbOf(command.$case).rate].take(now);
     if (wait > 0) {
       this.#rateLimited(frame.id, verbOf(command.$case).rate, wait, frame.traceparent);
       return;
     }
     // One that is let through makes up for one that was not: who goes on at twice the rate is closed in the end.
-    if (connection.rateRefusals > 0) connection.rateRefusals--;
+    if (rates.refusals > 0) rates.refusals--;
     connection.inFlight++;
     if (verbOf(command.$case).concurrent) {
       this.#waitingReads.push(frame);
@@ -54,22 +64,21 @@ export class Dispatcher {
 
   /** Begins reads that waited, as far as the bounds allow. */
   goOn(): void {
-    const { maxReadsInFlight, maxQueuedBytes } = this.#node.bounds;
-    while (
-      this.#waitingReads.length > 0 &&
-      this.#reads < maxReadsInFlight &&
-      this.#connection.backlogBytes <= maxQueuedBytes &&
-      !this.#connection.closed
-    ) {
+    const { maxReadsInFlight, maxQueuedBytes, maxReplyBytes } = this.#node.bounds;
+    for (;;) {
+      const frame = this.#waitingReads[0];
+      const { closed, backlogBytes } = this.#connection;
+      if (!frame || this.#reads >= maxReadsInFlight || backlogBytes > maxQueuedBytes || closed) return;
+      const { longReply } = verbOf(frame.command?.$case as CommandName);
+      const hold = longReply ? this.#node.reads.take(this.#reader, maxReplyBytes) : undefined;
+      if (longReply && !hold) return;
+      this.#waitingReads.shift();
       this.#reads++;
-      this.#run(
-        this.#waitingReads.shift() as ClientFrame,
-        () => undefined,
-        () => {
-          this.#reads--;
-          this.goOn();
-        },
-      );
+      const ended = (): void => {
+        this.#reads--;
+        this.goOn();
+      };
+      this.#run(frame, () => undefined, ended, hold);
     }
   }
 
@@ -94,7 +103,7 @@ export class Dispatcher {
     this.#waitingReads.length = 0;
   }
 
-  #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted): void {
+  #run(frame: ClientFrame, admitted: () => void, ended: () => void = admitted, hold?: Hold): void {
     const connection = this.#connection;
     const command = frame.command as NonNullable<ClientFrame['command']>;
     const traceparent = traceparentOr(frame.traceparent === '' ? undefined : frame.traceparent);
@@ -107,8 +116,11 @@ export class Dispatcher {
     };
     runCommand(context, command.$case as CommandName, command.value as RequestOf<CommandName>)
       .then(
-        (result) => connection.reply(frame.id, { result }),
-        (thrown: unknown) => this.#failed(frame, toCaasError(thrown), context.traceId),
+        (result) => connection.reply(frame.id, { result }, hold),
+        (thrown: unknown) => {
+          hold?.release();
+          this.#failed(frame, toCaasError(thrown), context.traceId);
+        },
       )
       .finally(() => {
         connection.inFlight--;
@@ -118,9 +130,7 @@ export class Dispatcher {
   }
 
   #failed(frame: ClientFrame, error: CaasError, traceId: string): void {
-    if (error.reason === 'INTERNAL') {
-      this.#node.logger.error({ err: error.cause ?? error, traceId, command: frame.command?.$case }, 'command failed');
-    }
+    this.#node.faults.heard(error, 'command failed', { traceId, command: frame.command?.$case });
     this.#connection.refuse(frame.id, toWireError(error, traceId));
   }
 
@@ -142,18 +152,15 @@ export class Dispatcher {
     }
   }
 
-  #rateLimited(id: string, rate: 'sends' | 'frames', retryAfterMs: number, traceparent: string): void {
+  #rateLimited(id: string, rate: RateName, retryAfterMs: number, traceparent: string): void {
     const connection = this.#connection;
     const traceId = traceIdOf(traceparentOr(traceparent === '' ? undefined : traceparent));
-    const details =
-      rate === 'sends'
-        ? { limit: 'sendsPerSecond', value: String(connection.limits.sendsPerSecond), unit: 'sends/s' }
-        : { limit: 'framesPerMinute', value: String(connection.limits.framesPerMinute), unit: 'frames/min' };
+    const details = connection.rates.limitOf(rate);
     connection.refuse(
       id,
       toWireError(new CaasError('RATE_LIMITED', 'too many frames', { retryAfterMs, details }), traceId),
     );
-    if (++connection.rateRefusals >= this.#node.bounds.maxRateRefusals)
+    if (++connection.rates.refusals >= this.#node.bounds.maxRateRefusals)
       connection.end('RATE_LIMITED', 'frames went on after refusals', traceId);
   }
 }

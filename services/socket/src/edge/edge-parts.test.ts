@@ -167,6 +167,14 @@ describe('a token bucket', () => {
     expect(bucket.take(now + 60_000)).toBeGreaterThan(0);
   });
 
+  test('goes on where it was when the clock is put back', () => {
+    const bucket = new TokenBucket(10, 30);
+    for (let i = 0; i < 30; i++) bucket.take(10_000_000);
+    expect(bucket.take(10_000_000 - 3_600_000)).toBe(100);
+    expect(bucket.take(10_000_000 - 3_600_000 + 100)).toBe(0);
+    expect(bucket.take(10_000_000 - 3_600_000 + 100)).toBe(100);
+  });
+
   test('never gives more than burst and rate together, whatever the times', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 500 }), { maxLength: 200 }), (steps) => {
@@ -251,7 +259,7 @@ describe('a handshake', () => {
 
 describe('a frame’s shape', () => {
   const type = descriptors().getMessage('caas.socket.v1.ClientFrame');
-  const fits = (value: unknown): boolean => shapeOf(type as NonNullable<typeof type>).safeParse(value).success;
+  const fits = (value: unknown): boolean => shapeOf(type as NonNullable<typeof type>)(value) === undefined;
 
   test('takes every field of every command by its JSON name and by its proto name, and by no other', () => {
     for (const command of type?.oneofs[0]?.fields ?? []) {
@@ -344,15 +352,18 @@ test('no setting raises a text over what the contract lets through', () => {
 class StillSocket extends EventEmitter {
   writableLength = 0;
   written: Buffer[] = [];
-  write(data: Buffer): boolean {
+  #taken: (() => void)[] = [];
+  write(data: Buffer, taken?: () => void): boolean {
     this.written.push(data);
     this.writableLength += data.length;
+    if (taken) this.#taken.push(taken);
     return false;
   }
   cork(): void {}
   uncork(): void {}
   read(): void {
     this.writableLength = 0;
+    for (const taken of this.#taken.splice(0)) taken();
   }
 }
 
@@ -451,6 +462,68 @@ describe('a connection whose client does not read', () => {
     }
     expect(ws.closedWith).toEqual([ruleOf('SLOW_CONSUMER').close, 'SLOW_CONSUMER']);
     expect(texts()).toMatch(/"reason":"ERROR_REASON_SLOW_CONSUMER".*"traceId":"[0-9a-f]{32}"/);
+  });
+
+  const held = () => {
+    const seen = { bytes: 10_000_000, released: 0 };
+    return {
+      seen,
+      hold: {
+        settle: (bytes: number) => {
+          seen.bytes = bytes;
+        },
+        release: () => seen.released++,
+      },
+    };
+  };
+  const answer: Reply = { result: { $case: 'done', value: { traceId: 'x'.repeat(100_000) } } };
+
+  test('is closed as SLOW_CONSUMER when it does not take what it has asked for', () => {
+    const { connection, welcome, ws, tick, seen, hold } = { ...open(), ...held() };
+    welcome();
+    connection.reply('1', answer, hold);
+    connection.flush();
+    expect(seen.bytes).toBeLessThan(101_000);
+    for (let ms = 0; ms < defaultBounds.slowConsumerMs; ms += 1_000) {
+      expect(ws.closedWith).toBeUndefined();
+      connection.heard();
+      tick(1_000);
+    }
+    expect(ws.closedWith).toEqual([4408, 'SLOW_CONSUMER']);
+    expect(seen.released).toBe(0);
+    connection.dropped();
+    expect(seen.released).toBe(1);
+  });
+
+  test('releases what is set aside for an answer when the client has taken it, and none was closed for it', () => {
+    const { connection, welcome, ws, socket, tick, seen, hold } = { ...open(), ...held() };
+    welcome();
+    connection.reply('1', answer, hold);
+    connection.flush();
+    tick(defaultBounds.slowConsumerMs - 1_000);
+    expect(seen.released).toBe(0);
+    socket.read();
+    expect(seen.released).toBe(1);
+    connection.heard();
+    tick(2_000);
+    expect(ws.closedWith).toBeUndefined();
+    connection.dropped();
+    const late = held();
+    connection.reply('2', answer, late.hold);
+    expect(late.seen.released).toBe(1);
+  });
+
+  test('is pinged and closed in time when the clock is put back', () => {
+    const before = open();
+    before.tick(7_200_000);
+    before.connection.heard();
+    before.socket.written.length = 0;
+    before.tick(-3_600_000);
+    before.tick(defaultBounds.pingIntervalMs);
+    expect(before.socket.written).toEqual([Buffer.from([0x89, 0])]);
+    before.tick(-3_600_000);
+    before.tick(defaultBounds.pongTimeoutMs);
+    expect(before.ws.closedWith).toEqual([4410, 'PING_TIMEOUT']);
   });
 
   test('gets nothing after the close', () => {

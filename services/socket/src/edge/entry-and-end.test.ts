@@ -5,14 +5,14 @@ import { WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import { CommitWatch } from '../delivery/commit-watch.ts';
 import { KeptRates } from '../delivery/kept-rates.ts';
-import { LivingNodes } from '../delivery/living-nodes.ts';
 import { NodeLink } from '../delivery/node-link.ts';
 import { Turn } from '../delivery/turn.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf } from '../limits.ts';
 import type { Connection } from './connection.ts';
 import { type AuthClients, Gate, type Verified } from './gate.ts';
+import { Rates } from './rates.ts';
+import { ReadBudget } from './read-budget.ts';
 import { Edge } from './server.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const quiet = { debug: () => undefined, warn: () => undefined, info: () => undefined, error: () => undefined } as never;
 
@@ -82,8 +82,7 @@ describe('the gate', () => {
   const open = () => {
     const auth = new StillAuth();
     const ceilings: Limits = { ...defaultLimits, sendsPerSecond: 1_000 };
-    const clock = { now: () => Date.now() };
-    const gate = new Gate(auth.clients, (own) => limitsOf(own, defaultLimits, ceilings), clock, quiet);
+    const gate = new Gate(auth.clients, (own) => limitsOf(own, defaultLimits, ceilings), quiet);
     const abort = new AbortController();
     const running = gate.run(abort.signal);
     stopping.add(async () => {
@@ -194,6 +193,8 @@ describe('commands in work', () => {
         },
       },
       logger: quiet,
+      faults: { heard: () => undefined },
+      reads: new ReadBudget(defaultBounds),
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
@@ -272,7 +273,7 @@ describe('commands in work', () => {
 
 describe('rates of a user who comes back', () => {
   const ratesUsedUp = () => {
-    const rates = { sends: new TokenBucket(1, 2), frames: new TokenBucket(1, 2) };
+    const rates = new Rates({ sendsPerSecond: 1, sendsBurst: 2, framesPerMinute: 60 });
     rates.sends.take(0);
     rates.sends.take(0);
     return rates;
@@ -295,38 +296,6 @@ describe('rates of a user who comes back', () => {
     expect(sends.take(0)).toBeGreaterThan(0);
     expect(sends.take(1_900)).toBe(0);
   });
-});
-
-test('a node that crashed is sent nothing more after its canary was missing twice, until it is back', async () => {
-  let nowMs = 1_000;
-  let asked = 0;
-  let canary: Uint8Array | undefined = Buffer.from('1');
-  const keyValue = {
-    getMany: async (keys: readonly string[]) => {
-      asked++;
-      return keys.map(() => canary);
-    },
-  };
-  const living = new LivingNodes(keyValue as never, { now: () => nowMs }, quiet);
-  const look = async (): Promise<boolean> => {
-    const before = asked;
-    living.has('n');
-    living.has('n');
-    await until('asked', () => asked === before + 1);
-    await new Promise((resolve) => setImmediate(resolve));
-    return living.has('n');
-  };
-  expect(await look()).toBe(true);
-  canary = undefined;
-  living.has('n');
-  expect(asked).toBe(1);
-  nowMs += 5_001;
-  expect(await look()).toBe(true);
-  nowMs += 1_001;
-  expect(await look()).toBe(false);
-  canary = Buffer.from('1');
-  nowMs += 5_001;
-  expect(await look()).toBe(true);
 });
 
 describe('what others keep waiting is bounded', () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CaasError, traceIdOf, traceparentOr } from '@caas/kit';
+import { CaasError, traceIdOf } from '@caas/kit';
+import { traceparentIn } from '@caas/kit/http';
 import { problemOf } from '@caas/kit/problem';
 
 /** How a node is, as a load balancer and an operator ask for it. */
@@ -26,10 +27,4 @@ export const answerHttp = (request: IncomingMessage, response: ServerResponse, h
   const refusal = new CaasError('NOT_FOUND', 'this is a WebSocket endpoint');
   const { status, headers, body } = problemOf(refusal, traceIdOf(traceparent));
   response.writeHead(status, { ...headers, traceparent }).end(body);
-};
-
-/** The caller's trace context, or a new one. */
-export const traceparentIn = ({ headers }: IncomingMessage): string => {
-  const { traceparent } = headers;
-  return traceparentOr(typeof traceparent === 'string' ? traceparent : undefined);
 };

@@ -1,4 +1,7 @@
-import { WebSocket } from 'ws';
+import { type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
+import type { NodeBounds } from '../limits.ts';
+import { chooseSubprotocol } from './handshake.ts';
+import { refuseFaultyHandshakes } from './refuse-entry.ts';
 
 /**
  * A `ws` socket that lets its owner speak before `ws` closes it for a fault of the peer (too large, too many fragments,
@@ -14,3 +17,18 @@ export class NodeWebSocket extends WebSocket {
     super.close(code, data);
   }
 }
+
+/** What makes sockets of upgrades, within the bounds of a node. */
+export const webSocketServer = ({ maxFrameBytes, maxFragments }: NodeBounds): SocketServer<typeof NodeWebSocket> => {
+  const server = new WebSocketServer<typeof NodeWebSocket>({
+    WebSocket: NodeWebSocket,
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxFrameBytes,
+    maxFragments,
+    handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
+  });
+  refuseFaultyHandshakes(server);
+  return server;
+};

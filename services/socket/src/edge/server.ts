@@ -1,18 +1,19 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CaasError, fail, type Reason, ruleOf, toCaasError, toWireError, traceIdOf } from '@caas/kit';
-import { bareAnswer, problemOf } from '@caas/kit/problem';
-import { type RawData, type Server as SocketServer, WebSocket, WebSocketServer } from 'ws';
+import { CaasError, fail, type Reason, toCaasError, traceIdOf } from '@caas/kit';
+import { createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
+import { type RawData, type Server as SocketServer, WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
-import { errorJson, errorProto } from './encode.ts';
 import type { Subprotocol } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
-import { answerHttp, type Health, traceparentIn } from './http.ts';
-import { NodeWebSocket } from './node-web-socket.ts';
+import { answerHttp, type Health } from './http.ts';
+import { type NodeWebSocket, webSocketServer } from './node-web-socket.ts';
+import { refuseEntry } from './refuse-entry.ts';
+import { UnfinishedSockets } from './unfinished-sockets.ts';
 
 export interface EdgeOptions {
   host: string;
@@ -34,6 +35,7 @@ export class Edge {
   readonly #turn: Turn;
   readonly #options: EdgeOptions;
   readonly #http: Server;
+  readonly #unfinished: UnfinishedSockets;
   readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
   readonly #ended = new Map<Reason, number>();
@@ -48,19 +50,19 @@ export class Edge {
     this.#node = node;
     this.#turn = turn;
     this.#options = options;
-    const { maxFrameBytes, maxFragments } = node.bounds;
-    this.#sockets = new WebSocketServer<typeof NodeWebSocket>({
-      WebSocket: NodeWebSocket,
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: maxFrameBytes,
-      maxFragments,
-      handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
-    });
-    this.#http = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) =>
-      answerHttp(request, response, this.#health),
+    const { requestTimeoutMs } = node.bounds;
+    this.#sockets = webSocketServer(node.bounds);
+    this.#unfinished = new UnfinishedSockets(node.bounds.maxUnfinishedPerAddress);
+    this.#http = createHttpEdge(
+      { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
+      (request, response) => {
+        this.#unfinished.finished(request.socket);
+        answerHttp(request, response, this.#health);
+      },
     );
+    this.#http.on('connection', (socket: Socket) => {
+      if (!this.#unfinished.opened(socket)) socket.destroy();
+    });
     this.#http.maxConnections = node.bounds.maxConnections + maxPlainSockets;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
@@ -152,6 +154,7 @@ export class Edge {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', destroyed);
+    this.#unfinished.finished(request.socket);
     const subprotocol = chooseSubprotocol(request);
     const refusal = this.#draining
       ? new CaasError('DRAINING', 'the node is going away')
@@ -161,10 +164,7 @@ export class Edge {
           ? new CaasError('OVERLOADED', 'the node has its greatest number of connections')
           : undefined;
     if (refusal || !subprotocol) {
-      const traceparent = traceparentIn(request);
-      // A peer that never closes its side must not keep ours.
-      socket.once('finish', () => socket.destroy());
-      socket.end(bareAnswer(problemOf(refusal as CaasError, traceIdOf(traceparent)), traceparent));
+      refuseSocket(socket, refusal as CaasError, traceparentIn(request));
       return;
     }
     // The handshake and what follows it, welcome or refusal, are one write.
@@ -194,13 +194,13 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
+        pressed: () => this.#node.reads.pressed,
         ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
     } catch (thrown) {
       const error = toCaasError(thrown);
-      if (error.reason === 'INTERNAL')
-        this.#node.logger.error({ err: error.cause, traceId: traceIdOf(traceparent) }, 'entry failed');
+      this.#node.faults.heard(error, 'entry failed', { traceId: traceIdOf(traceparent) });
       if (connection) this.#left(connection);
       refuseEntry(ws, subprotocol, error, traceIdOf(traceparent));
     } finally {
@@ -243,6 +243,11 @@ export class Edge {
         ws.pause();
     });
     ws.on('pong', () => connection.heard());
+    ws.on('ping', () => {
+      connection.heard();
+      // Each is answered: who does not read the answers is not read either.
+      if (connection.backlogBytes > this.#node.bounds.maxQueuedBytes) ws.pause();
+    });
     ws.on('close', () => {
       connection.dropped();
       this.#left(connection);
@@ -288,12 +293,3 @@ export class Edge {
 function destroyed(this: Duplex): void {
   this.destroy();
 }
-
-const refuseEntry = (ws: WebSocket, subprotocol: Subprotocol, error: CaasError, traceId: string): void => {
-  const wire = toWireError(error, traceId);
-  if (subprotocol === 'caas.v1.json') ws.send(errorJson('', wire));
-  else ws.send(errorProto('', wire));
-  ws.close(ruleOf(error.reason).close || 1011, error.reason);
-  ws.resume(); // the peer's answer to the close must be read
-  setTimeout(() => ws.terminate(), 2_000).unref();
-};

@@ -10,6 +10,17 @@ export const assertClientId = (value: string, field: string): void => {
     fail('INVALID_ARGUMENT', `${field} must be printable ASCII without blanks`, { details: { field } });
 };
 
+/** C0 and C1 controls, line and paragraph separators, and what turns the direction of text around it. */
+const notOfALine = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u;
+
+/** A name or title, shown in one line among others': it must not break out of it, nor turn what stands beside it. */
+export const assertLine = (value: string | undefined, field: string): void => {
+  if (value !== undefined && notOfALine.test(value))
+    fail('INVALID_ARGUMENT', `${field} must be one line without control or direction characters`, {
+      details: { field },
+    });
+};
+
 /** Hosts that are this very machine, where development serves pictures without TLS. */
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '[::1]' || /^127(\.\d+){3}$/.test(host);
 
@@ -18,8 +29,9 @@ export const assertPictureUrl = (value: string): void => {
   if (value === '') return;
   const url = URL.parse(value);
   const fit = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopback(url.hostname));
-  if (!fit || url.username !== '' || url.password !== '')
-    fail('INVALID_ARGUMENT', 'avatar_url must be an https URL without credentials', {
+  // The parser leaves out line breaks and blanks around; whoever shows the text as it was sent might not.
+  if (!fit || url.username !== '' || url.password !== '' || /[\s<>"'`]/.test(value) || notOfALine.test(value))
+    fail('INVALID_ARGUMENT', 'avatar_url must be an https URL without credentials or blanks', {
       details: { field: 'avatar_url' },
     });
 };
@@ -49,5 +61,9 @@ export const assertContent = (content: PlainContent | undefined, limits: Limits)
     over('content.attachments', 'maxAttachments', attachments.length, limits.maxAttachments, 'items');
   if (mentions.length > limits.maxMentions)
     over('content.mentions', 'maxMentions', mentions.length, limits.maxMentions, 'items');
+  for (const { name, mediaType } of attachments) {
+    assertLine(name, 'content.attachments.name');
+    assertLine(mediaType, 'content.attachments.media_type');
+  }
   return content;
 };

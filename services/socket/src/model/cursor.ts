@@ -1,4 +1,4 @@
-import { fail } from '@caas/kit';
+import { fail, isId } from '@caas/kit';
 
 /** Where a client stands in a conversation. Opaque to clients. */
 export interface Cursor {
@@ -41,3 +41,7 @@ export const decodeCursor = (text: string, conversationId: string): Cursor => {
   }
   return { conversationId, rev, seq, visibleFromSeq, pastRev };
 };
+
+/** Where a list goes on, as `next` of its last page said: an id of ours, or '' for the start; else CURSOR_INVALID. */
+export const listedAfter = (after: string): string =>
+  after === '' || isId(after) ? after : fail('CURSOR_INVALID', 'not what a page gave as next');

@@ -1,6 +1,4 @@
-import { positionOf, Topic } from '@caas/event-log';
-
-const sends = `${Topic.messageSent}-`;
+import { isPartitionOf, positionOf, Topic } from '@caas/event-log';
 
 /**
  * Position up to which a conversation's sends are decided: that of the last message, or of a later record that became
@@ -9,6 +7,6 @@ const sends = `${Topic.messageSent}-`;
 export const decidedPositionOf = (lastPosition: number, offsets: Readonly<Record<string, number>>): number => {
   let decided = lastPosition;
   for (const name in offsets)
-    if (name.startsWith(sends)) decided = Math.max(decided, positionOf(offsets[name] as number));
+    if (isPartitionOf(Topic.messageSent, name)) decided = Math.max(decided, positionOf(offsets[name] as number));
   return decided;
 };
