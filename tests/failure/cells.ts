@@ -8,6 +8,7 @@ import {
   paused,
   rolled,
   stalled,
+  storeAway,
   stormed,
   troubled,
 } from './faults.ts';
@@ -84,6 +85,11 @@ const onEngines: readonly (Row & { fault: Fault })[] = [
       fault: troubled(link, trouble),
     })),
   ),
+  {
+    name: 'stop-mongodb-minute',
+    about: 'MongoDB is stopped for a minute: sends go on, history says that it can be asked for again',
+    fault: storeAway,
+  },
   ...redisNames.map((name) => ({
     name: `flush-${name}`,
     about: `FLUSHALL of redis-${name}, three times`,

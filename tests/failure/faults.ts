@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { CaasClientError } from '@caas/client';
 import type { EngineProcess } from '@caas/infra';
 import type { Chance } from '../support/chance.ts';
+import { until } from '../support/until.ts';
 import type { Member } from './fleet.ts';
 import { pause } from './pause.ts';
 import type { Trouble } from './proxies.ts';
@@ -13,6 +15,8 @@ export interface Scene {
   members: readonly Member[];
   /** Ids of their conversations. */
   conversations: readonly string[];
+  /** Whether users lose their connections now and then, as they do at first. */
+  cuts(on: boolean): void;
 }
 
 /** Brings something about and ends it; resolves when nothing of it is left. */
@@ -51,6 +55,39 @@ export const paused =
     await pause(chance.whole(fromMs, toMs));
     process.resume();
   };
+
+/** How long the store is stopped, and a send may take meanwhile, in milliseconds. */
+const awayMs = 60_000;
+const sendMs = 10_000;
+
+/**
+ * The store is stopped for a minute. Meanwhile who is connected goes on to talk (nobody comes in: auth has its sessions in
+ * the same engine), and history says that it can be asked for again.
+ */
+export const storeAway: Fault = async (world, chance, { members, cuts }) => {
+  const store = world.process('mongodb');
+  const online = (): Member[] => members.filter(({ sdk }) => sdk.state === 'online');
+  let refused = 0;
+  cuts(false);
+  await until('all are connected', online, (some) => some.length === members.length, sendMs);
+  await store.stop();
+  try {
+    for (const untilMs = Date.now() + awayMs; Date.now() < untilMs; await pause(1_000)) {
+      const { sdk, recorder, conversations } = members[chance.whole(0, members.length - 1)] as Member;
+      const id = conversations[chance.whole(0, conversations.length - 1)] as string;
+      const sent = recorder.send(sdk, id, `away-${chance.whole(0, 1e9)}`, 'the store is away');
+      const late = pause(sendMs).then(() => Promise.reject(new Error('a send waits for the store that is away')));
+      await Promise.race([sent, late]);
+      await sdk.getHistory(id, { limit: 50 }).catch((thrown: unknown) => {
+        if (thrown instanceof CaasClientError && thrown.retryable && thrown.reason === 'UNAVAILABLE') refused += 1;
+      });
+    }
+  } finally {
+    await startedAgain(store);
+    cuts(true);
+  }
+  if (refused === 0) throw new Error('history never said that it can be asked for again');
+};
 
 export const troubled =
   (link: string, trouble: Trouble): Fault =>

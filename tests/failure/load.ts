@@ -25,6 +25,8 @@ export interface LoadOptions {
 /** What the users of a fleet do until it is stopped. */
 export class Load {
   accepted = 0;
+  /** Whether users lose their connections now and then. */
+  cuts = true;
   /** When the first send was accepted that is later than a moment asked for. */
   #watch: { afterMs: number; seenMs: number | undefined } = { afterMs: Number.POSITIVE_INFINITY, seenMs: undefined };
   readonly #options: LoadOptions;
@@ -131,7 +133,7 @@ export class Load {
       const own = messages.filter((m) => m.senderId === member.userId && m.content !== undefined);
       const mine = own[chance.whole(0, own.length - 1)];
       const roll = chance.next();
-      if (roll < 0.03) member.cut();
+      if (roll < 0.03 && this.cuts) member.cut();
       else if (roll < 0.15) await this.#read(member, conversation);
       else if (any) await this.#one(member, conversation, this.#choose(roll, any, mine, messages.at(-1) ?? any));
     }

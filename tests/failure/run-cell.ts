@@ -63,7 +63,10 @@ const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Cour
   const faultAtMs = Date.now();
   const { members } = cast.fleet;
   const conversations = [...new Set(members.flatMap((member) => member.conversations))];
-  await inTime(run.fault(chance, { members, conversations }));
+  const cuts = (on: boolean): void => {
+    load.cuts = on;
+  };
+  await inTime(run.fault(chance, { members, conversations, cuts }));
   const healedAtMs = Date.now();
   load.watch();
   const isAccepted = (ms: number | undefined): boolean => ms !== undefined;
