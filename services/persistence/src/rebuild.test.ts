@@ -201,6 +201,25 @@ describe('a store', () => {
   });
 });
 
+test('a position is not kept of records that a store has refused', async () => {
+  const bench = await aBench();
+  const name = partitionName(Topic.messageSent, partitionOf(Topic.messageSent, 'c'));
+  const shard = partitionOf(Topic.messageSent, 'c') % shardCount;
+  let refused = 0;
+  const store = hooked(bench.store, {
+    before: (call) => {
+      if (call !== 'conversations.commit') return;
+      refused += 1;
+      throw unavailable();
+    },
+  });
+  const worker = bench.start({ store });
+  await bench.log.append([toRecord(c.created(['ann']), key), toRecord(c.sent('m'), key)]);
+  await until(() => refused > 1);
+  await worker.stop();
+  expect(await bench.store.conversations.shardPosition(shard)).not.toHaveProperty([name]);
+});
+
 describe('what a store has missed', () => {
   const offset = (next: number) => [{ topic: 't', partition: 0, next }];
   const logOf = (first: number, next: number): EventLog =>
