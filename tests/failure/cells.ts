@@ -48,6 +48,7 @@ const inShort = new Set([
   'deaf-socket-kafka',
   'cut-persistence-mongodb',
   'flush-all',
+  'zombie-worker',
 ]);
 
 const troubles = {
