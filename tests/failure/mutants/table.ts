@@ -20,7 +20,7 @@ export const mutants: readonly Mutant[] = [
     name: 'commit-before-write',
     about: 'heads are committed before the documents they tell of are written',
     cell: 'cut-persistence-mongodb',
-    shows: ['lost', 'gap'],
+    shows: ['lost', 'gap', 'digest'],
     patches: [
       {
         file: `${persistence}persist-groups.ts`,
