@@ -189,8 +189,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'ended-sessions',
-    about: 'auth forgets to look whether the session has ended',
-    cell: 'flush-gateway',
+    about:
+      'auth forgets to look whether the session has ended (a node that was there remembers; one that begins does not)',
+    cell: 'kill-socket-1',
     shows: ['leaked'],
     patches: [
       {
