@@ -17,7 +17,7 @@ import { type ServicesConfig, servicesConfig } from './services-config.ts';
 /** The engines whose failures tests bring about. */
 export type Engines = EmbeddedEngines;
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services'> {
+export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */
