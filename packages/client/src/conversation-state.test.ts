@@ -155,6 +155,35 @@ describe('a conversation', () => {
     expect([state.behind, state.window.committed[0]?.editedAtMs]).toEqual([false, message.editedAtMs]);
   });
 
+  test.each([false, true])(
+    'misses none of several changes that came before such a delta (from the start: %s)',
+    (fromStart) => {
+      const { log, state } = loaded();
+      if (fromStart) {
+        for (const message of [log.append(), log.append()]) state.accepted(message);
+        state.headMoved(log.commit(2) as Head);
+        state.restart();
+      } else {
+        log.append();
+        log.append();
+        log.commit(2);
+      }
+      const read = log.delta(state.cursor);
+      const edits = [log.edit(0), log.edit(1), log.edit(0)] as { message: Message; head: Head }[];
+      for (const { message, head } of edits) {
+        state.changed(message);
+        state.headMoved(head);
+      }
+      state.delta(read, fromStart);
+      expect([state.behind, state.rev]).toEqual([true, read.head?.headRev]);
+      state.delta(log.delta(state.cursor), false);
+      expect([state.behind, state.rev]).toEqual([false, log.rev]);
+      expect(state.window.committed.map((m) => m.editedAtMs)).toEqual(
+        [edits[2], edits[1]].map((edit) => edit?.message.editedAtMs),
+      );
+    },
+  );
+
   test('keeps a change of a pending message that came before the delta which commits the message', () => {
     const { log, state } = loaded();
     state.accepted(log.append());

@@ -62,8 +62,8 @@ export class ConversationState {
   #seenRev = 0;
   /** Greatest revision of a message that was told live. */
   #changedRev = 0;
-  /** Greatest revision of a change that found no message here, or whose message was given up: only a delta can bring it. */
-  #missedRev = 0;
+  /** Where the changes lie that found no message here, or whose message was given up: only a delta can bring them. */
+  #missed = { fromRev: Number.POSITIVE_INFINITY, toRev: 0 };
   /** Position up to which sends are decided for who is at a revision, as the last head with such a position said. */
   #decided = { rev: 0, position: 0 };
 
@@ -133,7 +133,7 @@ export class ConversationState {
     }
     if (message.seq > 0 && message.seq <= window.startSeq) return [{ type: 'changed', message }];
     // A message that should be here and is not. It may come with a delta read before this change, whose head is not followed.
-    this.#missedRev = this.#changedRev;
+    this.#miss(message.rev, message.rev);
     return [];
   }
 
@@ -211,7 +211,7 @@ export class ConversationState {
       const had = window.restart(delta.limited?.startSeq ?? 0, delta.limited?.startDigest ?? emptyDigest);
       if (had) effects.push({ type: 'reset' });
       // A change told while the delta was under way went with the window it was made to.
-      this.#missedRev = this.#changedRev;
+      this.#miss(0, this.#changedRev);
       this.rev = 0;
       this.sinceRev = Number.POSITIVE_INFINITY;
     }
@@ -234,10 +234,16 @@ export class ConversationState {
     return effects;
   }
 
+  #miss(fromRev: number, toRev: number): void {
+    const missed = this.#missed;
+    this.#missed = { fromRev: Math.min(missed.fromRev, fromRev), toRev: Math.max(missed.toRev, toRev) };
+  }
+
   #complete(head: Head, effects: Effect[]): void {
     for (const message of this.window.settle(head)) effects.push({ type: 'refused', message });
     this.rev = Math.max(this.rev, head.headRev);
     this.sinceRev = Math.min(this.sinceRev, this.rev);
+    if (this.#missed.toRev <= this.rev) this.#missed = { fromRev: Number.POSITIVE_INFINITY, toRev: 0 };
     this.ready = true;
     if (this.window.announcedSeq === undefined) {
       this.window.announcedSeq = this.window.lastSeq;
@@ -249,7 +255,7 @@ export class ConversationState {
   #followQueued(effects: Effect[]): void {
     for (const [prev, head] of this.#heads) if (head.headRev <= this.rev) this.#heads.delete(prev);
     for (let head = this.#heads.get(this.rev); head; head = this.#heads.get(this.rev)) {
-      if (this.#missedRev > this.rev && this.#missedRev <= head.headRev) break;
+      if (this.#missed.toRev > this.rev && this.#missed.fromRev <= head.headRev) break;
       if (!this.window.promote(head, effects)) break;
       this.#heads.delete(this.rev);
       this.rev = head.headRev;
