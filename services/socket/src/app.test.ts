@@ -43,7 +43,10 @@ const ports = async () => {
   });
   const auth = anAuth();
   const shared = { log, store, users: accounts.users, keyValue: memoryKeyValue(), inbox: memoryNodeInbox() };
-  return { auth, shared: { ...shared, auth: auth.clients, serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }) } };
+  return {
+    auth,
+    shared: { ...shared, auth: auth.clients, serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }) },
+  };
 };
 
 const aNode = async (shared: Awaited<ReturnType<typeof ports>>['shared'], nodeId: string): Promise<SocketNode> => {
