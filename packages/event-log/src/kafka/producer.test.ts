@@ -6,12 +6,15 @@ import type { KafkaLink } from './link.ts';
 import { Producer } from './producer.ts';
 import type { Answers } from './protocol.ts';
 
+interface Batch {
+  firstSequence: number;
+  messages: { value: Buffer }[];
+}
+
+/** A request of one partition. */
 interface ProduceArgs {
   producerId: string;
-  topicData: {
-    topic: string;
-    partitions: { partition: number; firstSequence: number; messages: { value: Buffer }[] }[];
-  }[];
+  topicData: [{ partitions: [Batch] }];
 }
 
 /**
@@ -49,9 +52,7 @@ class Cluster implements Pick<KafkaLink, 'partitions' | 'leader' | 'ageMs' | 're
   }
 
   #append({ producerId, topicData }: ProduceArgs): [code: number, base: number] {
-    const [{ firstSequence: first, messages }] = topicData[0]?.partitions as [
-      ProduceArgs['topicData'][0]['partitions'][0],
-    ];
+    const { firstSequence: first, messages } = topicData[0].partitions[0];
     const own = this.#batches.get(producerId) ?? [];
     this.#batches.set(producerId, own);
     const last = first + messages.length - 1;
