@@ -114,7 +114,11 @@ export const createSocketNode = async (
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
   const ready = (): boolean => gate.following && messages.logAccepts;
-  const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
+  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
+  const degraded = (): string[] => [
+    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
+    ...(tail.stalled ? ['eventLog'] : []),
+  ];
   const services: NodeServices = {
     nodeId,
     store,

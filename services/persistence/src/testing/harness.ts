@@ -8,6 +8,7 @@ import {
   type LogRecord,
   openSqliteEventLog,
   type SqliteEventLog,
+  type SqliteEventLogOptions,
   type TopicName,
 } from '@caas/event-log';
 import { memoryKeyValue, memoryNodeInbox } from '@caas/key-value';
@@ -71,9 +72,10 @@ export class Bench {
     this.store = store;
   }
 
-  static async open(): Promise<Bench> {
+  static async open(over: Partial<SqliteEventLogOptions> = {}): Promise<Bench> {
     const folder = await mkdtemp(join(tmpdir(), 'persistence-'));
-    const log = await openSqliteEventLog({ file: join(folder, 'log.db'), closeGraceMs: 200, onFault: () => undefined });
+    const options = { file: join(folder, 'log.db'), closeGraceMs: 200, onFault: () => undefined };
+    const log = await openSqliteEventLog({ ...options, ...over });
     return new Bench(folder, log, await openSqliteMessageStore({ file: join(folder, 'messages.db') }));
   }
 
