@@ -6,20 +6,22 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaCluster, startKafkaCluster } from '@caas/infra';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { aRecord, eventually, reasonOf, textOf } from './contract/harness.ts';
+import { aRecord, eventually, RecordingMember, reasonOf, textOf } from './contract/harness.ts';
 import { Code } from './kafka/codes.ts';
 import type { KafkaConnection } from './kafka/connection.ts';
 import { KafkaLayout } from './kafka/layout.ts';
+import { KafkaLink } from './kafka/link.ts';
 import { settingsOf, withAdmin } from './kafka/topics-admin.ts';
 import { type KafkaEventLog, openKafkaEventLog } from './kafka-event-log.ts';
+import { partitionAmong } from './partition.ts';
 import { kafkaConnection } from './testing/kafka.ts';
 import { appendNumbers, countOf, everything, faultsOf } from './testing/sequences.ts';
 import { Topic } from './topics.ts';
 import { settledWithin } from './wait.ts';
 
-const durability = { replicationFactor: 3, minInSyncReplicas: 2 };
 /** How long a broker may take to start and to be in sync again on a busy machine, in milliseconds. */
 const backMs = 60_000;
+const stallMs = 10_000;
 
 let dataDir: string;
 let cluster: KafkaCluster;
@@ -48,6 +50,8 @@ const aLog = async (...replicas: number[][]) => {
   const topics = [{ name: Topic.messageSent, partitions: replicas.length, retentionMs: 3_600_000 }];
   const topic = new KafkaLayout(topics, prefix, {}).of(Topic.messageSent);
   const { physical } = topic;
+  const copies = replicas[0]?.length ?? 0;
+  const durability = { replicationFactor: copies, minInSyncReplicas: Math.min(copies, 2) };
   const settings = Object.entries(settingsOf(topic, durability)).map(([name, value]) => ({ name, value }));
   const replicaAssignment = replicas.map((each, partition) => ({ partition, replicas: each }));
   const wanted = { topic: physical, replicaAssignment, configEntries: settings };
@@ -57,13 +61,16 @@ const aLog = async (...replicas: number[][]) => {
     return metadata.topics[0]?.partitions ?? [];
   };
   const inSync = () =>
-    eventually(async () => expect((await state()).map(({ isr }) => isr.length)).toEqual(replicas.map(() => 3)), backMs);
+    eventually(
+      async () => expect((await state()).map(({ isr }) => isr.length)).toEqual(replicas.map(() => copies)),
+      backMs,
+    );
   await inSync();
   const faults: string[] = [];
   const onFault = (fault: unknown): void => void faults.push(String(fault));
-  const log = await openKafkaEventLog({ connection, prefix, topics, appendTimeoutMs: 30_000, onFault });
+  const log = await openKafkaEventLog({ connection, prefix, topics, appendTimeoutMs: 60_000, stallMs, onFault });
   cleanUp.push(() => log.close());
-  return { log, faults, inSync, leaders: async () => (await state()).map(({ leader }) => leader) };
+  return { log, faults, inSync, topic, leaders: async () => (await state()).map(({ leader }) => leader) };
 };
 
 test('a batch that its leader has written when it goes is there once, though it is told that nothing leads there', async () => {
@@ -124,3 +131,35 @@ test('while leaders are stopped in good order and killed, no record is lost, dou
   expect(countOf(histories, 'accepted')).toBe(records.length);
   process.stdout.write(`${records.length} records\n`);
 }, 300_000);
+
+test('a partition without a leader holds up what is appended to it and nothing else, and stalls nobody', async () => {
+  const { log, faults, topic } = await aLog([1], [2]);
+  const link = new KafkaLink(connection, [topic.physical]);
+  cleanUp.push(async () => link.close());
+  const keys = Array.from({ length: 20 }, (_, i) => `conv-${i}`);
+  const keyOf = (partition: number) =>
+    keys.find((key) => partitionAmong(topic.partitions, key) === partition) as string;
+  const append = (partition: number, text: string) => reasonOf(log.append([aRecord(keyOf(partition), text)]));
+  const member = new RecordingMember().join(log, { shards: 2 });
+  const tail = log.tail([Topic.messageSent], () => undefined);
+  expect(await Promise.all([append(0, 'live'), append(1, 'dead')])).toEqual(['none', 'none']);
+  await eventually(async () => expect(await member.subscription?.lag()).toBe(0));
+  await cluster.broker(2).kill();
+  await eventually(async () => {
+    await link.refresh();
+    expect(link.leader(topic.physical, 1)).toBeUndefined();
+  });
+  const waits = append(1, 'waits');
+  const untilMs = performance.now() + 1.5 * stallMs;
+  while (performance.now() < untilMs) {
+    const live = append(0, 'live');
+    expect(await settledWithin(live, 2_000)).toBe(true);
+    expect(await live).toBe('none');
+    expect([member.subscription?.stalled(), tail.stalled()]).toEqual([false, false]);
+    await sleep(100);
+  }
+  expect(faults.filter((fault) => fault.includes('anew'))).toEqual([]);
+  await cluster.broker(2).start();
+  expect(await waits).toBe('none');
+  await eventually(() => expect(member.texts).toContain('waits'), backMs);
+}, 180_000);
