@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasVersion, runCommand } from '../command.ts';
-import type { Engine, ProcessPlan } from '../engine.ts';
+import type { Engine, KafkaLink, ProcessPlan } from '../engine.ts';
 
 const version = '4.3.1';
 const folder = join(import.meta.dirname, '../../kafka');
@@ -31,23 +31,34 @@ export interface KafkaNode {
   controllerPort: number;
   /** Of all nodes the same; default: a new one. */
   clusterId?: string;
+  /** Further listeners. */
+  links?: readonly KafkaLink[];
   /** More than the usual properties, or others. */
   properties?: Readonly<Record<string, string | number>>;
 }
 
 export const newClusterId = (): string => randomBytes(16).toString('base64url').replace(/^-/, 'A');
 
-const propertiesOf = ({ id, dataDir, port, controllerPort, properties }: KafkaNode): string => {
+const propertiesOf = ({ id, dataDir, port, controllerPort, links = [], properties }: KafkaNode): string => {
   const controls = id === 1;
   return Object.entries({
     'process.roles': controls ? 'broker,controller' : 'broker',
     'node.id': id,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port}${controls ? `,CONTROLLER://127.0.0.1:${controllerPort}` : ''}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...(controls ? [`CONTROLLER://127.0.0.1:${controllerPort}`] : []),
+      ...links.map((link) => `${link.name}://127.0.0.1:${link.port}`),
+    ].join(','),
+    'advertised.listeners': [
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...links.map(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`),
+    ].join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...links.map(({ name }) => name)]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(','),
     'log.dirs': join(dataDir, 'log'),
     'auto.create.topics.enable': false,
     'offsets.topic.replication.factor': 1,
@@ -98,8 +109,9 @@ export const planNode = async (cacheDir: string, node: KafkaNode, name: string):
   };
 };
 
-const plan: Engine['plan'] = async ({ cacheDir, dataDir, ports }) => {
-  const node = { id: 1, dataDir, port: ports['kafka'] as number, controllerPort: ports['kafka-controller'] as number };
+const plan: Engine['plan'] = async ({ cacheDir, dataDir, ports, kafkaLinks: links }) => {
+  const [port, controllerPort] = [ports['kafka'] as number, ports['kafka-controller'] as number];
+  const node = { id: 1, dataDir, port, controllerPort, links };
   return [await planNode(cacheDir, node, 'kafka')];
 };
 

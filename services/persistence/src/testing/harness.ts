@@ -8,7 +8,6 @@ import {
   type LogRecord,
   openSqliteEventLog,
   type SqliteEventLog,
-  type SqliteEventLogOptions,
   type TopicName,
 } from '@caas/event-log';
 import { memoryKeyValue, memoryNodeInbox } from '@caas/key-value';
@@ -72,10 +71,14 @@ export class Bench {
     this.store = store;
   }
 
-  static async open(over: Partial<SqliteEventLogOptions> = {}): Promise<Bench> {
+  static async open({ stallMs }: { stallMs?: number } = {}): Promise<Bench> {
     const folder = await mkdtemp(join(tmpdir(), 'persistence-'));
-    const options = { file: join(folder, 'log.db'), closeGraceMs: 200, onFault: () => undefined };
-    const log = await openSqliteEventLog({ ...options, ...over });
+    const log = await openSqliteEventLog({
+      file: join(folder, 'log.db'),
+      closeGraceMs: 200,
+      onFault: () => undefined,
+      ...(stallMs !== undefined && { stallMs }),
+    });
     return new Bench(folder, log, await openSqliteMessageStore({ file: join(folder, 'messages.db') }));
   }
 
