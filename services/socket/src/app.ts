@@ -114,9 +114,11 @@ export const createSocketNode = async (
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
   /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
   const ready = (): boolean => gate.connected && messages.logAccepts && !registrations.superseded;
+  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
   const degraded = (): string[] => [
     ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
     ...(gate.blind ? ['accountStore'] : []),
+    ...(tail.stalled ? ['eventLog'] : []),
   ];
   const services: NodeServices = {
     nodeId,
