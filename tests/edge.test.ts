@@ -359,7 +359,7 @@ test('a node whose tail hears nothing of the log is ready, and says that it is d
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-  const platform = await testPlatform({ between: ({ log, store }) => ({ log: deaf(log), store }) });
+  const platform = await testPlatform({ between: ({ log, ...others }) => ({ log: deaf(log), ...others }) });
   try {
     const health = async (): Promise<{ status: number; body: unknown }> => {
       const answer = await fetch(`${platform.socketUrls[0]?.replace('ws:', 'http:')}/health/ready`);
