@@ -20,6 +20,8 @@ export interface TenantRow extends Homes {
   run: number;
   /** Where the old side has what the log of CAAS holds: by "topic-partition" the next offset. JSON, for names have dots. */
   followed: string;
+  /** Conversations of which records were accepted that the workers of CAAS have put aside: not on the old side yet. */
+  keptBack: string[];
 }
 
 /** A conversation that is on both sides. */
@@ -39,6 +41,21 @@ export interface ConversationRow {
   /** When the old side's last message was created, UTC milliseconds; what is written back comes after it. */
   lastCreatedAtMs: number;
 }
+
+/** How far the old side has what the log of CAAS holds. */
+export interface Followed {
+  /** By "topic-partition" the next offset. */
+  next: Readonly<Record<string, number>>;
+  keptBack: ReadonlySet<string>;
+}
+
+export const followedOf = ({
+  followed,
+  keptBack,
+}: TenantRow): { next: Record<string, number>; keptBack: Set<string> } => ({
+  next: JSON.parse(followed) as Record<string, number>,
+  keptBack: new Set(keptBack),
+});
 
 const duplicateKey = 11_000;
 
@@ -67,6 +84,7 @@ export class Ledger {
       ...homesIn.off,
       history: [{ state: 'off' as const, at: new Date() }],
       followed: '{}',
+      keptBack: [],
     };
     const row = await this.#tenants.findOneAndUpdate(
       { _id: tenantId },
@@ -99,9 +117,9 @@ export class Ledger {
     );
   }
 
-  /** Keeps how far the log has been followed. */
-  async keepFollowed(tenantId: string, run: number, followed: Readonly<Record<string, number>>): Promise<void> {
-    const kept = { $set: { followed: JSON.stringify(followed) } };
+  /** Keeps how far the log has been followed, and whose records were met that are put aside. */
+  async keepFollowed(tenantId: string, run: number, { next, keptBack }: Followed): Promise<void> {
+    const kept = { $set: { followed: JSON.stringify(next), keptBack: [...keptBack].sort() } };
     const { matchedCount } = await this.#tenants.updateOne({ _id: tenantId, run }, kept);
     if (matchedCount === 0) overtaken(tenantId);
   }
