@@ -165,6 +165,10 @@ describe('npm start', () => {
         SOCKET_SERVICE_2_URL: told[1] as string,
         SOCKET_SENDS_BURST: '2',
         AUTH_ACCESS_TOKEN_LIFETIME: '7m',
+        KAFKA_BROKERS: '127.0.0.1:1',
+        MONGODB_URL: 'mongodb://127.0.0.1:1',
+        REDIS_GATEWAY_URL: 'redis://127.0.0.1:1',
+        REDIS_SOCKET_URL: 'redis://127.0.0.1:1',
       });
       banner = await platform.banner();
       gatewayUrl = /gateway +(http:\S+)/.exec(banner)?.[1]?.replace('0.0.0.0', '127.0.0.1') as string;
@@ -195,6 +199,10 @@ describe('npm start', () => {
         client.close();
       }
     };
+
+    test('engines that are named are not used, and it says so', () => {
+      expect(banner).toContain('Variables that name Kafka, MongoDB or Redis are set.');
+    });
 
     test('the edges listen where they are told, gRPC on loopback', () => {
       expect(banner).toMatch(/gateway +http:\/\/0\.0\.0\.0:/);

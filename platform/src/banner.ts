@@ -41,6 +41,11 @@ export const banner = (platform: Platform, { dataDir, host, operatorToken, servi
       `    -d '{"app_id":"${app.appId}","app_secret":"${app.appSecret}","user_external_id":"alice"}'`,
     );
   }
+  if (Object.values(services.socket.engines).some((engine) => engine !== undefined))
+    lines.push(
+      '',
+      'Variables that name Kafka, MongoDB or Redis are set. What runs here has its own engines and uses none of them: npm run service does.',
+    );
   if (told.length === 0 && anyAddress.includes(host))
     lines.push('', `Clients are told ${socketUrls.join(' ')}: set SOCKET_SERVICE_1_URL … to what they can reach.`);
   if (operatorToken !== undefined) lines.push('', ...operatorLines(authAddress));

@@ -11,13 +11,12 @@ const servicesDir = '.cache/demo';
 
 const used = ['gateway', 'auth', 'socket', 'persistence'] as const;
 
+const variablesIn = async (file: string): Promise<Record<string, string>> =>
+  parseEnv(await readFile(join(infraDir, file), 'utf8')) as Record<string, string>;
+
 const environments = async (): Promise<Map<string, Record<string, string>>> => {
-  const read = async (service: string): Promise<[string, Record<string, string>]> => {
-    const text = await readFile(join(infraDir, `env.${service}`), 'utf8');
-    return [service, parseEnv(text) as Record<string, string>];
-  };
   try {
-    return new Map(await Promise.all(used.map(read)));
+    return new Map(await Promise.all(used.map(async (name) => [name, await variablesIn(`env.${name}`)] as const)));
   } catch {
     throw new DemoError(
       'no engines are known: start them with `npm run infra` in another terminal, and wait for its table',
@@ -29,7 +28,7 @@ const environments = async (): Promise<Map<string, Record<string, string>>> => {
 export const distributedHost = async (): Promise<Host> => {
   const envs = await environments();
   // Loaded only when asked for.
-  const { startServices } = await import('@caas/infra');
+  const { emptyRedis, startServices } = await import('@caas/infra');
   const lost: string[] = [];
   const services = await startServices({
     envOf: (service) => envs.get(service) ?? {},
@@ -42,6 +41,10 @@ export const distributedHost = async (): Promise<Host> => {
     return {
       access: { gatewayUrl: services.gatewayUrl, ...app, from: 'the demo' },
       told: `${processes}: processes with mutual TLS between them, on the Kafka, MongoDB stand-in and Redis of \`npm run infra\`; ended with the demo, logs in ${servicesDir}/logs`,
+      async disturb() {
+        const keys = await emptyRedis(await variablesIn('env'));
+        return `FLUSHALL on all five Redis: ${keys} keys are gone`;
+      },
       async close() {
         await services.stop();
         if (lost.length > 0) throw new DemoError(lost.join('\n'));

@@ -9,6 +9,8 @@ export interface Host {
   readonly access: Access;
   /** What to tell of it. */
   readonly told: string;
+  /** Does to it what nobody who talks may notice but by latency; resolves with what it did. Where there is such a thing. */
+  disturb?(): Promise<string>;
   close(): Promise<void>;
 }
 

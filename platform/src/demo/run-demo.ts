@@ -35,14 +35,14 @@ export const runDemo = async ({ distributed }: { distributed: boolean }): Promis
   process.exit();
 };
 
-const show = async ({ access }: Host): Promise<void> => {
+const show = async ({ access, disturb }: Host): Promise<void> => {
   const table = new Table(print);
   const [alice, bob] = await Promise.all([signIn(access, 'alice'), signIn(access, 'bob')]);
   const sides = [new Side('alice', 0, alice, table), new Side('bob', 1, bob, table)] as const;
   try {
     table.head('alice saw', 'bob saw');
     await Promise.all(sides.map(({ client }) => client.connect()));
-    const talked = await talk(...sides, table);
+    const talked = await talk(...sides, table, disturb);
     table.section('What was sent');
     for (const line of reportOf(talked, sides)) print(line);
     table.section('Where both stand');
