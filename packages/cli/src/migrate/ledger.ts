@@ -76,8 +76,12 @@ export class Ledger {
     return (await this.#tenants.findOne({ _id: tenantId })) ?? undefined;
   }
 
-  /** Begins a run: the runs before it end at their next write. One tenant of CAAS is fed by one old tenant. */
-  async begin({ tenantId, oldTenantId }: Pair): Promise<TenantRow> {
+  /**
+   * Begins a run in one of some states: the runs before it end at their next write. One tenant of CAAS is fed by one old
+   * tenant.
+   */
+  async begin({ tenantId, oldTenantId }: Pair, states: readonly MigrationState[]): Promise<TenantRow> {
+    await this.#expect({ tenantId, oldTenantId }, states);
     const first = {
       oldTenantId,
       state: 'off' as const,
@@ -91,29 +95,31 @@ export class Ledger {
       { $setOnInsert: first, $inc: { run: 1 } },
       { upsert: true, returnDocument: 'after' },
     );
-    if (!row) return fail('INTERNAL', 'the migration is gone');
-    if (row.oldTenantId !== oldTenantId)
-      fail('FAILED_PRECONDITION', `tenant ${tenantId} is migrated from ${row.oldTenantId}, not from ${oldTenantId}`);
-    return row;
+    return row ?? fail('INTERNAL', 'the migration is gone');
   }
 
-  /** Throws when a later run has begun. */
-  async stillFirst(tenantId: string, run: number): Promise<void> {
-    if ((await this.tenant(tenantId))?.run !== run) overtaken(tenantId);
+  /** Before anything is written, so that a wrong command ends no run. */
+  async #expect({ tenantId, oldTenantId }: Pair, states: readonly MigrationState[]): Promise<void> {
+    const row = await this.tenant(tenantId);
+    if (row && row.oldTenantId !== oldTenantId)
+      fail('FAILED_PRECONDITION', `tenant ${tenantId} is migrated from ${row.oldTenantId}, not from ${oldTenantId}`);
+    const state = row?.state ?? 'off';
+    if (!states.includes(state))
+      fail('FAILED_PRECONDITION', `tenant ${tenantId} is ${state}; this is for one that is ${states.join(' or ')}`);
   }
 
   /** Moves a tenant from one of some states to another; that it is there already is no fault. */
-  async moveTo(tenantId: string, from: readonly MigrationState[], state: MigrationState): Promise<void> {
-    const { matchedCount } = await this.#tenants.updateOne(
+  async moveTo(tenantId: string, from: readonly MigrationState[], state: MigrationState): Promise<TenantRow> {
+    const moved = await this.#tenants.findOneAndUpdate(
       { _id: tenantId, state: { $in: [...from] } },
       { $set: { state, ...homesIn[state] }, $push: { history: { state, at: new Date() } } },
+      { returnDocument: 'after' },
     );
-    if (matchedCount > 0) return;
-    const now = (await this.tenant(tenantId))?.state;
-    if (now === state) return;
-    fail(
+    const row = moved ?? (await this.tenant(tenantId));
+    if (row?.state === state) return row;
+    return fail(
       'FAILED_PRECONDITION',
-      `a tenant that is ${now ?? 'not migrated'} can't become ${state}: only ${from.join(', ')}`,
+      `a tenant that is ${row?.state ?? 'not migrated'} can't become ${state}, only one that is ${from.join(' or ')}`,
     );
   }
 

@@ -1,4 +1,6 @@
+import type { RolledBack } from './back/roll-back.ts';
 import type { ImportReport } from './import/import-tenant.ts';
+import type { TenantRow } from './ledger.ts';
 import type { Oddities } from './old/odd.ts';
 import type { VerifyReport } from './verify/verify-tenant.ts';
 
@@ -19,4 +21,20 @@ export const verifyLines = ({ conversations, messages, checksum, differing, name
   differing === 0 ? 'equal' : `DIFFERENT      ${differing} conversations`,
   ...named.map(({ conversationId, differences }) => `  ${conversationId}: ${differences.join('; ')}`),
   ...(differing > named.length ? [`  and ${differing - named.length} more`] : []),
+];
+
+export const statusLines = (tenant: TenantRow | undefined) => {
+  if (!tenant) return ['state          off: nothing was ever imported'];
+  const { state, write, read, oldTenantId, keptBack, history } = tenant;
+  return [
+    `state          ${state}, since ${history.at(-1)?.at.toISOString()}`,
+    `users          send to ${write}, read from ${read}; in the old service they are of ${oldTenantId}`,
+    ...keptBack.map((conversationId) => `put aside      something accepted in conversation ${conversationId}`),
+  ];
+};
+
+export const rollbackLines = ({ messages, sessions, verified, done }: RolledBack) => [
+  `written back   ${messages} messages; ${sessions} sessions ended`,
+  ...verifyLines(verified),
+  ...(done ? [] : ['NOT returned: put right what is named, then run it again']),
 ];

@@ -18,5 +18,23 @@ export const homesIn: Readonly<Record<MigrationState, Homes>> = {
   done: { write: 'new', read: 'new' },
 };
 
+/** From which states `--to` may move a tenant; `returning` is entered and left by the rollback alone. */
+export const movesTo: Readonly<Record<Exclude<MigrationState, 'returning'>, readonly MigrationState[]>> = {
+  off: ['frozen'],
+  frozen: ['off'],
+  'dual-write': ['frozen', 'read-new'],
+  'read-new': ['dual-write'],
+  done: ['read-new'],
+};
+
+/** States in which the old side may be imported from. */
+export const importable: readonly MigrationState[] = ['off', 'frozen'];
+/** States in which users send to CAAS and the old side is fed from it. */
+export const fedBack: readonly MigrationState[] = ['dual-write', 'read-new'];
+
 /** How old an answer of the flags may be, in milliseconds: so long after a change the last process acts by it. */
 export const flagMaxAgeMs = 1_000;
+/** How long a write to the old service may take that began by the flags of before, in milliseconds. */
+const underWayMs = 4_000;
+/** After how long in a state nobody writes by the flags of the one before, in milliseconds. */
+export const settledAfterMs = flagMaxAgeMs + underWayMs;

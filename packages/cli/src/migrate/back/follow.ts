@@ -70,14 +70,14 @@ export class Follower {
   }
 
   /**
-   * Resolves when the old side has all the log held at the time of the call. Throws UNAVAILABLE when the workers don't commit
-   * it.
+   * Resolves when the old side has all of the tenant that the log held at the time of the call. Throws UNAVAILABLE when the
+   * workers don't commit it.
    */
   async catchUp(signal: AbortSignal): Promise<void> {
-    const { log, partitions, store } = this.#parts;
-    const ends = await logEnds(log, partitions);
+    const { store } = this.#parts;
+    const needed = await this.#needed();
     const missing = (have: Readonly<Record<string, number>>): number =>
-      Object.entries(ends).reduce((sum, [name, end]) => sum + Math.max(0, end - (have[name] ?? 0)), 0);
+      Object.entries(needed).reduce((sum, [name, end]) => sum + Math.max(0, end - (have[name] ?? 0)), 0);
     let [least, sinceMs] = [Number.POSITIVE_INFINITY, performance.now()];
     await this.run(signal, async () => {
       const { next } = this.#followed;
@@ -87,11 +87,26 @@ export class Follower {
       if (performance.now() - sinceMs > maxStallMs)
         fail(
           'UNAVAILABLE',
-          `the persistence workers have not committed ${uncommitted} records of the log: are they running?`,
+          `the persistence workers have not committed the last ${uncommitted} records of the log: are they running? (An embedded platform commits them when it is started and stopped.)`,
         );
       return false;
     });
     signal.throwIfAborted();
+  }
+
+  /** By partition, up to where the old side has to come: past the last record that has an effect on the tenant. */
+  async #needed(): Promise<Record<string, number>> {
+    const { log, partitions, pair } = this.#parts;
+    const ends = await logEnds(log, partitions);
+    const needed: Record<string, number> = {};
+    for (const { topic, partition, name } of partitions)
+      for (let from = this.#followed.next[name] ?? 0; from < (ends[name] ?? 0); ) {
+        const records = await log.read(topic, partition, from, recordsPerRead);
+        const last = records.findLast((record) => isOf(pair.tenantId, topic, record));
+        if (last) needed[name] = last.offset + 1;
+        from = (records.at(-1)?.offset ?? Number.POSITIVE_INFINITY) + 1;
+      }
+    return needed;
   }
 
   /** Takes some of what was committed since the last step; true: there was something. */
@@ -147,15 +162,17 @@ export class Follower {
 }
 
 const note = (touched: Map<string, Touched>, tenantId: string, { topic, name }: Partition, record: LogRecord): void => {
-  if (record.headers[tenantHeader] !== tenantId) return;
+  if (!isOf(tenantId, topic, record)) return;
   const entry = touched.get(record.key) ?? { hidings: [], last: {} };
   touched.set(record.key, entry);
-  // The workers' own notices have no effect on a head.
-  if (topic === Topic.messageDelivered && isNotice(record)) return;
   entry.last[name] = record.offset;
   const hiding = topic === Topic.userAction ? hidingIn(record) : undefined;
   if (hiding) entry.hidings.push(hiding);
 };
+
+/** Whether it has an effect on the tenant: the workers' own notices have none. */
+const isOf = (tenantId: string, topic: string, record: LogRecord): boolean =>
+  record.headers[tenantHeader] === tenantId && !(topic === Topic.messageDelivered && isNotice(record));
 
 const isNotice = ({ value }: LogRecord): boolean => MessageDelivered.decode(value).notice?.$case === 'persisted';
 

@@ -114,6 +114,7 @@ export const participantFields = (p: ParticipantDocument, lastReadAt: Date | nul
   leftAt: p.state === ParticipantState.PARTICIPANT_STATE_ACTIVE ? null : new Date(Math.max(1, p.leftAtMs)),
   lastReadAt,
   mutedUntil: dateOf(p.mutedUntilMs),
-  // Who did it stands in no document of CAAS.
-  ...(p.state === ParticipantState.PARTICIPANT_STATE_LEFT && { removedBy: null }),
+  // Who removed somebody stands in no document of CAAS.
+  ...(p.state !== ParticipantState.PARTICIPANT_STATE_REMOVED && { removedBy: null }),
+  'caas.removed': p.state === ParticipantState.PARTICIPANT_STATE_REMOVED,
 });

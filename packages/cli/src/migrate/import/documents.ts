@@ -87,9 +87,9 @@ export const messageDocument = (pair: Pair, conversationId: string, old: OldMess
 
 const roles = { member: Role.ROLE_MEMBER, admin: Role.ROLE_ADMIN, owner: Role.ROLE_OWNER } as const;
 
-const stateOf = ({ leftAt, removedBy, userId }: OldParticipant): ParticipantState => {
+const stateOf = ({ leftAt, removedBy, userId, caas }: OldParticipant): ParticipantState => {
   if (!leftAt) return ParticipantState.PARTICIPANT_STATE_ACTIVE;
-  const byAnother = removedBy !== undefined && removedBy !== userId;
+  const byAnother = caas?.removed ?? (removedBy !== undefined && removedBy !== userId);
   return byAnother ? ParticipantState.PARTICIPANT_STATE_REMOVED : ParticipantState.PARTICIPANT_STATE_LEFT;
 };
 

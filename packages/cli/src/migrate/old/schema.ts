@@ -31,6 +31,8 @@ const origin = z.object({
   conversationId: z.string().optional(),
   messageId: z.string().optional(),
   acceptedAt: z.date().optional(),
+  /** Of a participant whom another member removed, where CAAS does not say who. */
+  removed: z.boolean().optional(),
 });
 
 export const oldConversation = z.object({
@@ -59,6 +61,7 @@ export const oldParticipant = z.object({
   removedBy: maybe(userId),
   lastReadAt: maybe(date),
   mutedUntil: maybe(date),
+  caas: maybe(origin),
 });
 export type OldParticipant = z.output<typeof oldParticipant>;
 

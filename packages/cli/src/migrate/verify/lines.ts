@@ -95,7 +95,8 @@ export const newConversationLine = (c: ConversationDocument): string =>
 export const oldMemberLine = (tenantId: string, type: OldConversation['type'], p: OldParticipant, unread: number) => {
   const direct = type === 'direct';
   const isIn = direct || p.leftAt === undefined;
-  const state = isIn ? 'in' : p.removedBy !== undefined && p.removedBy !== p.userId ? 'removed' : 'left';
+  const removed = p.caas?.removed ?? (p.removedBy !== undefined && p.removedBy !== p.userId);
+  const state = isIn ? 'in' : removed ? 'removed' : 'left';
   return JSON.stringify([
     userIdOf(tenantId, p.userId),
     direct ? 'member' : p.role,
