@@ -22,7 +22,7 @@ export interface Engines {
   store: MessageStore;
 }
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services'> {
+export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */

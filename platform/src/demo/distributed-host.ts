@@ -9,6 +9,10 @@ const infraDir = '.cache/infra';
 /** Where the demo's services keep certificates and logs. */
 const servicesDir = '.cache/demo';
 
+/** The demo's own place on the engines, beside that of services that run there. */
+const own = { MONGODB_DATABASE: 'caas_demo', KAFKA_PREFIX: 'demo-' };
+const nodeIds = { 'socket-1': { SOCKET_NODE_ID: 'demo-1' }, 'socket-2': { SOCKET_NODE_ID: 'demo-2' } };
+
 const used = ['gateway', 'auth', 'socket', 'persistence'] as const;
 
 const variablesIn = async (file: string): Promise<Record<string, string>> =>
@@ -16,7 +20,8 @@ const variablesIn = async (file: string): Promise<Record<string, string>> =>
 
 const environments = async (): Promise<Map<string, Record<string, string>>> => {
   try {
-    return new Map(await Promise.all(used.map(async (name) => [name, await variablesIn(`env.${name}`)] as const)));
+    const envs = used.map(async (name) => [name, { ...(await variablesIn(`env.${name}`)), ...own }] as const);
+    return new Map(await Promise.all(envs));
   } catch {
     throw new DemoError(
       'no engines are known: start them with `npm run infra` in another terminal, and wait for its table',
@@ -29,10 +34,15 @@ export const distributedHost = async (): Promise<Host> => {
   const envs = await environments();
   // Loaded only when asked for.
   const { emptyRedis, startServices } = await import('@caas/infra');
+  const { checkTopics, topicsConfig } = await import('@caas/event-log/kafka');
+  await checkTopics({ ...topicsConfig(envs.get('socket')), tell: () => undefined }, false).catch((cause: unknown) => {
+    throw new DemoError('Kafka does not answer: is `npm run infra` still up?', { cause });
+  });
   const lost: string[] = [];
   const services = await startServices({
     envOf: (service) => envs.get(service) ?? {},
     dataDir: servicesDir,
+    settings: nodeIds,
     onLost: (how) => lost.push(how),
   });
   try {
