@@ -1,10 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { growOldService, startCaas } from '@caas/cli/testing';
+import { CaasClient } from '@caas/client';
 import { dropDatabase, mongoForTest } from '@caas/mongo/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MongoClient, type ObjectId } from 'mongodb';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
+import { until } from './support/until.ts';
 
 /*
  * A tenant goes from the old service to CAAS, its users talk there, and it goes back with all they said. CAAS is embedded, so
@@ -18,6 +19,8 @@ const seed = Number(process.env['MIGRATE_SEED'] ?? Date.now() % 1_000_000);
 const oldDatabase = mongoForTest('rollback_old');
 const client = new MongoClient(oldDatabase.url);
 const old = client.db(oldDatabase.database);
+/** Messages said after the follower has ended. */
+const more = 5;
 const grown = { messages: 400, conversations: 16 };
 const startOptions = { limits: { framesPerMinute: 100_000, sendsPerSecond: 1_000, sendsBurst: 1_000 } };
 let dataDir: string;
@@ -53,6 +56,7 @@ test(
   async () => {
     await ran();
     const before = await all('messages');
+    const added = async () => (await old.collection('messages').countDocuments()) - before.length;
     await expect(ran('--to', 'dual-write')).rejects.toThrow(/is off|is off;|can't become dual-write/);
     expect(await ran('--to', 'frozen')).toMatch(/send to none, read from old/);
     expect(await ran('--to', 'dual-write')).toMatch(/^equal\n[\s\S]*send to new, read from old/m);
@@ -63,12 +67,16 @@ test(
     const said = await talk(platform);
     await platform.stop({ remove: false });
 
+    const following = caas('--follow-back');
+    await until('all is written back', added, (count) => count === said.texts.length, minute);
+    expect(await following.kill('SIGTERM')).toMatchObject({ code: 0 });
+    expect(await ran('--to', 'dual-write')).toMatch(/send to new, read from old/);
+
+    platform = await testPlatform({ ...startOptions, dataDir });
+    await talkOn(platform, said);
+    await platform.stop({ remove: false });
     const killed = caas('--rollback');
-    const endMs = Date.now() + minute;
-    while ((await old.collection('messages').countDocuments()) === before.length) {
-      if (killed.hasEnded() || Date.now() > endMs) throw new Error((await killed.finished).output);
-      await sleep(5);
-    }
+    await until('something is written back', added, (count) => count > said.texts.length - more, minute);
     await killed.kill();
     expect(await state()).toBe('returning');
     expect(await ran('--rollback')).toMatch(/^equal\n[\s\S]*send to old, read from old/m);
@@ -84,6 +92,8 @@ test(
 
 interface Said {
   owner: TestUser;
+  conversationId: string;
+  lastSeq: number;
   texts: string[];
   changed: { reacted: string; deleted: string; hidden: string };
 }
@@ -137,7 +147,37 @@ const talk = async (platform: TestPlatform): Promise<Said> => {
   await a.waitFor((f) => f.event?.head?.conversationId === fresh && f.event.head.lastSeq >= 3);
   await Promise.all([a.close(), b.close()]);
   const oldIdOf = (id: string): string => standing.find((m: Frame) => m.messageId === id).content.text;
-  return { owner, texts, changed: { reacted: oldIdOf(reacted), deleted: oldIdOf(deleted), hidden: oldIdOf(hidden) } };
+  return {
+    owner,
+    conversationId,
+    lastSeq: committed,
+    texts,
+    changed: { reacted: oldIdOf(reacted), deleted: oldIdOf(deleted), hidden: oldIdOf(hidden) },
+  };
+};
+
+/** The SDK goes on in the imported conversation: it bears messages from before the log. */
+const talkOn = async ({ socketUrls }: TestPlatform, said: Said): Promise<void> => {
+  const { owner, conversationId, lastSeq, texts } = said;
+  const sdk = new CaasClient({ urls: socketUrls, getToken: async () => owner.accessToken });
+  await sdk.connect();
+  const conversation = sdk.conversation(conversationId);
+  const later = Array.from({ length: more }, (_, i) => `in CAAS later ${i}`);
+  for (const text of later) await sdk.sendMessage(conversationId, { text });
+  await until(
+    'the SDK has them',
+    () => conversation.head.lastSeq,
+    (seq) => seq === lastSeq + more,
+  );
+  const shown = conversation.messages();
+  expect(shown.slice(-more).map(({ content }) => content?.text)).toEqual(later);
+  const seqs = shown.map(({ seq }) => seq);
+  // Ones that are hidden for the user are not among them.
+  expect(seqs).toEqual([...new Set(seqs)].sort((x, y) => x - y));
+  expect(seqs.slice(-more)).toEqual(later.map((_, i) => lastSeq + 1 + i));
+  expect(sdk.stats()).toMatchObject({ divergences: 0, pending: 0, outbox: 0 });
+  sdk.close();
+  texts.push(...later);
 };
 
 const expectOldSide = async (before: readonly Document[], { owner, texts, changed }: Said): Promise<void> => {
@@ -146,7 +186,9 @@ const expectOldSide = async (before: readonly Document[], { owner, texts, change
   const added = found.filter(({ _id }) => !known.has(String(_id)));
   added.sort((x, y) => Number(x['createdAt']) - Number(y['createdAt']));
   const inRooms = (prefix: string) => added.map(({ text }) => String(text)).filter((text) => text.startsWith(prefix));
-  expect([...inRooms('in CAAS'), ...inRooms('fresh')]).toEqual(texts);
+  const isFresh = (text: string): boolean => text.startsWith('fresh');
+  expect(inRooms('in CAAS')).toEqual(texts.filter((text) => !isFresh(text)));
+  expect(inRooms('fresh')).toEqual(texts.filter(isFresh));
   // What nobody touched is as it was, to the field.
   const different = found.filter((m) => {
     const was = known.get(String(m._id));

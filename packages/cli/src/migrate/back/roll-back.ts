@@ -40,12 +40,13 @@ export const rollBack = async (
     onProgress?.(messages);
   };
   const follower = new Follower({ ...sides, ...caasLog, run, onWritten }, tenant);
-  for (let ended = 1; ended > 0; ) {
-    // Conversations that began in CAAS are in the ledger once they are written back; then their members are known, too.
-    ended = await endSessions(sides);
+  // Conversations that began in CAAS are in the ledger once they are written back; then their members are known, too.
+  for (let ended = await endSessions(sides); ; ) {
     sessions += ended;
     await follower.run(signal, async () => follower.quietMs >= quietMs);
     await follower.catchUp(signal);
+    ended = await endSessions(sides);
+    if (ended === 0) break;
   }
   const keptBack = [...follower.keptBack];
   const verified = await verifyTenant(sides, { signal });
