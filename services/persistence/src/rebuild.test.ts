@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EventLog, partitionName, partitionOf, Topic } from '@caas/event-log';
+import { type EventLog, partitionName, partitionOf, shardCount, Topic } from '@caas/event-log';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -156,6 +156,24 @@ describe('a store', () => {
     expect(await bench.read(Topic.messageDelivered)).toHaveLength(told);
   });
 
+  test('is told its position by the owner of a shard also after one that had lost it claimed it once more', async () => {
+    const bench = await aBench();
+    bench.start();
+    await tell(bench, bench.store, [c.created(['ann', 'bob']), c.sent('m0', 'ann')]);
+    const partition = partitionOf(Topic.messageSent, 'c');
+    const shard = partition % shardCount;
+    const kept = async () =>
+      (await bench.store.conversations.shardPosition(shard))[partitionName(Topic.messageSent, partition)];
+    await until(async () => (await kept()) === 1);
+    // The other one finds its batch superseded, tries again, finds all of it applied, and is told that it is out.
+    await bench.store.conversations.claimShard(shard);
+    await tell(bench, bench.store, [c.sent('m1', 'ann')]);
+    await until(async () => {
+      await tell(bench, bench.store, [c.titled('goes on')]);
+      return (await kept()) === 2;
+    });
+  });
+
   test('never says it holds more of the log than is committed in it', async () => {
     const bench = await aBench();
     const name = partitionName(Topic.messageSent, partitionOf(Topic.messageSent, 'c'));
@@ -181,6 +199,25 @@ describe('a store', () => {
     expect(kept.at(-1)).toBe(20);
     for (const [i, position] of kept.entries()) expect(position).toBeLessThanOrEqual(committed[i] as number);
   });
+});
+
+test('a position is not kept of records that a store has refused', async () => {
+  const bench = await aBench();
+  const name = partitionName(Topic.messageSent, partitionOf(Topic.messageSent, 'c'));
+  const shard = partitionOf(Topic.messageSent, 'c') % shardCount;
+  let refused = 0;
+  const store = hooked(bench.store, {
+    before: (call) => {
+      if (call !== 'conversations.commit') return;
+      refused += 1;
+      throw unavailable();
+    },
+  });
+  const worker = bench.start({ store });
+  await bench.log.append([toRecord(c.created(['ann']), key), toRecord(c.sent('m'), key)]);
+  await until(() => refused > 1);
+  await worker.stop();
+  expect(await bench.store.conversations.shardPosition(shard)).not.toHaveProperty([name]);
 });
 
 describe('what a store has missed', () => {

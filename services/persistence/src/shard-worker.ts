@@ -50,7 +50,13 @@ export class ShardWorker implements ShardHandler {
     state.begin(await conversations.claimShard(shard));
     const position = new ShardPosition(
       await conversations.shardPosition(shard),
-      (next) => conversations.keepShardPosition(shard, state.epoch, next),
+      async (next) => {
+        const { epoch } = state;
+        if (await conversations.keepShardPosition(shard, epoch, next)) return;
+        // Another has claimed it. If the shard is this worker's all the same, its next batch claims it anew.
+        if (epoch === state.epoch) state.dirty = true;
+        throw new CaasError('UNAVAILABLE', `shard ${shard} was claimed by another`);
+      },
       (err) => logger.warn({ shard, err }, 'position of the shard not kept; a later one will be'),
     );
     await deadLetters.load();
