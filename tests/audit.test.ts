@@ -1,5 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type AuditAction, auditActions, installationTenant } from '@caas/compliance-client/audit';
 import { checkpointLine, entryLine, verifyExport } from '@caas/compliance-client/verify';
 import { Topic } from '@caas/event-log';
@@ -26,6 +29,15 @@ const groupOf = async (alice: RawClient, bob: TestUser, title = 'room'): Promise
   });
   if (!created.conversation) throw new Error(`no group: ${JSON.stringify(created)}`);
   return created.conversation.conversation.conversationId;
+};
+
+/** Runs `caas audit …` as an operator of the platform does. */
+const caas = async ({ complianceAddress }: TestPlatform, ...args: string[]) => {
+  const child = spawn(process.execPath, ['-C', '@caas/source', 'packages/cli/src/main.ts', 'audit', ...args], {
+    env: { ...process.env, CAAS_COMPLIANCE_ADDRESS: complianceAddress, CAAS_OPERATOR_TOKEN: operatorToken },
+  });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code, stdout, stderr };
 };
 
 /** Sends a message and resolves with its id when it is committed, so that it can be deleted. */
@@ -178,7 +190,7 @@ describe('what is done is in the audit log', () => {
     const files = (await readdir(platform.dataDir)).filter((name) => name.startsWith('audit.db'));
     expect(files.length).toBeGreaterThan(0);
     const bytes = await Promise.all(files.map((name) => readFile(join(platform.dataDir, name), 'latin1')));
-    for (const word of forbidden) for (const text of [entries, ...bytes]) expect(text).not.toContain(word);
+    for (const word of forbidden) for (const content of [entries, ...bytes]) expect(content).not.toContain(word);
   });
 
   test('while compliance is down everything goes on, and what was done comes in when it is back', async () => {
@@ -194,6 +206,38 @@ describe('what is done is in the audit log', () => {
     audit = auditLogOf(platform);
     expect(await entryOf('dev', { action: 'message.deleted', subjectId: messageId })).toMatchObject({ outcome: 1 });
   });
+
+  test('caas audit export and caas audit verify: a file that was altered is told by what was done to it', async () => {
+    const file = join(platform.dataDir, 'dev.jsonl');
+    const exported = await caas(platform, 'export', '--tenant', 'dev', '--out', file);
+    expect(exported).toMatchObject({ code: 0, stdout: expect.stringMatching(/written +\d+ entries/) });
+    const key = /^key +(\S+)/m.exec(exported.stdout)?.[1] as string;
+    expect(await caas(platform, 'export', '--tenant', 'dev', '--out', file)).toMatchObject({
+      code: 78,
+      stderr: expect.stringContaining('is there already'),
+    });
+    expect(await caas(platform, 'verify', file, '--key', key, '--earlier', file)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('nothing was altered'),
+    });
+    const lines = (await readFile(file, 'utf8')).split('\n');
+    const altered = join(platform.dataDir, 'altered.jsonl');
+    for (const [word, changed] of [
+      ['dropped', lines.toSpliced(1, 1)],
+      ['reordered', lines.with(1, lines[2] as string).with(2, lines[1] as string)],
+      ['truncated', lines.slice(0, -2)],
+      ['altered', lines.with(0, (lines[0] as string).replace('"service":"', '"service":"x'))],
+    ] as const) {
+      await writeFile(altered, changed.join('\n'));
+      const verdict = await caas(platform, 'verify', altered, '--key', key);
+      expect(verdict).toMatchObject({ code: 1, stdout: expect.stringMatching(new RegExp(`^${word} `, 'm')) });
+      expect(verdict.stdout).toContain('NOT VERIFIED');
+    }
+    const other = Buffer.alloc(32, 1).toString('base64');
+    expect((await caas(platform, 'verify', file, '--key', other)).stdout).toContain('wrong key');
+    expect(await caas(platform, 'verify', 'no-such-file', '--key', key)).toMatchObject({ code: 78 });
+    expect(await caas(platform, 'verify', file, '--key', 'short')).toMatchObject({ code: 78 });
+  }, 60_000);
 
   test('what an operator exports verifies offline', async () => {
     const lines: string[] = [];

@@ -65,6 +65,17 @@ const telling = (health: GrpcServer['health'], ready: () => boolean, signal: Abo
   }, healthMs);
 };
 
+/** What crashed hears of no orderly end any more. */
+const unlessCrashed = (signal: AbortSignal, crashed: AbortSignal): AbortSignal => {
+  const stopping = new AbortController();
+  const stop = (): void => {
+    if (!crashed.aborted) stopping.abort(signal.reason);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  return stopping.signal;
+};
+
 /** Compliance, listening when this resolves; `run` serves until the signal. */
 export const createCompliance = async (ports: CompliancePorts): Promise<Compliance> => {
   const { log, audit, writer, rootKey, config, logger, clock = systemClock } = ports;
@@ -87,18 +98,29 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
     auth: ports.serviceAuth,
     logger,
   });
+  const crashed = new AbortController();
+  let health: NodeJS.Timeout | undefined;
   return {
     name: 'compliance',
     address: server.address,
     async run(signal) {
-      const health = telling(server.health, () => consumer.ready, signal);
+      health = telling(server.health, () => consumer.ready, signal);
+      const signing: Runnable = {
+        name: checkpoints.name,
+        run: (stop) => checkpoints.run(AbortSignal.any([stop, crashed.signal])),
+      };
       try {
-        await runAll([server, consumer, checkpoints], signal);
+        await runAll([server, consumer, signing], unlessCrashed(signal, crashed.signal));
       } finally {
         clearInterval(health);
         await writer.close();
       }
     },
-    crash: () => void server.stop(0),
+    crash() {
+      crashed.abort();
+      clearInterval(health);
+      void server.stop(0);
+      void writer.close();
+    },
   };
 };

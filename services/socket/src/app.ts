@@ -196,6 +196,7 @@ export const createSocketNode = async (
       void tail.stop();
       void stopListening();
       void grpc.stop(0);
+      void ports.audit.close();
     },
     stats: () => ({
       connections: edge.connectionCount,
