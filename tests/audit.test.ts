@@ -9,7 +9,7 @@ import { Topic } from '@caas/event-log';
 import { CaasError, newTraceparent, traceIdOf } from '@caas/kit';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import type { Engines } from '@caas/platform';
+import { type Engines, platformConfig } from '@caas/platform';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -255,33 +255,77 @@ describe('while the log takes no audit events', () => {
   let platform: TestPlatform | undefined;
   afterEach(() => platform?.stop());
 
-  test('they wait on disk, deletions are done, and the log has both when it is back', async () => {
-    let away = false;
+  /** A platform whose log refuses audit events while `away`, a group in it, and messages to delete. */
+  const withoutAudit = async (maxSpoolBytes: number) => {
+    const state = { away: false };
     const between = (engines: Engines): Engines => {
       const { log } = engines;
       const append: typeof log.append = (records) =>
-        away && records.some(({ topic }) => topic === Topic.auditLog)
+        state.away && records.some(({ topic }) => topic === Topic.auditLog)
           ? Promise.reject(new CaasError('UNAVAILABLE', 'no brokers'))
           : log.append(records);
       return { ...engines, log: new Proxy(log, { get: (of, name) => (name === 'append' ? append : bound(of, name)) }) };
     };
-    platform = await testPlatform({ operatorToken, limits: generous, between, crashable: false });
+    const { services } = platformConfig({});
+    const audit = { ...services.compliance.audit, maxSpoolBytes };
+    platform = await testPlatform({
+      operatorToken,
+      limits: generous,
+      between,
+      crashable: false,
+      services: { ...services, compliance: { ...services.compliance, audit } },
+    });
     const [alice, bob] = await Promise.all([signIn(platform, 'alice'), signIn(platform, 'bob')]);
     const a = await RawClient.open(platform.socketUrls[0] as string, alice.accessToken);
     const conversationId = await groupOf(a, bob);
     const ids: string[] = [];
     for (let i = 0; i < 3; i += 1) ids.push(await committed(a, conversationId, `m${i}`));
-    away = true;
+    return { platform, state, a, conversationId, ids };
+  };
+  const deletionsIn = (where: TestPlatform, count: number) => {
+    const audit = auditLogOf(where);
+    return until(
+      'what waited',
+      async () =>
+        (await audit.find('dev', { action: 'message.deleted' })).map(({ event }) => [event?.subjectId, event?.outcome]),
+      ({ length }) => length === count,
+    ).finally(() => audit.close());
+  };
+
+  test('they wait on disk, deletions are done, and the log has both when it is back', async () => {
+    const { platform, state, a, conversationId, ids } = await withoutAudit(65_536);
+    state.away = true;
     expect(await a.ask(deleteFrame(conversationId, ids[0] as string))).toHaveProperty('accepted');
     expect(await readdir(join(platform.dataDir, 'audit'))).toEqual([expect.stringMatching(/^socket-1-.*\.spool$/)]);
-    away = false;
-    const audit = auditLogOf(platform);
-    const found = await until(
-      'what waited',
-      () => audit.find('dev', { action: 'message.deleted' }),
-      ({ length }) => length === 1,
+    state.away = false;
+    expect(await deletionsIn(platform, 1)).toEqual([[ids[0], 1]]);
+    await a.close();
+  });
+
+  test('and the disk has no room, deletions and operators’ acts are refused and not done, and all else goes on', async () => {
+    const { platform, state, a, conversationId, ids } = await withoutAudit(0);
+    state.away = true;
+    const { error } = await a.ask(deleteFrame(conversationId, ids[0] as string));
+    expect(error).toMatchObject({ reason: 'ERROR_REASON_UNAVAILABLE', retryable: true });
+    await expect(anotherTenant(platform, 'refused')).rejects.toMatchObject({ reason: 'UNAVAILABLE' });
+    await signIn(platform, 'carol');
+    await committed(a, conversationId, 'still');
+    const { history } = await a.ask({ getHistory: { conversationId, limit: 10 } });
+    expect(history.messages.map(({ content }: { content?: object }) => content !== undefined)).toEqual(
+      Array(4).fill(true),
     );
-    expect(found[0]?.event?.subjectId).toBe(ids[0]);
+    state.away = false;
+    expect(await a.ask(deleteFrame(conversationId, ids[0] as string))).toHaveProperty('accepted');
+    await anotherTenant(platform, 'refused');
+    expect(await deletionsIn(platform, 1)).toEqual([[ids[0], 1]]);
+    // What was noted meanwhile is missing, and the log says so.
+    const audit = auditLogOf(platform);
+    const lost = await until(
+      'what was lost',
+      () => audit.find('dev', { action: 'audit.lost' }),
+      ({ length }) => length > 0,
+    );
+    expect(Number(lost[0]?.event?.details['count'])).toBeGreaterThan(0);
     audit.close();
     await a.close();
   });

@@ -74,6 +74,8 @@ export class BufferedAuditWriter implements AuditWriter {
   #draining: Promise<void> | undefined;
   /** The log took nothing last time: what comes goes to disk until it does again. */
   #away = false;
+  /** Neither log nor disk took anything last time; said once. */
+  #losing = false;
   readonly #closing = new AbortController();
 
   constructor(options: AuditWriterOptions) {
@@ -168,6 +170,7 @@ export class BufferedAuditWriter implements AuditWriter {
         this.#drain();
       }
     } else this.#tellLosses();
+    this.#losing = false;
     for (const { written } of batch) written();
   }
 
@@ -197,8 +200,9 @@ export class BufferedAuditWriter implements AuditWriter {
   }
 
   #lose(batch: readonly Waiting[], fault: CaasError): void {
-    if (this.#losses.total === 0 || batch.length > 1)
-      this.#options.logger.error({ err: fault, acts: batch.length }, 'audit events lost');
+    if (!this.#losing)
+      this.#options.logger.error({ err: fault }, 'audit events can’t be kept: acts are refused or only counted');
+    this.#losing = true;
     const refusal = new CaasError('UNAVAILABLE', 'the act can’t be audited now, and was not done', {
       details: { subject: 'audit log', ...fault.details },
       cause: fault,
