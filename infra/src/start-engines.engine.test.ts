@@ -148,7 +148,13 @@ test('Kafka keeps its topics over a kill, and stays quiet while it is paused', a
   await process.start();
   expect(await topicsOf()).toContain('infra.kept');
   process.pause();
-  await expect(topicsOf()).rejects.toThrow();
+  // What it had begun to answer it may still answer: a signal takes its time on a busy machine.
+  const isQuiet = (): Promise<boolean> =>
+    topicsOf().then(
+      () => false,
+      () => true,
+    );
+  expect(await holdsWithin(10_000, isQuiet)).toBe(true);
   process.resume();
   expect(
     await holdsWithin(10_000, async () => (await topicsOf().catch((): string[] => [])).includes('infra.kept')),
