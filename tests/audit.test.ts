@@ -366,7 +366,7 @@ describe('killed in the middle of writes', () => {
         (count) => count >= 5,
       );
       await platform.kill();
-      await platform.start();
+      await platform.start({ samePorts: false });
     }
     const audit = auditLogOf(platform.where);
     const deletions = await until(
