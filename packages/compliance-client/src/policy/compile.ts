@@ -1,0 +1,212 @@
+import { type ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
+import { assertPolicy, refuseField } from './assert-policy.ts';
+import { fold, spanIn } from './fold.ts';
+import { maxMaskingMs, maxNamedRules, maxPatternInstructions, maxStepsAtOnce } from './limits.ts';
+import { linksAgainst } from './links.ts';
+import { masked } from './mask.ts';
+import { BadPattern, Patterns } from './patterns.ts';
+import { personalData } from './personal-data.ts';
+import { allowed, type Span, type Verdict } from './verdict.ts';
+import { Words } from './words.ts';
+
+/** What a rule has met: where, when that is asked. */
+type Met = (rule: number, spans: () => Iterable<Span>) => void;
+/** Looks for what one kind of rule looks for. */
+type Finder = (text: string, folded: ReturnType<typeof fold>, met: Met) => void;
+
+export interface JudgeOptions {
+  /** Judge as the reviewer does: rules that only ask for review have their action. */
+  asReviewer?: boolean;
+  /** Least time masking may take, in milliseconds; past it the answer is `heavy`. */
+  maxMaskingMs?: number;
+}
+
+/** Rules that ask for review; what the others say stands already. */
+export interface Asked {
+  kind: 'review';
+  ruleIds: readonly string[];
+  /** What the policy says without the review. */
+  otherwise: Verdict;
+}
+
+/** A policy as texts are judged by it. Pure: the same text, the same verdict. */
+export class Evaluator {
+  readonly version: number;
+  readonly #rules: readonly PolicyRule[];
+  readonly #finders: readonly Finder[];
+  readonly #steps: number;
+  /** About what it takes, in bytes of memory. */
+  readonly bytes: number;
+
+  constructor(policy: ContentPolicy, finders: readonly Finder[], instructions: number, bytes: number) {
+    this.version = policy.version;
+    this.#rules = policy.rules;
+    this.#finders = finders;
+    this.#steps = instructions;
+    this.bytes = bytes;
+  }
+
+  /** False for a text that may hold up whoever judges it: that is for a thread. */
+  isQuick(text: string): boolean {
+    return text.length * (this.#steps + 10) <= maxStepsAtOnce;
+  }
+
+  /** The verdict, or that rules ask for review, or that masking takes longer than it may. */
+  judge(text: string, options: JudgeOptions = {}): Verdict | Asked | 'heavy' {
+    const met = new Map<number, (() => Iterable<Span>)[]>();
+    const folded = fold(text);
+    for (const find of this.#finders)
+      find(text, folded, (rule, spans) => {
+        const places = met.get(rule);
+        if (places) places.push(spans);
+        else met.set(rule, [spans]);
+      });
+    if (met.size === 0) return allowed;
+    const rules = [...met.keys()].sort((a, b) => a - b);
+    const isAsking = (rule: number): boolean => !options.asReviewer && this.#rule(rule).remoteReview;
+    const verdict = this.#verdict(
+      text,
+      met,
+      rules.filter((rule) => !isAsking(rule)),
+      options,
+    );
+    const asking = rules.filter(isAsking);
+    if (verdict === 'heavy' || asking.length === 0 || verdict.kind === 'reject') return verdict;
+    return { kind: 'review', ruleIds: this.#idsOf(asking), otherwise: verdict };
+  }
+
+  #rule(index: number): PolicyRule {
+    return this.#rules[index] as PolicyRule;
+  }
+
+  #idsOf(rules: readonly number[]): string[] {
+    return rules.slice(0, maxNamedRules).map((rule) => this.#rule(rule).ruleId);
+  }
+
+  #verdict(
+    text: string,
+    met: ReadonlyMap<number, readonly (() => Iterable<Span>)[]>,
+    rules: readonly number[],
+    options: JudgeOptions,
+  ): Verdict | 'heavy' {
+    const withAction = (action: PolicyAction): number[] => rules.filter((rule) => this.#rule(rule).action === action);
+    const rejecting = withAction(PolicyAction.POLICY_ACTION_REJECT);
+    const [first] = rejecting;
+    if (first !== undefined)
+      return { kind: 'reject', ruleIds: this.#idsOf(rejecting), publicReason: this.#rule(first).publicReason };
+    const masking = withAction(PolicyAction.POLICY_ACTION_MASK);
+    if (masking.length > 0) {
+      const spans = collected(
+        masking.flatMap((rule) => met.get(rule) ?? []),
+        options.maxMaskingMs ?? maxMaskingMs,
+      );
+      return spans ? { kind: 'mask', ruleIds: this.#idsOf(masking), text: masked(text, spans) } : 'heavy';
+    }
+    const flagging = withAction(PolicyAction.POLICY_ACTION_FLAG);
+    return flagging.length > 0 ? { kind: 'flag', ruleIds: this.#idsOf(flagging) } : allowed;
+  }
+}
+
+/** All spans, or undefined when finding them takes longer. */
+const collected = (places: readonly (() => Iterable<Span>)[], maxMs: number): Span[] | undefined => {
+  const until = performance.now() + maxMs;
+  const spans: Span[] = [];
+  for (const place of places) {
+    for (const span of place()) {
+      spans.push(span);
+      if (performance.now() > until) return undefined;
+    }
+  }
+  return spans;
+};
+
+/** The rules of a kind, by their index. */
+const rulesOf = <C extends NonNullable<PolicyRule['match']>['$case']>({ rules }: ContentPolicy, kind: C) =>
+  new Map(
+    rules.flatMap(({ match }, i) =>
+      match?.$case === kind ? [[i, match.value as Extract<PolicyRule['match'], { $case: C }>['value']] as const] : [],
+    ),
+  );
+
+/**
+ * Compiles a policy, in steps of a few milliseconds at most: whoever drives may let others run after each `yield`. Throws
+ * INVALID_ARGUMENT that names the field, UNIMPLEMENTED for what is not served.
+ */
+export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
+  assertPolicy(policy);
+  const finders: Finder[] = [];
+  let bytes = 1_000;
+  const lists = rulesOf(policy, 'words');
+  if (lists.size > 0) {
+    const words = yield* Words.building(new Map([...lists].map(([rule, list]) => [rule, list.words])));
+    finders.push((_, folded, met) => words.find(folded, (rule, span) => met(rule, () => [span()])));
+    bytes += words.bytes;
+  }
+  const expressions = rulesOf(policy, 'patterns');
+  const patterns = yield* compiledPatterns(policy, expressions);
+  if (expressions.size > 0) finders.push((text, _, met) => patterns.find(text, met));
+  finders.push(...simpleFinders(policy));
+  // An instruction, and what automata keep of it.
+  return new Evaluator(policy, finders, patterns.instructions, bytes + patterns.instructions * 2_000);
+}
+
+function* compiledPatterns(
+  policy: ContentPolicy,
+  lists: ReadonlyMap<number, { patterns: readonly string[] }>,
+): Generator<void, Patterns> {
+  try {
+    const sources = new Map([...lists].map(([rule, { patterns }]) => [rule, patterns]));
+    return yield* Patterns.building(sources, maxPatternInstructions);
+  } catch (error) {
+    if (!(error instanceof BadPattern)) throw error;
+    return refuseField(
+      policy.rules[error.rule],
+      `policy.rules[${error.rule}].patterns.patterns[${error.index}]`,
+      error.message,
+    );
+  }
+}
+
+function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
+  for (const [rule, { kinds }] of rulesOf(policy, 'personalData'))
+    yield (_, folded, met) => {
+      const spans = personalData(folded.text, kinds);
+      if (spans.length > 0) met(rule, () => spans.map(({ start, end }) => spanIn(folded, start, end)));
+    };
+  for (const [rule, { maxBytes }] of rulesOf(policy, 'length'))
+    yield (text, _, met) => {
+      if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, () => []);
+    };
+  for (const [rule, linkRule] of rulesOf(policy, 'links')) {
+    const links = linksAgainst(linkRule);
+    yield (_, folded, met) => {
+      const spans = links(folded.text);
+      if (spans.length > 0) met(rule, () => spans.map(({ start, end }) => spanIn(folded, start, end)));
+    };
+  }
+}
+
+/** Compiles at once, for who may be held up. */
+export const compilePolicy = (policy: ContentPolicy): Evaluator => {
+  const steps = compiling(policy);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+};
+
+/** How long compiling may hold up the rest, in milliseconds. */
+const sliceMs = 2;
+
+/** Compiles and lets others run in between. */
+export const compilePolicyBeside = async (policy: ContentPolicy): Promise<Evaluator> => {
+  const steps = compiling(policy);
+  let until = performance.now() + sliceMs;
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (performance.now() < until) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    until = performance.now() + sliceMs;
+  }
+};
