@@ -1,0 +1,22 @@
+/**
+ * Policies as they lie in MongoDB: a document a version, whose `_id` is its tenant and number, so that of two writers one
+ * has it.
+ */
+import { type CollectionIndexes, textKey } from '@caas/mongo';
+import type { Binary, Collection, Db } from 'mongodb';
+
+export interface PolicyRow {
+  _id: string;
+  tenant: string;
+  version: number;
+  policy: Binary;
+  putAtMs: number;
+}
+
+export const mongoPolicyIndexes: readonly CollectionIndexes[] = [
+  { collection: 'policies', indexes: [{ name: 'version', key: { tenant: 1, version: 1 } }] },
+];
+
+export const policiesOf = (db: Db): Collection<PolicyRow> => db.collection('policies');
+
+export const policyKey = (tenantId: string, version: number): string => textKey(tenantId, String(version));
