@@ -74,7 +74,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit } = between(engines);
+  const { log, store, accounts, audit, policies } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -125,6 +125,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const started = await createCompliance({
       log: severance.port(log),
       audit: severance.port(audit),
+      policies: severance.port(policies),
       writer: await writerOf('compliance', severance.port(log)),
       rootKey,
       serviceAuth,
@@ -222,6 +223,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
+          engines.policies.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),

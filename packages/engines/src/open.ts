@@ -14,6 +14,7 @@ import {
 } from '@caas/key-value';
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
 /*
@@ -63,6 +64,12 @@ export const openAuditStore = async ({ mongo }: EngineSettings, file: string): P
   if (mongo === undefined) return openSqliteAuditStore({ file });
   const { openMongoAuditStore } = await import('@caas/audit-store/mongo');
   return told('MONGODB_URL', openMongoAuditStore(mongo));
+};
+
+export const openPolicies = async ({ mongo }: EngineSettings, file: string): Promise<PolicyStore> => {
+  if (mongo === undefined) return openSqlitePolicyStore({ file });
+  const { openMongoPolicyStore } = await import('@caas/policy-store/mongo');
+  return told('MONGODB_URL', openMongoPolicyStore(mongo));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

@@ -32,11 +32,14 @@ export const PolicyAction = {
   POLICY_ACTION_UNSPECIFIED: 0,
   /** POLICY_ACTION_ALLOW - Allowed. */
   POLICY_ACTION_ALLOW: 1,
-  /** POLICY_ACTION_FLAG - Accepted, and listed for moderators. */
+  /** POLICY_ACTION_FLAG - Accepted, with an entry in the audit log. */
   POLICY_ACTION_FLAG: 2,
   /** POLICY_ACTION_MASK - Accepted with the matched parts replaced by `*`. */
   POLICY_ACTION_MASK: 3,
-  /** POLICY_ACTION_HOLD - Accepted and kept from everyone but the sender until a moderator decides. */
+  /**
+   * POLICY_ACTION_HOLD - Accepted and kept from everyone but the sender until a moderator decides. Not served yet: PutPolicy refuses it with
+   * UNIMPLEMENTED.
+   */
   POLICY_ACTION_HOLD: 4,
   /** POLICY_ACTION_REJECT - Refused with CONTENT_REJECTED. */
   POLICY_ACTION_REJECT: 5,
@@ -160,13 +163,19 @@ export function personalDataKindToJSON(object: PersonalDataKind): string {
   }
 }
 
-/** Words, found as whole words, without regard to case, accents and width. */
+/**
+ * Words, found as whole words, without regard to case, accents, width and characters nobody sees. In scripts written
+ * without blanks, and in Korean, whose particles stick to words, a word is found wherever it stands. 10,000 in a policy.
+ */
 export interface WordList {
   /** The words or phrases. */
   words: string[];
 }
 
-/** Regular expressions without look-around and back-references (RE2 syntax), so that matching takes linear time. */
+/**
+ * Regular expressions without look-around and back-references (RE2 syntax), so that matching takes linear time.
+ * 100 in a policy, which may compile to 10,000 instructions together.
+ */
 export interface PatternList {
   /** The expressions. */
   patterns: string[];
@@ -184,7 +193,7 @@ export interface LengthRule {
   maxBytes: number;
 }
 
-/** Links. */
+/** Links: what has a scheme or begins with www., and bare names of domains in use or with a path. */
 export interface LinkRule {
   /** Domains links may lead to, with their subdomains; empty: none. */
   allowedDomains: string[];
@@ -1991,7 +2000,10 @@ export const PolicyServiceService = {
     responseSerialize: (value: GetPolicyResponse): Buffer => Buffer.from(GetPolicyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPolicyResponse => GetPolicyResponse.decode(value),
   },
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy: {
     path: "/caas.compliance.v1.PolicyService/PutPolicy" as const,
     requestStream: false as const,
@@ -2034,7 +2046,10 @@ export const PolicyServiceService = {
 export interface PolicyServiceServer extends UntypedServiceImplementation {
   /** GetPolicy reads a tenant's policy; the empty one where none was ever put. */
   getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse>;
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy: handleUnaryCall<PutPolicyRequest, PutPolicyResponse>;
   /**
    * WatchPolicies keeps a holder in step: first the current policy of each tenant it names in its requests, then each
@@ -2065,7 +2080,10 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPolicyResponse) => void,
   ): ClientUnaryCall;
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy(
     request: PutPolicyRequest,
     callback: (error: ServiceError | null, response: PutPolicyResponse) => void,

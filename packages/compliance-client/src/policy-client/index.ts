@@ -1,0 +1,2 @@
+/** Judges by policies it keeps in step with compliance. */
+export { type Judgement, PolicyClient, type PolicyClientOptions } from './policy-client.ts';
