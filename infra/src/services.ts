@@ -84,6 +84,7 @@ const environments = async (
   const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
+  const complianceOfNodes = await route('socket', 'compliance', local(ports.compliance));
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -94,6 +95,7 @@ const environments = async (
       SOCKET_PORT: String(port),
       SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
       SOCKET_AUTH_ADDRESS: authOfNodes,
+      SOCKET_COMPLIANCE_ADDRESS: complianceOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
       CAAS_AUDIT_DIR,
     },

@@ -9,7 +9,14 @@ import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import {
+  authClients,
+  createSocketNode,
+  type Limits,
+  type NodeBounds,
+  policyClient,
+  type SocketNode,
+} from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
@@ -152,6 +159,11 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox: severance.port(inbox),
           auth: clients,
           audit: await writerOf(nodeId, severance.port(log)),
+          policies: policyClient(
+            { ...services.socket, complianceAddress: complianceGrpc },
+            serviceAuth,
+            loggerOf(nodeId),
+          ),
           serviceAuth,
         },
         {

@@ -1,5 +1,6 @@
 import type { UserStore } from '@caas/account-store';
 import type { AuditWriter } from '@caas/compliance-client/audit';
+import type { PolicyClient } from '@caas/compliance-client/policy-client';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
@@ -34,6 +35,8 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
+  /** Followed by the node, and closed when it ends. */
+  policies: Pick<PolicyClient, 'follow' | 'judge' | 'run' | 'isSure'>;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -122,6 +125,7 @@ export const createSocketNode = async (
     ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
     ...(gate.blind ? ['accountStore'] : []),
     ...(tail.stalled ? ['eventLog'] : []),
+    ...(ports.policies.isSure ? [] : ['compliance']),
   ];
   const services: NodeServices = {
     nodeId,
@@ -129,6 +133,7 @@ export const createSocketNode = async (
     storeAnswers: () => heads.storeAnswers,
     users: ports.users,
     audit: ports.audit,
+    policies: ports.policies,
     directory,
     messages,
     commits,
@@ -178,6 +183,7 @@ export const createSocketNode = async (
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),
+        ports.policies.run(background.signal),
         tellHealth(grpc.health, ready, AbortSignal.any([signal, background.signal])),
       ];
       await new Promise<void>((resolve) => {

@@ -23,6 +23,8 @@ const schema = z
     SOCKET_PORT: settings.port().default(3001),
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+    SOCKET_COMPLIANCE_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_POLICY_HOLD: settings.milliseconds({ min: 2_000, max: 3_600_000 }).default(15_000),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -61,6 +63,10 @@ const schema = z
     grpcAddress: env.SOCKET_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.SOCKET_AUTH_ADDRESS,
+    /** `host:port` of compliance's gRPC. */
+    complianceAddress: env.SOCKET_COMPLIANCE_ADDRESS,
+    /** How long a policy is good without a word from compliance, in milliseconds. */
+    policyHoldMs: env.SOCKET_POLICY_HOLD,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,

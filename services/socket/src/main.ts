@@ -7,6 +7,7 @@ import { createLogger } from '@caas/kit/log';
 import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
+import { policyClient } from './policy-clients.ts';
 
 await runMain(async (signal) => {
   const { hashKey, engines, ...config } = socketConfig();
@@ -23,7 +24,8 @@ await runMain(async (signal) => {
   ]);
   try {
     const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, audit, serviceAuth };
+    const policies = policyClient(config, serviceAuth, logger);
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, audit, policies, serviceAuth };
     const node = await createSocketNode(ports, { ...config, hashKey }, logger);
     logger.info({ url: node.url }, 'socket node listens');
     await node.run(signal);

@@ -30,7 +30,7 @@ export type Judgement = (
 };
 
 export interface PolicyClientOptions {
-  service: Pick<GrpcClient<typeof PolicyServiceService>, 'watchPolicies' | 'reviewContent'>;
+  service: Pick<GrpcClient<typeof PolicyServiceService>, 'watchPolicies' | 'reviewContent' | 'close'>;
   logger: Logger;
   /** How long a policy is good without a word from compliance, in milliseconds. */
   holdMs?: number;
@@ -104,7 +104,7 @@ export class PolicyClient {
     return this.#judgeHeld({ tenantId, text }, held);
   }
 
-  /** Follows the policies until the signal. */
+  /** Follows the policies until the signal; then closes what it works with. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
@@ -116,6 +116,7 @@ export class PolicyClient {
     }
     this.#reviews.close();
     await this.#thread.close();
+    this.#options.service.close();
   }
 
   #judgeHeld(of: Case, held: Held | undefined): Judgement | Promise<Judgement> {

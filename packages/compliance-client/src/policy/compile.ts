@@ -1,24 +1,24 @@
 import { type ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
 import { assertPolicy, refuseField } from './assert-policy.ts';
 import { fold, spanIn } from './fold.ts';
-import { maxMaskingMs, maxNamedRules, maxPatternInstructions, maxStepsAtOnce } from './limits.ts';
+import { maxMaskingSteps, maxNamedRules, maxPatternInstructions, maxStepsAtOnce } from './limits.ts';
 import { linksAgainst } from './links.ts';
 import { masked } from './mask.ts';
 import { BadPattern, Patterns } from './patterns.ts';
 import { personalData } from './personal-data.ts';
-import { allowed, type Span, type Verdict } from './verdict.ts';
+import { allowed, type Places, type Span, type Verdict } from './verdict.ts';
 import { Words } from './words.ts';
 
-/** What a rule has met: where, when that is asked. */
-type Met = (rule: number, spans: () => Iterable<Span>) => void;
+/** What a rule has met. */
+type Met = (rule: number, places: Places) => void;
 /** Looks for what one kind of rule looks for. */
 type Finder = (text: string, folded: ReturnType<typeof fold>, met: Met) => void;
 
 export interface JudgeOptions {
   /** Judge as the reviewer does: rules that only ask for review have their action. */
   asReviewer?: boolean;
-  /** Least time masking may take, in milliseconds; past it the answer is `heavy`. */
-  maxMaskingMs?: number;
+  /** What finding the parts to mask may cost, in steps; past it the answer is `heavy`. */
+  maxMaskingSteps?: number;
 }
 
 /** Rules that ask for review; what the others say stands already. */
@@ -53,13 +53,13 @@ export class Evaluator {
 
   /** The verdict, or that rules ask for review, or that masking takes longer than it may. */
   judge(text: string, options: JudgeOptions = {}): Verdict | Asked | 'heavy' {
-    const met = new Map<number, (() => Iterable<Span>)[]>();
+    const met = new Map<number, Places[]>();
     const folded = fold(text);
     for (const find of this.#finders)
-      find(text, folded, (rule, spans) => {
-        const places = met.get(rule);
-        if (places) places.push(spans);
-        else met.set(rule, [spans]);
+      find(text, folded, (rule, places) => {
+        const before = met.get(rule);
+        if (before) before.push(places);
+        else met.set(rule, [places]);
       });
     if (met.size === 0) return allowed;
     const rules = [...met.keys()].sort((a, b) => a - b);
@@ -85,7 +85,7 @@ export class Evaluator {
 
   #verdict(
     text: string,
-    met: ReadonlyMap<number, readonly (() => Iterable<Span>)[]>,
+    met: ReadonlyMap<number, readonly Places[]>,
     rules: readonly number[],
     options: JudgeOptions,
   ): Verdict | 'heavy' {
@@ -98,7 +98,7 @@ export class Evaluator {
     if (masking.length > 0) {
       const spans = collected(
         masking.flatMap((rule) => met.get(rule) ?? []),
-        options.maxMaskingMs ?? maxMaskingMs,
+        options.maxMaskingSteps ?? maxMaskingSteps,
       );
       return spans ? { kind: 'mask', ruleIds: this.#idsOf(masking), text: masked(text, spans) } : 'heavy';
     }
@@ -107,14 +107,15 @@ export class Evaluator {
   }
 }
 
-/** All spans, or undefined when finding them takes longer. */
-const collected = (places: readonly (() => Iterable<Span>)[], maxMs: number): Span[] | undefined => {
-  const until = performance.now() + maxMs;
+/** All spans, or undefined when finding them may cost more. */
+const collected = (met: readonly Places[], maxSteps: number): Span[] | undefined => {
   const spans: Span[] = [];
-  for (const place of places) {
-    for (const span of place()) {
+  let steps = 0;
+  for (const places of met) {
+    for (const span of places.spans()) {
       spans.push(span);
-      if (performance.now() > until) return undefined;
+      steps += places.steps;
+      if (steps > maxSteps) return undefined;
     }
   }
   return spans;
@@ -139,7 +140,9 @@ export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
   const lists = rulesOf(policy, 'words');
   if (lists.size > 0) {
     const words = yield* Words.building(new Map([...lists].map(([rule, list]) => [rule, list.words])));
-    finders.push((_, folded, met) => words.find(folded, (rule, span) => met(rule, () => [span()])));
+    finders.push((_, folded, met) =>
+      words.find(folded, (rule, span) => met(rule, { spans: () => [span()], steps: 1 })),
+    );
     bytes += words.bytes;
   }
   const expressions = rulesOf(policy, 'patterns');
@@ -171,17 +174,19 @@ function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
   for (const [rule, { kinds }] of rulesOf(policy, 'personalData'))
     yield (_, folded, met) => {
       const spans = personalData(folded.text, kinds);
-      if (spans.length > 0) met(rule, () => spans.map(({ start, end }) => spanIn(folded, start, end)));
+      if (spans.length > 0)
+        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
     };
   for (const [rule, { maxBytes }] of rulesOf(policy, 'length'))
     yield (text, _, met) => {
-      if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, () => []);
+      if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, { spans: () => [], steps: 1 });
     };
   for (const [rule, linkRule] of rulesOf(policy, 'links')) {
     const links = linksAgainst(linkRule);
     yield (_, folded, met) => {
       const spans = links(folded.text);
-      if (spans.length > 0) met(rule, () => spans.map(({ start, end }) => spanIn(folded, start, end)));
+      if (spans.length > 0)
+        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
     };
   }
 }

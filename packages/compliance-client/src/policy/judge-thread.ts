@@ -22,6 +22,8 @@ export interface FromThread {
 const maxWaiting = 200;
 /** How long a text may take, its wait included, in milliseconds; then the thread is ended and another one begun. */
 const defaultMaxMs = 2_000;
+/** How much longer while the thread begins, in milliseconds. */
+const beginMs = 5_000;
 
 interface Waiting {
   job: ToThread;
@@ -35,6 +37,7 @@ export class JudgeThread {
   #worker: Worker | undefined;
   #waiting: Waiting[] = [];
   #numbers = 0;
+  #ready = false;
   #closed = false;
 
   constructor(maxMs = defaultMaxMs) {
@@ -46,7 +49,7 @@ export class JudgeThread {
     if (this.#closed || this.#waiting.length >= maxWaiting) return Promise.resolve(undefined);
     return new Promise((answer) => {
       const number = ++this.#numbers;
-      const late = setTimeout(() => this.#late(number), this.#maxMs);
+      const late = setTimeout(() => this.#late(number), this.#maxMs + (this.#ready ? 0 : beginMs));
       this.#waiting.push({ job: { ...job, number }, answer, late });
       if (this.#waiting.length === 1) this.#next();
     });
@@ -72,7 +75,10 @@ export class JudgeThread {
     // The file beside this one, whether as it was written or built.
     const worker = new Worker(new URL(`./judge-worker${extname(import.meta.url)}`, import.meta.url));
     worker.unref();
-    worker.on('message', ({ number, judged }: FromThread) => this.#answer(number, judged));
+    worker.on('message', (message: FromThread | 'ready') => {
+      if (message === 'ready') this.#ready = true;
+      else this.#answer(message.number, message.judged);
+    });
     worker.on('error', () => this.#lost(worker));
     worker.on('exit', () => this.#lost(worker));
     return worker;
@@ -95,6 +101,7 @@ export class JudgeThread {
     }
     const worker = this.#worker;
     this.#worker = undefined;
+    this.#ready = false;
     void worker?.terminate();
     this.#answer(number, undefined);
   }
@@ -102,6 +109,7 @@ export class JudgeThread {
   #lost(worker: Worker): void {
     if (worker !== this.#worker || this.#closed) return;
     this.#worker = undefined;
+    this.#ready = false;
     const [first] = this.#waiting;
     if (first) this.#answer(first.job.number, undefined);
   }

@@ -13,5 +13,5 @@ export const maxNamedRules = 20;
  * text that may cost more is judged in a thread.
  */
 export const maxStepsAtOnce = 400_000;
-/** How long finding what to mask may take at once, in milliseconds; then a thread goes on. */
-export const maxMaskingMs = 3;
+/** The same for finding what to mask, which looks at the rest of the text after each place. */
+export const maxMaskingSteps = 400_000;

@@ -1,5 +1,5 @@
 import { RE2JS, RE2Set } from 're2js';
-import type { Span } from './verdict.ts';
+import type { Places, Span } from './verdict.ts';
 
 /** Patterns looked for at once: a set's program grows with each. */
 const patternsPerSet = 25;
@@ -63,11 +63,11 @@ export class Patterns {
   }
 
   /** Tells of each rule that is met, and how to find where. */
-  find(text: string, met: (rule: number, spans: () => Iterable<Span>) => void): void {
+  find(text: string, met: (rule: number, places: Places) => void): void {
     for (const { set, patterns } of this.#sets) {
       for (const id of set.match(text)) {
         const { rule, expression } = patterns[id] as Pattern;
-        met(rule, () => spansOf(expression, text));
+        met(rule, { spans: () => spansOf(expression, text), steps: text.length * expression.programSize() });
       }
     }
   }

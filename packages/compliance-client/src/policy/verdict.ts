@@ -14,3 +14,10 @@ export interface Span {
   start: number;
   end: number;
 }
+
+/** Where a rule is met, found when it is asked. */
+export interface Places {
+  spans(): Iterable<Span>;
+  /** What each may cost at most, in steps. */
+  steps: number;
+}

@@ -6,6 +6,7 @@ import { assertContent } from '../model/content.ts';
 import { assertMaySend } from '../model/rules.ts';
 import { actingMember, committedMessage, publishEvent } from './act.ts';
 import { accepted, type Command } from './command.ts';
+import { applied, judgementOf } from './judged.ts';
 
 /** Gives one's own message new content. */
 export const editMessage: Command<'editMessage'> = async (context, request) => {
@@ -18,13 +19,18 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
   assertMaySend(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
+  const judged = applied(context, await judgementOf(context, content), content, {
+    conversationId,
+    messageId,
+    clientMsgId: '',
+  });
   const acceptedAtMs = node.clock.now();
   const event: MessageEdited = {
     tenantId,
     conversationId,
     messageId,
     editorId: userId,
-    content: { body: { $case: 'plain', value: content } },
+    content: { body: { $case: 'plain', value: judged.content } },
     acceptedAtMs,
   };
   await publishEvent(
@@ -34,5 +40,6 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
     conversationId,
     encodeMessage(MessageEdited, event),
   );
+  judged.accepted();
   return accepted(context, messageId, 0, acceptedAtMs);
 };

@@ -1,3 +1,4 @@
+import type { Judgement } from '@caas/compliance-client/policy-client';
 import { CaasError, fail } from '@caas/kit';
 import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
@@ -6,6 +7,7 @@ import { contentHash, messageIdOf, type SendContent } from '../model/message-id.
 import { assertMaySend } from '../model/rules.ts';
 import { type ActingMember, actingMember } from './act.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
+import { applied, judgementOf } from './judged.ts';
 
 /** Sends a message: answered once the log holds it. */
 export const sendMessage: Command<'sendMessage'> = (context, request) => {
@@ -65,7 +67,9 @@ export const send = (
     const rules = known?.conversation.rules;
     if (known && rules && !rules.hidesHistory) {
       assertMaySend(rules, known.member.role);
-      return publish(context, identified, known, words);
+      const judgement = judgementOf(context, words.content);
+      if (judgement instanceof Promise) return publishLater(context, identified, words, judgement);
+      return publish(context, identified, known, words, judgement);
     }
   }
   return publishLater(context, identified, words);
@@ -75,6 +79,7 @@ const publishLater = async (
   context: CommandContext,
   outgoing: Identified,
   words: Words | (() => Promise<Words>),
+  begun?: Promise<Judgement>,
 ): Promise<Result> => {
   const stored = outgoing.retry ? await storedOutcome(context, outgoing) : undefined;
   if (stored && !(stored instanceof CaasError)) {
@@ -83,9 +88,7 @@ const publishLater = async (
   const earlier = earlierAnswer(context, outgoing);
   if (earlier !== undefined) return earlier;
   const judged = await judge(context, outgoing.conversationId, words).catch((error: unknown) => {
-    // A final refusal of what may have been kept would be a lie: the store is asked again.
-    if (stored && error instanceof CaasError && !error.retryable)
-      return fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause: error });
+    if (stored && error instanceof CaasError && !error.retryable) return maybeKept(error);
     throw error;
   });
   // Where history is hidden from who joins, a repetition without the flag must not carry it to them either.
@@ -94,9 +97,17 @@ const publishLater = async (
     return accepted(context, outgoing.messageId, found.position, found.acceptedAtMs);
   // A retry nobody can tell from the first time may be of what is deleted or hidden by now.
   const deliver = !(outgoing.retry && found instanceof CaasError);
+  const judgement = await (begun ?? judgementOf(context, judged.said.content));
   // Another connection of the user may have sent it meanwhile.
-  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said, deliver);
+  const meanwhile = earlierAnswer(context, outgoing);
+  if (meanwhile !== undefined) return meanwhile;
+  if (found && judgement.kind === 'reject') return maybeKept(found);
+  return publish(context, outgoing, judged.acting, judged.said, judgement, deliver);
 };
+
+/** A final refusal of what may have been kept would be a lie: the store is to be asked again. */
+const maybeKept = (cause: CaasError): never =>
+  fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause });
 
 const judge = async (
   context: CommandContext,
@@ -148,11 +159,13 @@ const publish = async (
   context: CommandContext,
   { conversationId, clientMsgId, messageId, hash, said }: Identified,
   { conversation }: Pick<ActingMember, 'conversation'>,
-  { content, forwardedFrom }: Words,
+  { content: sent, forwardedFrom }: Words,
+  judgement: Judgement,
   deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
+  const judged = applied(context, judgement, sent, { conversationId, messageId, clientMsgId });
   const acceptedAtMs = node.clock.now();
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
@@ -163,7 +176,7 @@ const publish = async (
         messageId,
         clientMsgId,
         senderId: userId,
-        content: { body: { $case: 'plain', value: content } },
+        content: { body: { $case: 'plain', value: judged.content } },
         contentHash: hash,
         replyToMessageId: said.replyToMessageId,
         threadRootId: said.threadRootId,
@@ -179,5 +192,6 @@ const publish = async (
   node.recentSends.add(messageId, hash, outcome);
   context.admitted();
   const { position } = await outcome;
+  judged.accepted();
   return accepted(context, messageId, position, acceptedAtMs);
 };
