@@ -1,3 +1,4 @@
+export { emptyRedis } from './empty-redis.ts';
 export type { EngineProcess } from './engine-process.ts';
 export { type ServiceOptions, type Services, startServices } from './services.ts';
 export { type EngineName, type EngineOptions, type Engines, engineNames, startEngines } from './start-engines.ts';
