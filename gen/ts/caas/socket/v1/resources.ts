@@ -70,6 +70,11 @@ export interface Message {
   pinnedBy: string;
   /** Trace id of the send, 32 lower-case hex digits. */
   traceId: string;
+  /**
+   * True: there is a message, and nobody can read any more what it said, because the keys of who said it were destroyed. Content
+   * is absent; the message keeps its seq. Unlike a deletion this changes no revision.
+   */
+  unreadable: boolean;
 }
 
 /** Reactions of one kind on a message. */
@@ -237,6 +242,7 @@ function createBaseMessage(): Message {
     pinnedAtMs: 0,
     pinnedBy: "",
     traceId: "",
+    unreadable: false,
   };
 }
 
@@ -298,6 +304,9 @@ export const Message: MessageFns<Message> = {
     }
     if (message.traceId !== "") {
       writer.uint32(154).string(message.traceId);
+    }
+    if (message.unreadable !== false) {
+      writer.uint32(160).bool(message.unreadable);
     }
     return writer;
   },
@@ -467,6 +476,14 @@ export const Message: MessageFns<Message> = {
             message.traceId = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.unreadable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -558,6 +575,7 @@ export const Message: MessageFns<Message> = {
         : isSet(object.trace_id)
         ? globalThis.String(object.trace_id)
         : "",
+      unreadable: isSet(object.unreadable) ? globalThis.Boolean(object.unreadable) : false,
     };
   },
 
@@ -620,6 +638,9 @@ export const Message: MessageFns<Message> = {
     if (message.traceId !== "") {
       obj.traceId = message.traceId;
     }
+    if (message.unreadable !== false) {
+      obj.unreadable = message.unreadable;
+    }
     return obj;
   },
 
@@ -651,6 +672,7 @@ export const Message: MessageFns<Message> = {
     message.pinnedAtMs = object.pinnedAtMs ?? 0;
     message.pinnedBy = object.pinnedBy ?? "";
     message.traceId = object.traceId ?? "";
+    message.unreadable = object.unreadable ?? false;
     return message;
   },
 };
