@@ -6,4 +6,4 @@ export {
   rootKeyFromFile,
 } from './root-key.ts';
 export { openSealedFileKeyVault, type SealedFileOptions } from './sealed-file-key-vault.ts';
-export { openTransitKeyVault, type TransitOptions } from './transit-key-vault.ts';
+export type { TransitOptions } from './transit-key-vault.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { newAuthority } from '@caas/kit/testing/certificates';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { keyVaultContract } from './contract.ts';
-import { openTransitKeyVault, type TransitOptions } from './index.ts';
+import { openTransitKeyVault, type TransitOptions } from './transit-key-vault.ts';
 import { TransitServer } from './testing/transit-server.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'transit-'));
