@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
+import { createCrypto } from '@caas/crypto';
 import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
@@ -8,10 +9,11 @@ import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import type { MessageStore } from '@caas/message-store';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { openEngines } from './engines.ts';
+import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
@@ -22,7 +24,8 @@ export interface Engines {
   store: MessageStore;
 }
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
+export interface PlatformOptions
+  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */
@@ -32,6 +35,8 @@ export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 
   crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken?: string | undefined;
+  /** Seals the root keys of content; without it a key file beside them does. */
+  vaultPassphrase?: string | undefined;
   /** Where log lines go; standard output without. */
   logDestination?: LoggerOptions['destination'];
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
@@ -43,9 +48,10 @@ export interface Platform {
   /** Where the nodes listen; clients are told others where the settings name some. */
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
+  readonly cryptoAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -58,6 +64,7 @@ const defaultServices = (): ServicesConfig => ({
   gateway: servicesConfig.gateway({}),
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
+  crypto: servicesConfig.crypto({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -67,8 +74,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [{ log: ownLog, store: ownStore, accounts }, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
+    openKeyEngines(dataDir, options.vaultPassphrase),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
@@ -110,6 +118,19 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
+  let cryptoGrpc = grpcAddressOf(options.socketPorts.length + 3);
+  const crypto = await restartable('crypto', crashable, async (severance) => {
+    const started = await createCrypto({
+      store: severance.port(keyEngines.keys),
+      vault: severance.port(keyEngines.vault),
+      config: { ...services.crypto, grpcAddress: cryptoGrpc },
+      logger: loggerOf('crypto'),
+      serviceAuth,
+    });
+    cryptoGrpc = started.address;
+    return started;
+  });
+  const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -126,6 +147,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          keys,
           serviceAuth,
         },
         {
@@ -134,6 +156,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           port,
           grpcAddress,
           hashKey,
+          sealContent: services.socket.sealContent,
           bounds,
           limits: { ...services.socket.limits, ...options.limits },
         },
@@ -171,15 +194,16 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     gatewayUrl: gateway.url,
     socketUrls,
     authAddress: auth.address,
+    cryptoAddress: crypto.current.address,
     app,
-    services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>([persistence, crypto, ...nodes].map((service) => [service.name, service])),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, auth].map((service) => service.run(back.signal));
+      const behind = [persistence, crypto, auth].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -189,8 +213,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         back.abort();
         await Promise.allSettled(behind);
         clients.close();
+        keys.close();
         await ownLog.close();
         await Promise.all([ownStore.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
       }
     },
   };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { newAuthority } from '@caas/kit/testing/certificates';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { keyVaultContract } from './contract.ts';
-import { openTransitKeyVault, type TransitOptions } from './transit-key-vault.ts';
 import { TransitServer } from './testing/transit-server.ts';
+import { openTransitKeyVault, type TransitOptions } from './transit-key-vault.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'transit-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));

@@ -92,7 +92,13 @@ export class DataKeys {
         fail('LIMIT_EXCEEDED', 'the user has the greatest number of keys', {
           details: { limit: 'maxKeysPerUser', value: String(maxKeysPerUser), unit: 'keys' },
         });
-      const change = this.#withNewKey(await this.#tenants.current(tenantId), { ...name, userId, keys: [], rev: 0, ...user });
+      const change = this.#withNewKey(await this.#tenants.current(tenantId), {
+        ...name,
+        userId,
+        keys: [],
+        rev: 0,
+        ...user,
+      });
       const [made] = await this.#store.put([change]);
       if (made) return dataKeyId(name.ref, change.keys.keys.at(-1)?.generation as number);
     }
@@ -132,13 +138,21 @@ export class DataKeys {
   /** Makes the keys that are missing, all in one call; of rivals one makes it and the others take that one. */
   async #makeMissing(tenantId: string, known: Map<string, UserKeys | undefined>): Promise<void> {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-      const missing = [...known].filter(([, keys]) => !currentOf(keys) && !keys?.destroyedAtMs).map(([userId]) => userId);
+      const missing = [...known]
+        .filter(([, keys]) => !currentOf(keys) && !keys?.destroyedAtMs)
+        .map(([userId]) => userId);
       if (missing.length === 0) return;
       const by = await this.#tenants.current(tenantId);
       const names = missing.map((userId) => userKeysName(tenantId, userId));
       await this.#store.put(
         missing.map((userId, i) =>
-          this.#withNewKey(by, { ...(names[i] as (typeof names)[number]), userId, keys: [], rev: 0, ...known.get(userId) }),
+          this.#withNewKey(by, {
+            ...(names[i] as (typeof names)[number]),
+            userId,
+            keys: [],
+            rev: 0,
+            ...known.get(userId),
+          }),
         ),
       );
       const made = await this.#store.getMany(names);

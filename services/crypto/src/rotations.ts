@@ -39,7 +39,7 @@ export class Rotations {
 
   #once(name: string, rotate: () => Promise<Rotated>): Promise<Rotated> {
     const running = this.#running.get(name);
-    if (running) return running;
+    if (running !== undefined) return running;
     const started = rotate().finally(() => this.#running.delete(name));
     this.#running.set(name, started);
     return started;
@@ -59,8 +59,7 @@ export class Rotations {
     // Another process may have wrapped by the old version until it heard of the new one: what is used is counted after.
     for (let afterRef = ''; ; ) {
       const page = await this.#store.users.ofTenant(tenantId, afterRef, rewrapPage);
-      for (const { keys } of page)
-        for (const key of keys) if (key.destroyedAtMs === 0) used.add(key.tenantKeyVersion);
+      for (const { keys } of page) for (const key of keys) if (key.destroyedAtMs === 0) used.add(key.tenantKeyVersion);
       if (page.length < rewrapPage) break;
       afterRef = (page.at(-1) as UserKeys).ref;
     }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { TenantKeyRecord, TenantKeyStore, TenantKeys as TenantDocument } from '@caas/key-store';
+import type { TenantKeys as TenantDocument, TenantKeyRecord, TenantKeyStore } from '@caas/key-store';
 import { type KeyVault, type RootKey, rootKeyFrom } from '@caas/key-vault';
 import { CaasError, type Clock } from '@caas/kit';
 import { maxAttempts, maxHeldTenants, tenantKeyHoldMs } from './limits.ts';
@@ -81,7 +81,12 @@ export class TenantKeys {
     const isOver = ({ version, destroyedAtMs }: TenantKeyRecord): boolean => {
       const next = document.keys.find((key) => key.version === version + 1);
       const replacedAtMs = next?.createdAtMs ?? nowMs;
-      return destroyedAtMs === 0 && version !== newest?.version && !isUsed(version) && replacedAtMs + 2 * tenantKeyHoldMs < nowMs;
+      return (
+        destroyedAtMs === 0 &&
+        version !== newest?.version &&
+        !isUsed(version) &&
+        replacedAtMs + 2 * tenantKeyHoldMs < nowMs
+      );
     };
     if (!document.keys.some(isOver)) return;
     const keys = document.keys.map((key) => (isOver(key) ? { ...key, destroyedAtMs: nowMs } : key));
@@ -100,7 +105,9 @@ export class TenantKeys {
       if (!document || old.length === 0) return 0;
       const keys = await Promise.all(
         document.keys.map(async (key) =>
-          isOld(key) ? { ...key, wrapped: await this.#vault.rewrap(contextOf(tenantId, key.version), key.wrapped) } : key,
+          isOld(key)
+            ? { ...key, wrapped: await this.#vault.rewrap(contextOf(tenantId, key.version), key.wrapped) }
+            : key,
         ),
       );
       if (await this.#store.put({ tenantId, keys }, document.rev)) return old.length;

@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
@@ -7,6 +8,7 @@ import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
+import { Contents } from './delivery/contents.ts';
 import { Heads } from './delivery/heads.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
 import { LogTail } from './delivery/log-tail.ts';
@@ -31,6 +33,8 @@ export interface SocketPorts {
   keyValue: KeyValue;
   inbox: NodeInbox;
   auth: AuthClients;
+  /** Where data keys come from. */
+  keys: KeySource;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -45,6 +49,8 @@ export interface SocketConfig {
   grpcAddress: string;
   /** Key of content hashes, the same on every node; at least 16 bytes. */
   hashKey: string;
+  /** Whether new content is sealed under its author's key; what is sealed is read in any case. */
+  sealContent: boolean;
   limits?: Partial<Limits>;
   /** Most a tenant may be given; defaults to what auth lets an operator give. */
   ceilings?: Partial<Limits>;
@@ -96,13 +102,15 @@ export const createSocketNode = async (
   const turn = new Turn();
   const directory = new LocalDirectory(store, turn, clock, logger);
   const commits = new CommitWatch(store, clock, logger);
-  const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
+  const ring = new KeyRing({ source: ports.keys, holder: nodeId, logger });
+  const contents = new Contents(ring, config.sealContent);
+  const heads = new Heads(store, directory, turn, commits, contents, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const link = new NodeLink(inbox, nodeId, logger);
   const living = new LivingNodes(keyValue, clock, logger);
-  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
+  const messages = new Messages(log, keyValue, living, directory, turn, link, contents, clock, logger, {
     nodeId,
     maxPending: bounds.maxPendingSends,
   });
@@ -121,6 +129,7 @@ export const createSocketNode = async (
     users: ports.users,
     directory,
     messages,
+    contents,
     commits,
     ephemeral,
     recentSends,
@@ -165,6 +174,7 @@ export const createSocketNode = async (
     async run(signal) {
       const loops = [
         gate.run(background.signal),
+        ring.run(background.signal),
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),

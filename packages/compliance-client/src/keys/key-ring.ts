@@ -8,10 +8,7 @@ import { type HeldKey, HeldKeys } from './held-keys.ts';
 import { rewatchMs } from './limits.ts';
 
 /** The service keys come from. */
-export type KeySource = Pick<
-  GrpcClient<typeof KeyServiceService>,
-  'getCurrentKeys' | 'openKeys' | 'watchDestroyed'
->;
+export type KeySource = Pick<GrpcClient<typeof KeyServiceService>, 'getCurrentKeys' | 'openKeys' | 'watchDestroyed'>;
 
 export interface KeyRingOptions {
   source: KeySource;
@@ -98,8 +95,7 @@ export class KeyRing implements Runnable {
   async open(tenantId: string, keyIds: Iterable<string>): Promise<Map<string, KeyOutcome>> {
     const outcomes = new Map<string, KeyOutcome | Promise<KeyOutcome>>();
     for (const keyId of keyIds)
-      if (!outcomes.has(keyId))
-        outcomes.set(keyId, this.heldById(tenantId, keyId) ?? this.#opens.ask(tenantId, keyId));
+      if (!outcomes.has(keyId)) outcomes.set(keyId, this.heldById(tenantId, keyId) ?? this.#opens.ask(tenantId, keyId));
     return new Map(await Promise.all([...outcomes].map(async ([keyId, outcome]) => [keyId, await outcome] as const)));
   }
 
