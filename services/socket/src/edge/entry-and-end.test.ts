@@ -195,6 +195,7 @@ describe('commands in work', () => {
       logger: quiet,
       faults: { heard: () => undefined },
       reads: new ReadBudget(defaultBounds),
+      contents: { expect: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
