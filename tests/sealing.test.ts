@@ -1,13 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { authConfig } from '@caas/auth';
+import { cryptoConfig } from '@caas/crypto';
+import { gatewayConfig } from '@caas/gateway';
 import { createGrpcClient, type GrpcClient, type ServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import { cryptoConfig } from '@caas/crypto';
-import { authConfig } from '@caas/auth';
-import { gatewayConfig } from '@caas/gateway';
 import { persistenceConfig } from '@caas/persistence';
-import { socketConfig } from '@caas/socket';
 import { KeyServiceService } from '@caas/proto/caas/crypto/v1/key_service';
+import { socketConfig } from '@caas/socket';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';

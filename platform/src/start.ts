@@ -157,6 +157,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           grpcAddress,
           hashKey,
           sealContent: services.socket.sealContent,
+          sealEnvelopes: false,
           bounds,
           limits: { ...services.socket.limits, ...options.limits },
         },

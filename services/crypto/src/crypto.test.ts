@@ -77,7 +77,10 @@ describe('crypto', () => {
     const names = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
     const bytes = Buffer.concat(await Promise.all(files.map((file) => readFile(file))));
-    for (const text of [key?.key as Buffer, ...['hex', 'base64', 'base64url'].map((e) => key?.key.toString(e as 'hex'))])
+    for (const text of [
+      key?.key as Buffer,
+      ...['hex', 'base64', 'base64url'].map((e) => key?.key.toString(e as 'hex')),
+    ])
       expect(bytes.includes(text as string)).toBe(false);
   });
 
@@ -102,8 +105,7 @@ describe('crypto', () => {
     const both = await Promise.all([crypto, other].map((each) => each.operator.rotateTenantKey({ tenantId })));
     expect(both.map(({ version }) => version).toSorted()).toEqual([3, 4]);
     const keyIds = before.map(({ keyId }) => keyId);
-    for (const each of [crypto, other])
-      expect((await each.socket.openKeys({ tenantId, keyIds })).keys).toEqual(before);
+    for (const each of [crypto, other]) expect((await each.socket.openKeys({ tenantId, keyIds })).keys).toEqual(before);
     const stored = await crypto.store.users.ofTenant(tenantId, '', maxUsersPerCall);
     const versions = new Set(stored.flatMap(({ keys }) => keys.map((key) => key.tenantKeyVersion)));
     expect([...versions].every((version) => version >= 3)).toBe(true);

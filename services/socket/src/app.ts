@@ -9,6 +9,7 @@ import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
 import { Contents } from './delivery/contents.ts';
+import { EnvelopeSeal } from './delivery/envelope-seal.ts';
 import { Heads } from './delivery/heads.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
 import { LogTail } from './delivery/log-tail.ts';
@@ -51,6 +52,8 @@ export interface SocketConfig {
   hashKey: string;
   /** Whether new content is sealed under its author's key; what is sealed is read in any case. */
   sealContent: boolean;
+  /** Whether what nodes tell each other is sealed: needless where the inboxes are this process's own. */
+  sealEnvelopes: boolean;
   limits?: Partial<Limits>;
   /** Most a tenant may be given; defaults to what auth lets an operator give. */
   ceilings?: Partial<Limits>;
@@ -108,9 +111,9 @@ export const createSocketNode = async (
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
-  const link = new NodeLink(inbox, nodeId, logger);
+  const link = new NodeLink(inbox, nodeId, config.sealEnvelopes ? new EnvelopeSeal(config.hashKey) : undefined, logger);
   const living = new LivingNodes(keyValue, clock, logger);
-  const messages = new Messages(log, keyValue, living, directory, turn, link, contents, clock, logger, {
+  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
     maxPending: bounds.maxPendingSends,
   });

@@ -24,7 +24,8 @@ await runMain(async (signal) => {
   ]);
   try {
     const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, serviceAuth };
-    const node = await createSocketNode(ports, { ...config, hashKey }, logger);
+    const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
+    const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
     await node.run(signal);
   } finally {

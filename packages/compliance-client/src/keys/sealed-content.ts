@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { encodeMessage } from '@caas/kit/encode';
 import { PlainContent, type SealedContent } from '@caas/proto/caas/events/v1/content';
 import type { HeldKey } from './held-keys.ts';
@@ -16,16 +16,16 @@ export interface ContentPlace {
   messageId: string;
 }
 
-const pool = Buffer.alloc(poolBytes);
-let used = poolBytes;
+let pool = Buffer.alloc(0);
+let used = 0;
 
-/** 12 random bytes, each given once; drawn from the pool and overwritten there. */
+/** 12 random bytes, each given once. */
 const nextNonce = (): Buffer => {
-  if (used === poolBytes) {
-    randomFillSync(pool);
+  if (used === pool.length) {
+    pool = randomBytes(poolBytes);
     used = 0;
   }
-  const nonce = Buffer.from(pool.subarray(used, used + nonceBytes));
+  const nonce = pool.subarray(used, used + nonceBytes);
   used += nonceBytes;
   return nonce;
 };

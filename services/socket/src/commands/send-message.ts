@@ -159,6 +159,7 @@ const publish = async (
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const acceptedAtMs = node.clock.now();
+  const kept = node.contents.written(key, content, { tenantId, conversationId, messageId });
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
@@ -168,7 +169,7 @@ const publish = async (
         messageId,
         clientMsgId,
         senderId: userId,
-        content: node.contents.written(key, content, { tenantId, conversationId, messageId }),
+        content: { body: { $case: 'plain', value: content } },
         contentHash: hash,
         replyToMessageId: said.replyToMessageId,
         threadRootId: said.threadRootId,
@@ -176,7 +177,7 @@ const publish = async (
         acceptedAtMs,
         nodeId: node.nodeId,
       },
-      content,
+      kept,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
       reject,

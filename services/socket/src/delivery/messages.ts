@@ -3,11 +3,10 @@ import type { KeyValue, LivingNodes } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
-import type { PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { MessageContent } from '@caas/proto/caas/events/v1/content';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { acceptedMessage } from '../model/views.ts';
-import type { Contents } from './contents.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
@@ -16,6 +15,8 @@ import type { Turn } from './turn.ts';
 
 interface PendingMessage extends PendingRecord {
   readonly sent: MessageSent;
+  /** Whether what the record says is sealed; `sent` says it in the clear. */
+  readonly sealed: boolean;
   /** Key of the nodes that want it. */
   readonly interestKey: string;
   readonly traceparent: string;
@@ -48,7 +49,6 @@ export class Messages {
   readonly #logger: Logger;
   readonly #nodeId: string;
   readonly #living: LivingNodes;
-  readonly #contents: Contents;
   /** When the log refused the last append; 0: it took it. */
   #refusedAtMs = 0;
   readonly #interests = new WeakMap<readonly PendingRecord[], Promise<Map<string, string[]>>>();
@@ -60,7 +60,6 @@ export class Messages {
     directory: LocalDirectory,
     turn: Turn,
     link: NodeLink,
-    contents: Contents,
     clock: Clock,
     logger: Logger,
     options: MessagesOptions,
@@ -73,7 +72,6 @@ export class Messages {
     this.#logger = logger;
     this.#nodeId = options.nodeId;
     this.#living = living;
-    this.#contents = contents;
     this.writer = new LogWriter(log, logger, {
       maxPending: options.maxPending,
       onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
@@ -93,27 +91,29 @@ export class Messages {
   }
 
   /**
-   * Hands a message, which says `content`, to the log; `accepted` gets its position, and where it is to be delivered its members on this node get
-   * it in the same turn.
+   * Hands a message to the log; `accepted` gets its position, and where it is to be delivered its members on this node get it in
+   * the same turn. `kept` is what it says as the log is to hold it.
    */
   send(
     conversation: LocalConversation,
     sent: MessageSent,
-    content: PlainContent,
+    kept: MessageContent,
     { traceparent, deliver }: { traceparent: string; deliver: boolean },
     accepted: (position: number) => void,
     refused: (error: CaasError) => void,
   ): void {
+    const sealed = kept.body?.$case === 'sealed';
     const entry: PendingMessage = {
       record: recordOf(
         Topic.messageSent,
         'MessageSent',
         sent.tenantId,
         sent.conversationId,
-        encodeMessage(MessageSent, sent),
+        encodeMessage(MessageSent, sealed ? { ...sent, content: kept } : sent),
         traceparent,
       ),
       sent,
+      sealed,
       interestKey: conversation.interestKey,
       traceparent,
       deliver,
@@ -121,12 +121,7 @@ export class Messages {
       accepted: ({ offset }: LogPosition) => {
         entry.position = positionOf(offset);
         accepted(entry.position);
-        if (deliver)
-          this.#deliver(
-            { ...sent, content: { body: { $case: 'plain', value: content } } },
-            entry.position,
-            traceparent,
-          );
+        if (deliver) this.#deliver(sent, entry.position, traceparent);
         else conversation.lastActiveMs = this.#clock.now();
       },
       refused,
@@ -137,23 +132,9 @@ export class Messages {
   /** A message another node accepted. */
   delivered(delivery: MessageDelivery): void {
     try {
-      const sent = MessageSent.decode(delivery.messageSent);
-      const [read] = this.#contents.readNow([sent]) ?? [];
-      if (read) this.#deliver(read, delivery.position, delivery.traceparent);
-      else void this.#deliverLater(sent, delivery);
+      this.#deliver(MessageSent.decode(delivery.messageSent), delivery.position, delivery.traceparent);
     } catch (error) {
       this.#logger.error({ err: error }, 'unreadable delivery dropped');
-    }
-  }
-
-  /** The first of a sender whose key is not here yet. Where it can't be had members find the message by its head. */
-  async #deliverLater(sent: MessageSent, { position, traceparent }: MessageDelivery): Promise<void> {
-    if (!this.#directory.conversation(sent.tenantId, sent.conversationId)) return;
-    try {
-      const [read = sent] = await this.#contents.read([sent]);
-      this.#deliver(read, position, traceparent);
-    } catch (error) {
-      this.#logger.debug({ err: error }, 'a message is not delivered live');
     }
   }
 
@@ -192,7 +173,7 @@ export class Messages {
       if (!isMessage(entry) || !entry.deliver) continue;
       const nodes = interests.get(entry.interestKey);
       if (!nodes || nodes.length === 0) continue;
-      const { value } = entry.record;
+      const value = entry.sealed ? encodeMessage(MessageSent, entry.sent) : entry.record.value;
       const delivery: MessageDelivery = {
         position: entry.position,
         messageSent: value as Buffer,
