@@ -118,6 +118,7 @@ export class KeyRing implements Runnable {
       this.#attempt.promise.catch(() => undefined);
     }
     this.#attempt.reject(away());
+    this.#graceMs = 0;
     this.#clear();
   }
 
