@@ -53,10 +53,20 @@ export const createCrypto = async (ports: CryptoPorts): Promise<Crypto> => {
     auth: serviceAuth,
     logger,
   });
+  // A crashed service ends wherever it waits, as a killed process does.
+  const crashed = Promise.withResolvers<void>();
+  const looking = lookingForDestroyed(core, logger);
+  const untilCrashed: Runnable = {
+    name: 'crypto destroyed keys',
+    run: (signal) => Promise.race([looking(signal), crashed.promise]),
+  };
   return {
     name: 'crypto',
     address: server.address,
-    run: (signal) => runAll([server, lookingForDestroyed(core, logger)], signal),
-    crash: () => void server.stop(0),
+    run: (signal) => runAll([server, untilCrashed], signal),
+    crash: () => {
+      crashed.resolve();
+      void server.stop(0);
+    },
   };
 };

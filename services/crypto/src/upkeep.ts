@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import type { Logger, Runnable } from '@caas/kit';
+import type { Logger } from '@caas/kit';
 import type { CryptoCore } from './core.ts';
 import { destroyedPollMs } from './limits.ts';
 
 /** Looks for what other processes destroy, until the signal; a failure is logged when it begins and when it ends. */
-export const lookingForDestroyed = ({ destructions }: CryptoCore, logger: Logger): Runnable => ({
-  name: 'crypto destroyed keys',
-  async run(signal) {
+export const lookingForDestroyed =
+  ({ destructions }: CryptoCore, logger: Logger) =>
+  async (signal: AbortSignal): Promise<void> => {
     let failing = false;
     while (!signal.aborted) {
       try {
@@ -19,5 +19,4 @@ export const lookingForDestroyed = ({ destructions }: CryptoCore, logger: Logger
       }
       await wait(destroyedPollMs, undefined, { signal }).catch(() => undefined);
     }
-  },
-});
+  };
