@@ -28,7 +28,7 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence, socket-1 …, gateway. */
+  /** One process: auth, persistence, crypto, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
@@ -40,20 +40,20 @@ interface Ports {
   gateway: number;
   auth: number;
   sockets: number[];
-  /** gRPC of gateway, persistence and the nodes. */
+  /** gRPC of gateway, persistence, crypto and the nodes. */
   grpc: number[];
 }
 
 const portsFor = async (nodes: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, ...others] = await freePorts(4 + 2 * nodes);
+  const [gateway = 0, auth = 0, ...others] = await freePorts(5 + 2 * nodes);
   return { gateway, auth, sockets: others.slice(0, nodes), grpc: others.slice(nodes) };
 };
 
 const local = (port: number | undefined): string => `127.0.0.1:${port}`;
 
 /** Each process with what it is told beside its engines. */
-const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, rootKeyFile: string) => {
-  const [gatewayGrpc, persistenceGrpc, ...nodeGrpc] = ports.grpc;
+const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, dataDir: string) => {
+  const [gatewayGrpc, persistenceGrpc, cryptoGrpc, ...nodeGrpc] = ports.grpc;
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -64,6 +64,7 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       SOCKET_PORT: String(port),
       SOCKET_GRPC_ADDRESS: local(nodeGrpc[i]),
       SOCKET_AUTH_ADDRESS: local(ports.auth),
+      SOCKET_CRYPTO_ADDRESS: local(cryptoGrpc),
       CAAS_HASH_KEY: secrets.hashKey,
     },
   }));
@@ -74,7 +75,7 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       port: ports.auth,
       env: {
         AUTH_GRPC_ADDRESS: local(ports.auth),
-        AUTH_ROOT_KEY_FILE: rootKeyFile,
+        AUTH_ROOT_KEY_FILE: join(dataDir, 'root.key'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
       },
     },
@@ -83,6 +84,16 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       service: 'persistence',
       port: persistenceGrpc as number,
       env: { PERSISTENCE_GRPC_ADDRESS: local(persistenceGrpc) },
+    },
+    {
+      name: 'crypto',
+      service: 'crypto',
+      port: cryptoGrpc as number,
+      env: {
+        CRYPTO_GRPC_ADDRESS: local(cryptoGrpc),
+        CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
     },
     ...nodes,
     {
@@ -133,7 +144,7 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     process.off('exit', killNow);
   };
   process.once('exit', killNow);
-  for (const environment of environments(ports, secrets, join(dataDir, 'root.key'))) {
+  for (const environment of environments(ports, secrets, dataDir)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;
