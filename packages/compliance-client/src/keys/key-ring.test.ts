@@ -97,7 +97,11 @@ const aRing = (service = crypto, clock?: Clock) => {
   const controller = new AbortController();
   running.push(controller);
   const ended = ring.run(controller.signal);
-  return { ring, line, stop: () => (controller.abort(), ended) };
+  const stop = (): Promise<void> => {
+    controller.abort();
+    return ended;
+  };
+  return { ring, line, stop };
 };
 const current = async (ring: KeyRing, tenantId: string, userId: string): Promise<HeldKey> => {
   const key = await ring.current(tenantId, userId);

@@ -6,6 +6,8 @@ import type { HeldKey } from './held-keys.ts';
 const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
+/** Tag and type of `PlainContent.text` in protobuf. */
+const textTag = 0x0a;
 /** Random bytes drawn at once: a draw costs more than what it draws. */
 const poolBytes = nonceBytes * 512;
 
@@ -34,12 +36,41 @@ const nextNonce = (): Buffer => {
 const boundTo = ({ tenantId, conversationId, messageId }: ContentPlace): Buffer =>
   Buffer.from(`${tenantId.length}:${tenantId}|${conversationId.length}:${conversationId}|${messageId}`);
 
+const isEmpty = (map: object): boolean => {
+  for (const _ in map) return false;
+  return true;
+};
+
+/**
+ * What is sealed: an encoded PlainContent. Most content is a text and nothing else; written by hand, in memory that is pooled,
+ * that costs a third of the general way, which a test holds it against.
+ */
+export const encodeContent = (content: PlainContent): Uint8Array => {
+  const { text, attachments, mentions, metadata } = content;
+  if (text === '' || attachments.length > 0 || mentions.length > 0 || !isEmpty(metadata))
+    return encodeMessage(PlainContent, content);
+  const size = Buffer.byteLength(text);
+  const head = [textTag];
+  for (let rest = size; ; rest >>>= 7) {
+    head.push(rest < 0x80 ? rest : (rest & 0x7f) | 0x80);
+    if (rest < 0x80) break;
+  }
+  const bytes = Buffer.allocUnsafe(head.length + size);
+  bytes.set(head);
+  bytes.write(text, head.length);
+  return bytes;
+};
+
 /** Seals what a message says under its sender's data key. */
-export const sealContent = (key: HeldKey, content: PlainContent, place: ContentPlace): SealedContent => {
+export const sealContent = (key: HeldKey, content: PlainContent, place: ContentPlace): SealedContent =>
+  sealBytes(key, encodeContent(content), place);
+
+/** The same of content that is encoded. */
+export const sealBytes = (key: HeldKey, content: Uint8Array, place: ContentPlace): SealedContent => {
   const nonce = nextNonce();
   const cipher = createCipheriv(algorithm, key.secret, nonce);
   cipher.setAAD(boundTo(place));
-  const body = cipher.update(encodeMessage(PlainContent, content));
+  const body = cipher.update(content);
   cipher.final();
   return { keyId: key.keyId, nonce, ciphertext: Buffer.concat([body, cipher.getAuthTag()]) };
 };

@@ -159,7 +159,7 @@ const publish = async (
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const acceptedAtMs = node.clock.now();
-  const kept = node.contents.written(key, content, { tenantId, conversationId, messageId });
+  const sealed = node.contents.sealedForSend(key, content, { tenantId, conversationId, messageId });
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
@@ -177,7 +177,7 @@ const publish = async (
         acceptedAtMs,
         nodeId: node.nodeId,
       },
-      kept,
+      sealed,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
       reject,

@@ -1,18 +1,26 @@
 import {
   type ContentPlace,
+  encodeContent,
   type HeldKey,
   type KeyRing,
   readContents,
   readHeldContents,
   type StandingContent,
+  sealBytes,
   sealContent,
 } from '@caas/compliance-client/keys';
 import { CaasError, fail } from '@caas/kit';
-import type { MessageContent, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { MessageContent, PlainContent, SealedContent } from '@caas/proto/caas/events/v1/content';
 import { asRead } from '../model/readable.ts';
 
 /** What new content is written with: its author's key, or nothing where content is kept in the clear. */
 export type ContentKey = HeldKey | 'plain';
+
+/** Content of a send that is sealed: for the log, and encoded in the clear for other nodes. */
+export interface SealedForSend {
+  sealed: SealedContent;
+  plain: Uint8Array;
+}
 
 const isSealed = ({ content }: StandingContent): boolean => content?.body?.$case === 'sealed';
 
@@ -50,6 +58,13 @@ export class Contents {
   written(key: ContentKey, content: PlainContent, place: ContentPlace): MessageContent {
     if (key === 'plain') return { body: { $case: 'plain', value: content } };
     return { body: { $case: 'sealed', value: sealContent(key, content, place) } };
+  }
+
+  /** The same of a send; undefined where it is kept in the clear. */
+  sealedForSend(key: ContentKey, content: PlainContent, place: ContentPlace): SealedForSend | undefined {
+    if (key === 'plain') return undefined;
+    const plain = encodeContent(content);
+    return { sealed: sealBytes(key, plain, place), plain };
   }
 
   /** What is kept, with its content read; undefined when a key for that has to be fetched. */

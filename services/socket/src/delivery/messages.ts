@@ -3,20 +3,21 @@ import type { KeyValue, LivingNodes } from '@caas/key-value';
 import type { Clock } from '@caas/kit';
 import { type CaasError, type Logger, traceIdOf } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
-import type { MessageContent } from '@caas/proto/caas/events/v1/content';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { acceptedMessage } from '../model/views.ts';
+import type { SealedForSend } from './contents.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
 import type { NodeLink } from './node-link.ts';
+import { withPlainContent, withSealedContent } from './sent-bytes.ts';
 import type { Turn } from './turn.ts';
 
 interface PendingMessage extends PendingRecord {
   readonly sent: MessageSent;
-  /** Whether what the record says is sealed; `sent` says it in the clear. */
-  readonly sealed: boolean;
+  /** What other nodes are told where that is not what the log is. */
+  readonly told: Uint8Array | undefined;
   /** Key of the nodes that want it. */
   readonly interestKey: string;
   readonly traceparent: string;
@@ -92,28 +93,28 @@ export class Messages {
 
   /**
    * Hands a message to the log; `accepted` gets its position, and where it is to be delivered its members on this node get it in
-   * the same turn. `kept` is what it says as the log is to hold it.
+   * the same turn. `sealed` is what it says where the log is not to hold that in the clear.
    */
   send(
     conversation: LocalConversation,
     sent: MessageSent,
-    kept: MessageContent,
+    sealed: SealedForSend | undefined,
     { traceparent, deliver }: { traceparent: string; deliver: boolean },
     accepted: (position: number) => void,
     refused: (error: CaasError) => void,
   ): void {
-    const sealed = kept.body?.$case === 'sealed';
+    const base = encodeMessage(MessageSent, sealed ? { ...sent, content: undefined } : sent);
     const entry: PendingMessage = {
       record: recordOf(
         Topic.messageSent,
         'MessageSent',
         sent.tenantId,
         sent.conversationId,
-        encodeMessage(MessageSent, sealed ? { ...sent, content: kept } : sent),
+        sealed ? withSealedContent(base, sealed.sealed) : base,
         traceparent,
       ),
       sent,
-      sealed,
+      told: sealed && withPlainContent(base, sealed.plain),
       interestKey: conversation.interestKey,
       traceparent,
       deliver,
@@ -173,7 +174,7 @@ export class Messages {
       if (!isMessage(entry) || !entry.deliver) continue;
       const nodes = interests.get(entry.interestKey);
       if (!nodes || nodes.length === 0) continue;
-      const value = entry.sealed ? encodeMessage(MessageSent, entry.sent) : entry.record.value;
+      const value = entry.told ?? entry.record.value;
       const delivery: MessageDelivery = {
         position: entry.position,
         messageSent: value as Buffer,
