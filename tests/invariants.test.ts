@@ -1,7 +1,7 @@
 import { CaasClient } from '@caas/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { digestOf } from './support/checker.ts';
-import { Faults } from './support/faults.ts';
+import { Faults, type Held } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
@@ -357,6 +357,27 @@ describe('invariant', () => {
     expect(await committed(b, id, 4)).toEqual(['with it', 'two', 'three', 'four']);
   });
 
+  test('7: the store may be away: once a node knows, a retry waits for no answer of it', async () => {
+    const [a] = [await open('alice', 0)];
+    const id = await group(a, 'bob');
+    await a.ask(sending(id, 'm1', 'with it'));
+    await committed(a, id, 1);
+    const back = faults.away('store.');
+    let hung: Held | undefined;
+    try {
+      const url = `${platform.socketUrls[0]?.replace('ws:', 'http:')}/health/ready`;
+      const degraded = async (): Promise<unknown> => ((await (await fetch(url)).json()) as Frame).degraded;
+      await until('the node knows', degraded, (names) => Array.isArray(names) && names.includes('messageStore'));
+      hung = faults.hold('store.');
+      back();
+      expect((await a.ask(sending(id, 'm2', 'again', true))).accepted).toBeDefined();
+    } finally {
+      back();
+      hung?.release();
+    }
+    expect(await committed(a, id, 2)).toEqual(['with it', 'again']);
+  });
+
   test('7: the store may be away: who comes back to a node goes on at once, who is new to it once the store is back', async () => {
     const [a, b, c] = [await open('alice', 0), await open('bob', 1), await open('carol', 1)];
     const id = await group(a, 'bob', 'carol', 'dave');
@@ -383,6 +404,49 @@ describe('invariant', () => {
     await a.ask(sending(id, 'm5', 'to all'));
     for (const client of [again, d]) await client.waitFor(messageOf('to all'));
     expect(await committed(d, id, 4)).toEqual(['with it', 'to bob', 'from bob', 'to all']);
+  }, 30_000);
+
+  test('7: the accounts may be away with the store: nodes stay ready and say so, who is in goes on, who comes is told to try again', async () => {
+    const [a, b] = [await open('alice', 0), await open('bob', 1)];
+    const id = await group(a, 'bob');
+    await a.ask(sending(id, 'm1', 'with them'));
+    await committed(b, id, 1);
+    const newcomer = await signIn(platform, 'newcomer');
+    const away = [faults.away('store.'), faults.away('accounts.')];
+    const answers: Frame[] = [];
+    const health = async (): Promise<Frame[]> => {
+      const now = await Promise.all(
+        platform.socketUrls.map(async (url) => {
+          const response = await fetch(`${url.replace('ws', 'http')}/health/ready`);
+          return { code: response.status, ...((await response.json()) as object) };
+        }),
+      );
+      answers.push(...now);
+      return now;
+    };
+    const told = (degraded: string[] | undefined) => (nodes: Frame[]) =>
+      nodes.every((node) => JSON.stringify(node.degraded) === JSON.stringify(degraded));
+    await until('the nodes tell what is away', health, told(['messageStore', 'accountStore']));
+    for (const text of ['two', 'three']) {
+      expect((await a.ask(sending(id, text, text))).accepted).toBeDefined();
+      await b.waitFor(messageOf(text));
+    }
+    expect((await b.ask({ getHistory: { conversationId: id } })).error).toMatchObject({
+      reason: 'ERROR_REASON_HISTORY_UNAVAILABLE',
+      retryable: true,
+    });
+    const refused = new RawClient(platform.socketUrls[1] as string, newcomer.accessToken);
+    expect((await refused.waitFor((f) => f.error)).error).toMatchObject({
+      reason: 'ERROR_REASON_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(await refused.waitClosed()).toMatchObject({ code: 1013 });
+    for (const back of away) back();
+    await until('nothing is away any more', health, told(undefined));
+    expect(new Set(answers.map(({ code }) => code))).toEqual(new Set([200]));
+    await open(newcomer, 1);
+    expect([a.closed, b.closed]).toEqual([undefined, undefined]);
+    expect(await committed(b, id, 3)).toEqual(['with them', 'two', 'three']);
   }, 30_000);
 
   test('8: two writers can’t hurt: what a worker that was given up writes late changes nothing that counts', async () => {

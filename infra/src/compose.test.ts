@@ -30,11 +30,13 @@ const ours = {
   persistence: 'persistence',
   crypto: 'crypto',
 } as const;
+/** Does its work and ends. */
+const job = 'topics';
 const redisNames = Object.keys(redisInstances) as (keyof typeof redisInstances)[];
 
 test('there are the services, five Redis, Kafka and MongoDB, and no messaging service', () => {
   expect(Object.keys(services).toSorted()).toEqual(
-    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb'].toSorted(),
+    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', job].toSorted(),
   );
   expect(text).not.toMatch(/messaging/i);
 });
@@ -55,18 +57,22 @@ test('every port is published on loopback only, at the number the design gives i
     'redis-crypto': ['127.0.0.1:6383:6383'],
     kafka: ['127.0.0.1:9092:19092'],
     mongodb: ['127.0.0.1:27017:27017'],
+    topics: [],
   });
 });
 
-test('every container has a health check, and waits for the health of what it needs', () => {
+test('every container has a health check, and waits for the health of what it needs, or for its end', () => {
   for (const [name, { healthcheck, depends_on = {} }] of Object.entries(services)) {
+    for (const [needed, { condition }] of Object.entries(depends_on)) {
+      const expected = needed === job ? 'service_completed_successfully' : 'service_healthy';
+      expect([name, needed, condition, needed in services]).toEqual([name, needed, expected, true]);
+    }
+    if (name === job) continue;
     // A colon in an unquoted line makes a mapping of it.
     expect([name, healthcheck?.test.map((part) => typeof part)]).toEqual([
       name,
       healthcheck?.test.map(() => 'string') ?? 'a health check',
     ]);
-    for (const [needed, { condition }] of Object.entries(depends_on))
-      expect([name, needed, condition, needed in services]).toEqual([name, needed, 'service_healthy', true]);
   }
 });
 
@@ -136,6 +142,19 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     const unknown = Object.keys(environment).filter((variable) => own.test(variable) && !config.includes(variable));
     expect(unknown).toEqual([]);
   });
+});
+
+test('topics are made for one broker, before those who use Kafka start', () => {
+  const { environment, build, depends_on } = serviceOf(job);
+  expect(environment).toEqual({
+    KAFKA_BROKERS: 'kafka:9092',
+    KAFKA_REPLICATION_FACTOR: '1',
+    KAFKA_MIN_IN_SYNC_REPLICAS: '1',
+  });
+  expect(build).toEqual(serviceOf('persistence').build);
+  expect(Object.keys(depends_on ?? {})).toEqual(['kafka']);
+  for (const [name, service] of Object.entries(ours))
+    expect([name, job in (serviceOf(name).depends_on ?? {})]).toEqual([name, kafka.users.includes(service)]);
 });
 
 test('clients are told both nodes', () => {

@@ -66,6 +66,15 @@ const topicsOf = async (): Promise<string[]> => {
   }
 };
 
+/** Whether calls come to fail. A signal takes its time on a busy machine: one call may still be answered. */
+const isQuietSoon = (call: () => Promise<unknown>): Promise<boolean> =>
+  holdsWithin(10_000, () =>
+    call().then(
+      () => false,
+      () => true,
+    ),
+  );
+
 test('each Redis has the memory and the policy of its role', async () => {
   const seen: Record<string, unknown> = {};
   for (const name of ['GATEWAY', 'SOCKET', 'SHARED', 'COMPLIANCE', 'CRYPTO'])
@@ -122,7 +131,7 @@ test('a Redis that is paused answers nothing until it goes on', async () => {
   const redis = engines.process('redis-shared');
   const ping = () => withRedis(url('REDIS_SHARED_URL'), (client) => client.ping());
   redis.pause();
-  await expect(ping()).rejects.toThrow();
+  expect(await isQuietSoon(ping)).toBe(true);
   redis.resume();
   expect(await ping()).toBe('PONG');
 });
@@ -148,7 +157,7 @@ test('Kafka keeps its topics over a kill, and stays quiet while it is paused', a
   await process.start();
   expect(await topicsOf()).toContain('infra.kept');
   process.pause();
-  await expect(topicsOf()).rejects.toThrow();
+  expect(await isQuietSoon(topicsOf)).toBe(true);
   process.resume();
   expect(
     await holdsWithin(10_000, async () => (await topicsOf().catch((): string[] => [])).includes('infra.kept')),

@@ -39,14 +39,17 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [store, accounts] = await Promise.all([
-    open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
+  const [[store, notBefore], accounts] = await Promise.all([
+    open('messages.db', async (file) => {
+      const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
+      return [opened, await positionsIn(opened)] as const;
+    }),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
   ]);
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
       file,
-      notBefore: await positionsIn(store),
+      notBefore,
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );

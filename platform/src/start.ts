@@ -1,28 +1,23 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
 import { createCrypto } from '@caas/crypto';
-import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
-import type { MessageStore } from '@caas/message-store';
 import { servePersistence } from '@caas/persistence';
 import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
-import { openEngines } from './engines.ts';
+import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
 /** The engines whose failures tests bring about. */
-export interface Engines {
-  log: EventLog;
-  store: MessageStore;
-}
+export type Engines = EmbeddedEngines;
 
 export interface PlatformOptions
   extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
@@ -74,15 +69,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [{ log: ownLog, store: ownStore, accounts }, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     openKeyEngines(dataDir, options.vaultPassphrase),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
   ]);
-  const { between = (engines: Engines) => engines, operatorToken } = options;
-  const { log, store } = between({ log: ownLog, store: ownStore });
+  const { between = (own: Engines) => own, operatorToken } = options;
+  const { log, store, accounts } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -215,8 +210,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
-        await ownLog.close();
-        await Promise.all([ownStore.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await engines.log.close();
+        await Promise.all([
+          engines.store.close(),
+          engines.accounts.close(),
+          keyValue.close(),
+          inbox.close(),
+          rateLimits.close(),
+        ]);
         await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
       }
     },

@@ -25,9 +25,10 @@ export class Faults {
   readonly #held = new Set<Held>();
 
   /** For the platform's option of that name. */
-  readonly between = ({ log, store }: Engines): Engines => ({
+  readonly between = ({ log, store, accounts }: Engines): Engines => ({
     log: this.#around(log, 'log'),
     store: this.#around(store, 'store'),
+    accounts: this.#around(accounts, 'accounts'),
   });
 
   /** Holds calls back until released; they are made then. After `pass` later calls are not held any more. */

@@ -9,8 +9,8 @@ export interface WatchersOptions {
   page: number;
   /** How often a watcher hears that there is nothing new, in milliseconds. */
   signOfLifeMs: number;
-  /** False while nobody here can know what is new: then there is no sign of life either. */
-  sighted(): boolean;
+  /** False while nobody here can know what is new: then there is no sign of life either. Default: one always can. */
+  sighted?(): boolean;
 }
 
 interface Watcher<T> {
@@ -43,7 +43,7 @@ export class Watchers<T> {
    * nothing happens and we are sighted. Ends when the signal aborts. Throws OVERLOADED and SLOW_CONSUMER at the bounds.
    */
   async *watch(signal: AbortSignal, first?: () => Promise<T[]>): AsyncGenerator<T[]> {
-    const { maxWatchers, page, sighted } = this.#options;
+    const { maxWatchers, page, sighted = () => true } = this.#options;
     if (this.#watchers.size >= maxWatchers) {
       fail('OVERLOADED', 'too many watchers', { details: { limit: 'maxWatchers', value: String(maxWatchers) } });
     }

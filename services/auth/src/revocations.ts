@@ -11,6 +11,12 @@ import {
 } from './limits.ts';
 import { Recent } from './recent.ts';
 
+export interface RevocationBatch {
+  ended: readonly SessionOfUser[];
+  /** The store has not been read for `maxBlindMs`: what other instances end is told when it is. */
+  blind: boolean;
+}
+
 /** Tells watchers which sessions end: those of this instance within the turn, those of others when a poll finds them. */
 export class Revocations {
   readonly #store: SessionStore;
@@ -32,7 +38,6 @@ export class Revocations {
       maxWaiting: maxWaitingRevocations,
       page: revocationPage,
       signOfLifeMs,
-      sighted: () => clock.now() - this.#lookedAtMs <= maxBlindMs,
     });
   }
 
@@ -65,11 +70,15 @@ export class Revocations {
   }
 
   /**
-   * Batches of sessions that end from the call on; an empty one at once, and each `signOfLifeMs` while nothing happens and
-   * we are not blind. Ends when the signal aborts. Throws OVERLOADED past `maxWatchers`, SLOW_CONSUMER when
-   * more than `maxWaitingRevocations` wait to be read.
+   * Batches of sessions that end from the call on; an empty one at once, and each `signOfLifeMs` while nothing happens.
+   * Ends when the signal aborts. Throws OVERLOADED past `maxWatchers`, SLOW_CONSUMER when more than `maxWaitingRevocations`
+   * wait to be read.
    */
-  watch(signal: AbortSignal): AsyncGenerator<SessionOfUser[]> {
-    return this.#watchers.watch(signal);
+  async *watch(signal: AbortSignal): AsyncGenerator<RevocationBatch> {
+    for await (const ended of this.#watchers.watch(signal)) yield { ended, blind: this.#blind };
+  }
+
+  get #blind(): boolean {
+    return this.#clock.now() - this.#lookedAtMs > maxBlindMs;
   }
 }
