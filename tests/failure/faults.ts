@@ -79,7 +79,8 @@ export const storeAway: Fault = async (world, chance, { members, cuts }) => {
       const late = pause(sendMs).then(() => Promise.reject(new Error('a send waits for the store that is away')));
       await Promise.race([sent, late]);
       await sdk.getHistory(id, { limit: 50 }).catch((thrown: unknown) => {
-        if (thrown instanceof CaasClientError && thrown.retryable && thrown.reason === 'UNAVAILABLE') refused += 1;
+        if (thrown instanceof CaasClientError && thrown.retryable && thrown.reason === 'HISTORY_UNAVAILABLE')
+          refused += 1;
       });
     }
   } finally {
