@@ -111,7 +111,8 @@ export const createSocketNode = async (
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
-  const link = new NodeLink(inbox, nodeId, config.sealEnvelopes ? new EnvelopeSeal(config.hashKey) : undefined, logger);
+  const envelopes = { seal: new EnvelopeSeal(config.hashKey), sealing: config.sealEnvelopes };
+  const link = new NodeLink(inbox, nodeId, envelopes, logger);
   const living = new LivingNodes(keyValue, clock, logger);
   const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
