@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createGrpcClient, mutualTls, operator } from '@caas/kit/grpc';
+import { createGrpcClient, type GrpcClient, mutualTls, operator, type ServiceDefinition } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { makeCertificates } from './certs.ts';
@@ -34,8 +34,12 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence-1 …, crypto, socket-1 …, gateway. */
+  /** `host:port` of compliance's gRPC. */
+  readonly complianceAddress: string;
+  /** One process: auth, persistence-1 …, crypto, compliance, socket-1 …, gateway. */
   process(name: string): EngineProcess;
+  /** A client of a service as an operator has it; the caller closes it. */
+  asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
   /** Ends all in good order: the edges first. */
@@ -45,6 +49,7 @@ export interface Services {
 interface Ports {
   gateway: number;
   auth: number;
+  compliance: number;
   sockets: number[];
   /** gRPC of the nodes. */
   nodes: number[];
@@ -57,10 +62,13 @@ interface Ports {
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, ...others] = await freePorts(4 + 2 * nodes + workers);
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, ...others] = await freePorts(
+    5 + 2 * nodes + workers,
+  );
   return {
     gateway,
     auth,
+    compliance,
     gatewayGrpc,
     crypto,
     sockets: others.splice(0, nodes),
@@ -78,6 +86,7 @@ const environments = async (
   dataDir: string,
   route: NonNullable<ServiceOptions['route']>,
 ) => {
+  const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
@@ -93,6 +102,7 @@ const environments = async (
       SOCKET_AUTH_ADDRESS: authOfNodes,
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
+      CAAS_AUDIT_DIR,
     },
   }));
   return [
@@ -104,6 +114,7 @@ const environments = async (
         AUTH_GRPC_ADDRESS: local(ports.auth),
         AUTH_ROOT_KEY_FILE: join(dataDir, 'root.key'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
       },
     },
     ...ports.workers.map((port, i) => ({
@@ -120,6 +131,17 @@ const environments = async (
         CRYPTO_GRPC_ADDRESS: local(ports.crypto),
         CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
+    {
+      name: 'compliance',
+      service: 'compliance',
+      port: ports.compliance,
+      env: {
+        COMPLIANCE_GRPC_ADDRESS: local(ports.compliance),
+        COMPLIANCE_ROOT_KEY_FILE: join(dataDir, 'compliance.key'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
       },
     },
     ...nodes,
@@ -186,22 +208,26 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     await stop();
     throw thrown;
   }
+  const asOperator = <S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S> =>
+    createGrpcClient(definition, {
+      address,
+      auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
+      callerName: operator,
+      logger: createLogger({ service: operator, level: 'silent' }),
+    });
   return {
     gatewayUrl: `http://${local(ports.gateway)}`,
     socketUrls: ports.sockets.map((port) => `ws://${local(port)}`),
+    complianceAddress: local(ports.compliance),
     processes,
     process(name) {
       const found = processes.find((each) => each.plan.name === name);
       if (!found) throw new Error(`no process ${name} was started`);
       return found;
     },
+    asOperator,
     async createApp(tenantId) {
-      const tenants = createGrpcClient(TenantServiceService, {
-        address: local(ports.auth),
-        auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
-        callerName: operator,
-        logger: createLogger({ service: operator, level: 'silent' }),
-      });
+      const tenants = asOperator(TenantServiceService, local(ports.auth));
       try {
         await tenants.createTenant({ tenantId, name: tenantId, limits: undefined, allowedOrigins: [] });
         const { appId, appSecret } = await tenants.createApp({ tenantId, name: 'app' });

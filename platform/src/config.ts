@@ -49,13 +49,17 @@ export interface PlatformConfig extends z.output<typeof schema> {
 /** Variables of distributed engines. */
 const ofEngines = /^(KAFKA|MONGODB|REDIS|VAULT)_/;
 
+/** Variables of services that hold here as well. */
+const ofAll: readonly string[] = ['CAAS_AUDIT_MAX_BYTES'];
+
 /** The settings of the one-process platform and its services; throws one ConfigError that names every wrong one. */
 export const platformConfig = (env: Environment = process.env): PlatformConfig => {
   const wrong: string[] = [];
   // What the platform decides or makes itself, the services do not read a second time.
   const ofServices = Object.fromEntries(
     Object.entries(env).filter(
-      ([name]) => !(name in variables.shape) && !name.startsWith('CAAS_') && !ofEngines.test(name),
+      ([name]) =>
+        !(name in variables.shape) && !ofEngines.test(name) && (!name.startsWith('CAAS_') || ofAll.includes(name)),
     ),
   );
   const read = <T>(load: (env: Environment) => T, from = ofServices): T => {
@@ -74,6 +78,7 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     socket: read(servicesConfig.socket),
     persistence: read(servicesConfig.persistence),
     crypto: read(servicesConfig.crypto),
+    compliance: read(servicesConfig.compliance),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
   return { ...platform, services, unusedEngines: Object.keys(env).filter((name) => ofEngines.test(name)) };

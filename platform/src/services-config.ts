@@ -1,4 +1,5 @@
 import { type AuthConfig, authConfig } from '@caas/auth';
+import { type ComplianceConfig, complianceConfig } from '@caas/compliance';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
@@ -13,6 +14,7 @@ export interface ServicesConfig {
   socket: SocketEnvironment;
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
+  compliance: ComplianceConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -22,4 +24,5 @@ export const servicesConfig = {
   socket: socketConfig,
   persistence: persistenceConfig,
   crypto: cryptoConfig,
+  compliance: complianceConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

@@ -77,7 +77,7 @@ type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;

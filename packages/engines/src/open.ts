@@ -1,4 +1,5 @@
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
 import { type EventLog, openSqliteEventLog } from '@caas/event-log';
 import {
   type KeyValue,
@@ -56,6 +57,12 @@ export const openAccounts = async ({ mongo }: EngineSettings, file: string): Pro
   if (mongo === undefined) return openSqliteAccountStore({ file });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
   return told('MONGODB_URL', openMongoAccountStore(mongo));
+};
+
+export const openAuditStore = async ({ mongo }: EngineSettings, file: string): Promise<AuditStore> => {
+  if (mongo === undefined) return openSqliteAuditStore({ file });
+  const { openMongoAuditStore } = await import('@caas/audit-store/mongo');
+  return told('MONGODB_URL', openMongoAuditStore(mongo));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

@@ -7,6 +7,7 @@ export * from './lifecycle.ts';
 export type { Logger } from './log.ts';
 export * from './retry.ts';
 export * from './tenant-limits.ts';
+export * from './token-bucket.ts';
 export * from './trace.ts';
 export * from './url-credentials.ts';
 export * from './watchers.ts';

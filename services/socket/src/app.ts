@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
@@ -36,6 +37,8 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Where data keys come from. */
   keys: KeySource;
+  /** Closed by the node when it ends. */
+  audit: AuditWriter;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -137,6 +140,7 @@ export const createSocketNode = async (
     store,
     storeAnswers: () => heads.storeAnswers,
     users: ports.users,
+    audit: ports.audit,
     directory,
     messages,
     contents,
@@ -199,7 +203,7 @@ export const createSocketNode = async (
       await edge.drain();
       await edge.close();
       background.abort();
-      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0)]);
+      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0), ports.audit.close()]);
     },
     crash() {
       background.abort();
@@ -207,6 +211,7 @@ export const createSocketNode = async (
       void tail.stop();
       void stopListening();
       void grpc.stop(0);
+      void ports.audit.close();
     },
     stats: () => ({
       connections: edge.connectionCount,

@@ -1,3 +1,4 @@
+import { auditOf, auditVariables } from '@caas/compliance-client/audit';
 import {
   allOrNone,
   kafkaOf,
@@ -45,6 +46,7 @@ const schema = z
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...auditVariables,
     ...kafkaVariables,
     ...mongoVariables,
     ...redisSocketVariables,
@@ -92,6 +94,7 @@ const schema = z
     /** Shared by the services of one machine. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
+    audit: auditOf(env),
     /** Distributed engines, in place of the embedded files and memory. */
     engines: { kafka: kafkaOf(env), mongo: mongoOf(env), redisSocket: redisSocketOf(env) },
   }));

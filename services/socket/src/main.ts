@@ -1,3 +1,4 @@
+import { openAuditWriter } from '@caas/compliance-client/audit';
 import { openAccounts, openInbox, openKeyValue, openLog, openMessages } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -23,7 +24,8 @@ await runMain(async (signal) => {
     openInbox(engines, logger),
   ]);
   try {
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, serviceAuth };
+    const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, audit, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');

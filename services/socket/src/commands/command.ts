@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
@@ -22,6 +23,7 @@ export interface NodeServices {
   /** False while the store is known to be away: who can do without it does not wait for it. */
   storeAnswers(): boolean;
   readonly users: UserStore;
+  readonly audit: AuditWriter;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;
