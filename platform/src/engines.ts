@@ -4,11 +4,13 @@ import { type EventLog, openSqliteEventLog } from '@caas/event-log';
 import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 
 export interface EmbeddedEngines {
   log: EventLog;
   store: MessageStore;
   accounts: AccountStore;
+  index: SearchIndex;
 }
 
 /** What an operator is told of a database that can't be opened; any other fault stays as it is. */
@@ -35,12 +37,13 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [log, store, accounts] = await Promise.all([
+  const [log, store, accounts, index] = await Promise.all([
     open('log.db', (file) =>
       openSqliteEventLog({ file, onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault') }),
     ),
     open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
+    open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
-  return { log, store, accounts };
+  return { log, store, accounts, index };
 };

@@ -8,11 +8,19 @@ import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import type { MessageStore } from '@caas/message-store';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import {
+  authClients,
+  createSocketNode,
+  type Limits,
+  type NodeBounds,
+  type SocketNode,
+  searchClient,
+} from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { openEngines } from './engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
+import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
@@ -58,6 +66,7 @@ const defaultServices = (): ServicesConfig => ({
   gateway: servicesConfig.gateway({}),
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
+  search: servicesConfig.search({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -67,7 +76,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [{ log: ownLog, store: ownStore, accounts }, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [{ log: ownLog, store: ownStore, accounts, index }, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
@@ -110,6 +119,11 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
+  const search = await startSearch(
+    { log, store, index, config: services.search, grpcAddress: grpcAddressOf(8), serviceAuth, logger: loggerOf('search') },
+    crashable,
+  );
+  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -126,6 +140,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          search: searches,
           serviceAuth,
         },
         {
@@ -172,20 +187,21 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     socketUrls,
     authAddress: auth.address,
     app,
-    services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>([persistence, search, ...nodes].map((service) => [service.name, service])),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const back = new AbortController();
-      const running = [persistence, auth].map((service) => service.run(back.signal));
+      const running = [persistence, search, auth].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all([gateway, ...nodes].map((service) => service.run(signal))), ...running]);
       } finally {
         back.abort();
         await Promise.allSettled(running);
         clients.close();
+        searches.close();
         await ownLog.close();
-        await Promise.all([ownStore.close(), accounts.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await Promise.all([ownStore.close(), accounts.close(), index.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
       }
     },
   };

@@ -13,6 +13,7 @@ import {
 } from '@caas/key-value';
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
 /*
@@ -56,6 +57,16 @@ export const openAccounts = async ({ mongo }: EngineSettings, file: string): Pro
   if (mongo === undefined) return openSqliteAccountStore({ file });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
   return told('MONGODB_URL', openMongoAccountStore(mongo));
+};
+
+export const openSearchIndex = async (
+  { openSearch }: EngineSettings,
+  file: string,
+  logger: Logger,
+): Promise<SearchIndex> => {
+  if (openSearch === undefined) return openSqliteSearchIndex({ file });
+  const { openOpenSearchIndex } = await import('@caas/search-index/opensearch');
+  return told('OPENSEARCH_URL', openOpenSearchIndex({ ...openSearch, onFault: faults(logger, 'opensearch') }));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

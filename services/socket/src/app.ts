@@ -23,6 +23,7 @@ import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
+import type { SearchClient } from './search-client.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -31,6 +32,8 @@ export interface SocketPorts {
   keyValue: KeyValue;
   inbox: NodeInbox;
   auth: AuthClients;
+  /** Undefined: searches are answered UNIMPLEMENTED. */
+  search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -125,6 +128,7 @@ export const createSocketNode = async (
     ephemeral,
     recentSends,
     gate,
+    search: ports.search,
     reads: new ReadBudget(bounds),
     bounds,
     clock,

@@ -22,6 +22,7 @@ const schema = z
     SOCKET_PORT: settings.port().default(3001),
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+    SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -59,6 +60,8 @@ const schema = z
     grpcAddress: env.SOCKET_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.SOCKET_AUTH_ADDRESS,
+    /** `host:port` of search's gRPC; undefined: searches are not served. */
+    searchAddress: env.SOCKET_SEARCH_ADDRESS,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,

@@ -21,9 +21,10 @@ interface Stored {
 }
 
 const slots = 1n << slotBits;
-const firstId = ({ acceptedAtMs, messageId }: IndexDocument): bigint => {
+/** Those of a conversation and a millisecond are in their order. */
+const firstId = ({ acceptedAtMs, conversationId, seq }: IndexDocument): bigint => {
   const ms = BigInt(Math.min(Math.max(Math.trunc(acceptedAtMs), 0), maxMs));
-  const slot = BigInt(`0x${hash('sha256', messageId, 'hex').slice(0, 12)}`) % slots;
+  const slot = (BigInt(`0x${hash('sha256', conversationId, 'hex').slice(0, 12)}`) + BigInt(seq)) % slots;
   return (ms << slotBits) | slot;
 };
 
