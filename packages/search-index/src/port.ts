@@ -27,9 +27,12 @@ export interface SearchIndex {
   marks(names: readonly string[]): Promise<(string | undefined)[]>;
   /** A page of messages that match. CURSOR_INVALID for an `after` that no page of this order gave. */
   search(query: IndexQuery): Promise<IndexPage>;
+  /** Longest time until what was purged has left the engine's files, in milliseconds. */
+  readonly goneAfterMs: number;
   /**
-   * Takes what a sender said out, for good: nothing of it is in the index's files when this resolves. Versions that were in
-   * the index don't come back, later ones do. Answers how many messages it took.
+   * Takes what a sender said out, for good: nothing of it is found when this resolves, and nothing of it is in the engine's
+   * files `goneAfterMs` later, whatever ends meanwhile. Versions that were in the index don't come back, later ones do.
+   * Answers how many messages it took.
    */
   purgeSender(tenantId: string, senderId: string): Promise<number>;
   /** Messages that can be found. */

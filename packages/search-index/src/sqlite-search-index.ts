@@ -103,6 +103,7 @@ export const openSqliteSearchIndex = async (options: SqliteSearchIndexOptions): 
   };
   return {
     visibleAfterMs: 0,
+    goneAfterMs: 0,
     apply: async (batch) => {
       checkBatch(batch);
       await writer.call('apply', batch);

@@ -6,7 +6,7 @@ import type { Logger } from '../log.ts';
 import { type RetryOptions, retrying } from '../retry.ts';
 import { newTraceparent } from '../trace.ts';
 import type { ServiceAuth } from './auth.ts';
-import { type BreakerOptions, breaker } from './breaker.ts';
+import { type BreakerOptions, breaker } from '../breaker.ts';
 import type { CallOptions, MethodDefinition, Methods, ServiceDefinition } from './service.ts';
 import { fromStatus, traceparentKey } from './status.ts';
 

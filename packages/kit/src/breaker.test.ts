@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { CaasError } from '../errors.ts';
+import { CaasError } from './errors.ts';
 import { breaker } from './breaker.ts';
 
 const away = () => Promise.reject(new CaasError('UNAVAILABLE', 'away'));

@@ -1,4 +1,4 @@
-import { CaasError } from '../errors.ts';
+import { CaasError } from './errors.ts';
 
 export interface BreakerOptions {
   /** Calls in a row that failed for want of an answer, after which the service is left alone. */
