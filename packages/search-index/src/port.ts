@@ -47,7 +47,7 @@ export const maxReadableConversations = 10_000;
 /** Greatest number of hits of one page. */
 export const maxHits = 200;
 /** Matches, newest first, among which the best are told when a search asks for them. */
-export const relevanceWindow = 1_000;
+export const relevanceWindow = 500;
 
 export interface ConversationKey {
   tenantId: string;
