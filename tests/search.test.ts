@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
@@ -151,7 +152,8 @@ describe('search over the socket', () => {
     expect(await find(alice, 'page', { conversationId: there })).toEqual(['page 5', 'page 4']);
     expect(await find(alice, 'page', { senderIds: [bob.userId] })).toEqual(['page 4', 'page 2', 'page 0']);
     expect(await find(alice, 'page', { hasAttachment: true })).toEqual([]);
-    const [newest] = (await search(alice, 'page')).hits;
+    const { hits } = await search(alice, 'page');
+    const [newest] = hits;
     expect(await find(alice, 'page', { fromMs: newest.acceptedAtMs + 1 })).toEqual([]);
     const pages: string[] = [];
     for (let cursor = '', n = 0; n < 10; n++) {
@@ -161,7 +163,7 @@ describe('search over the socket', () => {
       await say(alice, here, `page of later ${n}`);
       if (cursor === '') break;
     }
-    expect(pages).toEqual(['page 5', 'page 4', 'page 3', 'page 2', 'page 1', 'page 0']);
+    expect(pages).toEqual(hits.map((hit: Frame) => hit.snippet));
   });
 
   test('a cursor that was not given for this search is refused', async () => {
@@ -219,3 +221,54 @@ describe('search over the socket', () => {
     expect(hits).toEqual(['outage during', 'outage before']);
   }, 20_000);
 });
+
+test('a process killed in the middle of indexing finds everything that was accepted once it is back, each once', async () => {
+  const platform = await KillablePlatform.start({
+    limits: { framesPerMinute: 100_000, sendsPerSecond: 10_000, sendsBurst: 10_000 },
+  });
+  try {
+    const client = await RawClient.open(
+      platform.where.socketUrls[0] as string,
+      (await signIn(platform.where, 'alice')).accessToken,
+    );
+    const created = await client.ask({ createConversation: { kind: 'CONVERSATION_KIND_GROUP', clientRef: 'g' } });
+    const { conversationId } = created.conversation.conversation;
+    const accepted = new Set<string>();
+    const send = async (i: number): Promise<void> => {
+      const content = { text: `survivor number${i} 생존자` };
+      const answer = await client.ask({ sendMessage: { conversationId, clientMsgId: `m${i}`, content } });
+      if (answer.accepted) accepted.add(answer.accepted.messageId);
+    };
+    const sends = Array.from({ length: 600 }, (_, i) => send(i).catch(() => undefined));
+    await until(
+      'some are accepted',
+      () => accepted.size,
+      (n) => n > 200,
+    );
+    await platform.kill();
+    await Promise.all(sends);
+    await platform.start();
+    const again = await RawClient.open(
+      platform.where.socketUrls[1] as string,
+      (await signIn(platform.where, 'alice')).accessToken,
+    );
+    const all = async (query: string): Promise<string[]> => {
+      const ids: string[] = [];
+      for (let cursor = ''; ; ) {
+        const { found } = await again.ask({ searchMessages: { query, limit: 100, cursor } });
+        ids.push(...(found.hits ?? []).map((hit: Frame) => hit.messageId));
+        cursor = found.nextCursor ?? '';
+        if (cursor === '') return ids;
+      }
+    };
+    const ids = await until(
+      'all are found',
+      () => all('생존 survivor'),
+      (found) => [...accepted].every((id) => found.includes(id)),
+    );
+    expect(new Set(ids).size).toBe(ids.length);
+    await again.close();
+  } finally {
+    await platform.remove();
+  }
+}, 60_000);

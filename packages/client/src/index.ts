@@ -23,6 +23,7 @@ export type {
 } from './ports.ts';
 export type { ConversationChange, NewConversation, PageOptions, ProfileChange } from './verbs.ts';
 export type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
+export type { Found, Highlight, SearchHit, SearchRequest } from './wire/search.ts';
 export type {
   Accepted,
   ConversationPage,

@@ -1,4 +1,5 @@
 import type { Replies } from './frames.ts';
+import type { SearchRequest } from './search.ts';
 import type { Attachment, ConversationKind, Role } from './resources.ts';
 
 /** Content to send: text or an attachment is required. */
@@ -86,7 +87,7 @@ export interface Requests {
   renewToken: { accessToken: string };
   createUpload: { name: string; mediaType: string; sizeBytes: number };
   getMedia: { conversationId: string; mediaId: string };
-  searchMessages: { query: string; conversationId?: string; limit?: number };
+  searchMessages: SearchRequest;
 }
 
 export type Verb = keyof Requests;
@@ -123,7 +124,7 @@ export const replyOf = {
   renewToken: 'done',
   createUpload: undefined,
   getMedia: undefined,
-  searchMessages: undefined,
+  searchMessages: 'found',
 } as const;
 
 /** Type of the answer to a verb. */

@@ -55,7 +55,17 @@ const requestFields: { [V in Verb]: Record<keyof Required<Requests[V]>, true> } 
   renewToken: { accessToken: true },
   createUpload: { name: true, mediaType: true, sizeBytes: true },
   getMedia: { conversationId: true, mediaId: true },
-  searchMessages: { query: true, conversationId: true, limit: true },
+  searchMessages: {
+    query: true,
+    conversationId: true,
+    limit: true,
+    senderIds: true,
+    fromMs: true,
+    untilMs: true,
+    hasAttachment: true,
+    byRelevance: true,
+    cursor: true,
+  },
 };
 
 const messageOf = (name: string): DescMessage => {

@@ -11,5 +11,5 @@ export const purgeUser =
   async ({ tenantId, userId }) => {
     const messages = await index.purgeSender(tenantId, userId);
     logger.info({ tenantId, messages }, 'a sender was purged');
-    return { messages };
+    return { messages, goneAfterMs: index.goneAfterMs };
   };
