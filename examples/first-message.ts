@@ -20,7 +20,6 @@ const bobsView = bob.conversation(conversation.conversationId);
 const sent = await alice.sendMessage(conversation.conversationId, { text: 'hello bob' });
 console.log(`alice: accepted ${sent.messageId}, trace ${sent.traceId}`);
 
-const arrived = () => bobsView.items().find(({ message }) => message.messageId === sent.messageId)?.message;
-while (!arrived()) await new Promise<void>((changed) => bobsView.onChange(changed));
-console.log(`bob: ${arrived()?.content?.text}`);
+const arrived = await bobsView.committed(sent.messageId);
+console.log(`bob: ${arrived.content?.text}`);
 for (const client of [alice, bob]) client.close();

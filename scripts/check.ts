@@ -35,6 +35,7 @@ const documents = async (): Promise<Outcome> => {
 
 const steps: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
   types: () => runTool('tsc', '-p', '.'),
+  'types of the SDK as it is published': () => runTool('tsc', '-p', 'packages/client/tsconfig.build.json', '--noEmit'),
   lint: () => runTool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--max-diagnostics=100', '.'),
   'unused code and dependencies': () => runTool('knip', '--no-progress'),
   'contract lint': () => runTool('buf', 'lint'),

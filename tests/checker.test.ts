@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Broken, check, digestOf } from './support/checker.ts';
-import type { Entry, SeenMessage, View } from './support/history.ts';
+import { check, digestOf } from './support/checker.ts';
+import type { Broken, Entry, SeenMessage, View } from './support/history.ts';
 
 const clients = ['ann', 'bob'];
 

@@ -1,5 +1,3 @@
-import { copyFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestUser, testPlatform } from './support/platform.ts';
@@ -242,45 +240,3 @@ test('after a restart, what was kept decides a retry, whatever the node has take
   await after.close();
   await second.stop();
 });
-
-test.each(['lost', 'from an older backup'])(
-  'a message store that is %s gets from the log what it lacks',
-  async (how) => {
-    const first = await testPlatform();
-    const file = join(first.dataDir, 'messages.db');
-    const alice = await signIn(first, 'alice');
-    const bob = await signIn(first, 'bob');
-    let platform = first;
-    const talk = async (text: string): Promise<Frame> => {
-      const client = await RawClient.open(platform.socketUrls[0] as string, alice.accessToken);
-      const create = { kind: 'CONVERSATION_KIND_DIRECT', memberIds: [bob.userId] };
-      const { conversationId } = (await client.ask({ createConversation: create })).conversation.conversation;
-      const { accepted } = await client.ask({ sendMessage: { conversationId, clientMsgId: text, content: { text } } });
-      const { history } = await until(
-        `${text} is committed`,
-        () => client.ask({ getHistory: { conversationId } }),
-        (answer) => answer.history?.messages?.some((m: Frame) => m.messageId === accepted.messageId),
-      );
-      await client.close();
-      return history;
-    };
-    const restart = async (meanwhile: () => Promise<void>): Promise<void> => {
-      await platform.stop({ remove: false });
-      await meanwhile();
-      platform = await testPlatform({ dataDir: first.dataDir });
-    };
-    await talk('one');
-    await restart(() => copyFile(file, `${file}.backup`));
-    const before = await talk('two');
-    await restart(() => (how === 'lost' ? rm(file) : rename(`${file}.backup`, file)));
-    const after = await talk('three');
-    const told = ({ messageId, seq, content }: Frame) => ({ messageId, seq, text: content.text });
-    expect(after.messages.slice(0, 2).map(told)).toEqual(before.messages.map(told));
-    expect(after.messages.map((m: Frame) => [m.seq, m.content.text])).toEqual([
-      [1, 'one'],
-      [2, 'two'],
-      [3, 'three'],
-    ]);
-    await platform.stop();
-  },
-);

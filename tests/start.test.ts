@@ -142,7 +142,7 @@ describe('npm start', () => {
       expect(await refusal({ CAAS_DATA: data })).toContain('restore the one they were sealed with');
       await writeFile(key, 'short', { mode: 0o600 });
       expect(await refusal({ CAAS_DATA: data })).toContain('does not hold a root key of 32 bytes');
-    });
+    }, 45_000);
   });
 
   describe('without the development app', () => {
@@ -165,6 +165,7 @@ describe('npm start', () => {
         SOCKET_SERVICE_2_URL: told[1] as string,
         SOCKET_SENDS_BURST: '2',
         AUTH_ACCESS_TOKEN_LIFETIME: '7m',
+        KAFKA_BROKERS: '127.0.0.1:1',
       });
       banner = await platform.banner();
       gatewayUrl = /gateway +(http:\S+)/.exec(banner)?.[1]?.replace('0.0.0.0', '127.0.0.1') as string;
@@ -195,6 +196,10 @@ describe('npm start', () => {
         client.close();
       }
     };
+
+    test('engines that are named are not used, and it says so', () => {
+      expect(banner).toContain('Not used here: KAFKA_BROKERS.');
+    });
 
     test('the edges listen where they are told, gRPC on loopback', () => {
       expect(banner).toMatch(/gateway +http:\/\/0\.0\.0\.0:/);

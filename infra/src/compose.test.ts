@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { engineUsers } from './engine.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
+import { opensearch } from './engines/opensearch.ts';
 import { redisInstances, redisUsers, redisVariable } from './engines/redis.ts';
 import { secretNames } from './secrets.ts';
 
@@ -28,12 +29,15 @@ const ours = {
   'socket-service-1': 'socket',
   'socket-service-2': 'socket',
   persistence: 'persistence',
+  search: 'search',
 } as const;
+/** Does its work and ends. */
+const job = 'topics';
 const redisNames = Object.keys(redisInstances) as (keyof typeof redisInstances)[];
 
 test('there are the services, five Redis, Kafka and MongoDB, and no messaging service', () => {
   expect(Object.keys(services).toSorted()).toEqual(
-    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb'].toSorted(),
+    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', 'opensearch', job].toSorted(),
   );
   expect(text).not.toMatch(/messaging/i);
 });
@@ -53,18 +57,24 @@ test('every port is published on loopback only, at the number the design gives i
     'redis-crypto': ['127.0.0.1:6383:6383'],
     kafka: ['127.0.0.1:9092:19092'],
     mongodb: ['127.0.0.1:27017:27017'],
+    opensearch: ['127.0.0.1:9200:9200'],
+    search: [],
+    topics: [],
   });
 });
 
-test('every container has a health check, and waits for the health of what it needs', () => {
+test('every container has a health check, and waits for the health of what it needs, or for its end', () => {
   for (const [name, { healthcheck, depends_on = {} }] of Object.entries(services)) {
+    for (const [needed, { condition }] of Object.entries(depends_on)) {
+      const expected = needed === job ? 'service_completed_successfully' : 'service_healthy';
+      expect([name, needed, condition, needed in services]).toEqual([name, needed, expected, true]);
+    }
+    if (name === job) continue;
     // A colon in an unquoted line makes a mapping of it.
     expect([name, healthcheck?.test.map((part) => typeof part)]).toEqual([
       name,
       healthcheck?.test.map(() => 'string') ?? 'a health check',
     ]);
-    for (const [needed, { condition }] of Object.entries(depends_on))
-      expect([name, needed, condition, needed in services]).toEqual([name, needed, 'service_healthy', true]);
   }
 });
 
@@ -123,6 +133,12 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     expect('mongodb' in depends_on).toBe(mongodb.users.includes(service));
   });
 
+  test('is told where OpenSearch is if it uses it, and waits for it', () => {
+    const uses = opensearch.users.includes(service);
+    expect(environment['OPENSEARCH_URL']).toBe(uses ? 'http://opensearch:9200' : undefined);
+    expect('opensearch' in depends_on).toBe(uses);
+  });
+
   test('finds its certificates', () => {
     expect(environment).toMatchObject({ CAAS_TLS_DIR: '/caas/tls' });
     expect(serviceOf(name).volumes).toContain('./.cache/certs:/caas/tls:ro');
@@ -134,6 +150,19 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     const unknown = Object.keys(environment).filter((variable) => own.test(variable) && !config.includes(variable));
     expect(unknown).toEqual([]);
   });
+});
+
+test('topics are made for one broker, before those who use Kafka start', () => {
+  const { environment, build, depends_on } = serviceOf(job);
+  expect(environment).toEqual({
+    KAFKA_BROKERS: 'kafka:9092',
+    KAFKA_REPLICATION_FACTOR: '1',
+    KAFKA_MIN_IN_SYNC_REPLICAS: '1',
+  });
+  expect(build).toEqual(serviceOf('persistence').build);
+  expect(Object.keys(depends_on ?? {})).toEqual(['kafka']);
+  for (const [name, service] of Object.entries(ours))
+    expect([name, job in (serviceOf(name).depends_on ?? {})]).toEqual([name, kafka.users.includes(service)]);
 });
 
 test('clients are told both nodes', () => {

@@ -43,10 +43,10 @@ export class EngineProcess {
     return this.#isGone() ? undefined : this.#child?.pid;
   }
 
-  /** Starts it and resolves when it serves. */
-  async start(): Promise<void> {
+  /** Starts it and resolves when it serves. `env` adds to the plan's, for this start. */
+  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
     if (this.pid !== undefined) throw new Error(`${this.plan.name} runs already`);
-    const child = await this.#spawn();
+    const child = await this.#spawn(env);
     const { pid } = child;
     if (pid === undefined) throw new Error(`${this.plan.name} did not start: is ${this.plan.command[0]} there?`);
     await writeProcessId(this.#pidFile, pid);
@@ -101,14 +101,15 @@ export class EngineProcess {
   }
 
   /** In a process group of its own, so that a Ctrl-C at the terminal reaches the supervisor alone. */
-  async #spawn(): Promise<ChildProcess> {
+  async #spawn(env: Readonly<Record<string, string>>): Promise<ChildProcess> {
     const log = openSync(this.logFile, 'a', 0o600);
     this.#logStart = (await stat(this.logFile)).size;
     const [command, ...args] = this.plan.command;
     const child = spawn(command, args, {
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, ...this.plan.env },
+      env: { ...process.env, ...this.plan.env, ...env },
+      ...(this.plan.cwd !== undefined && { cwd: this.plan.cwd }),
     });
     closeSync(log);
     this.#child = child;

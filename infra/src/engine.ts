@@ -3,6 +3,8 @@ export interface Engine {
   readonly name: string;
   /** Who uses it. */
   readonly users: readonly EngineUser[];
+  /** True for what no service needs: started only where it is named. */
+  readonly isOnRequest?: boolean;
   /** Its ports on 127.0.0.1 by name, with the usual numbers. */
   readonly ports: Readonly<Record<string, number>>;
   /** What the machine must have for it. */
@@ -38,6 +40,18 @@ export interface Site {
   readonly ports: Readonly<Record<string, number>>;
   /** Those of secrets.env, by variable: `REDIS_PASSWORD_<USER>` and others. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Ways to Kafka through something else, such as a proxy. */
+  readonly kafkaLinks: readonly KafkaLink[];
+}
+
+/** A listener of the broker that tells its clients another port, where what passes the connections on to it listens. */
+export interface KafkaLink {
+  /** Upper-case letters. */
+  readonly name: string;
+  /** Where the broker listens for it. */
+  readonly port: number;
+  /** Where its clients connect. */
+  readonly advertisedPort: number;
 }
 
 export interface ProcessPlan {
@@ -47,6 +61,8 @@ export interface ProcessPlan {
   readonly port: number;
   readonly command: readonly [string, ...string[]];
   readonly env?: Readonly<Record<string, string>>;
+  /** Default: this process's. */
+  readonly cwd?: string;
   /** Polled until true; `log` is what it has printed since its start. */
   isReady(log: string): boolean | Promise<boolean>;
   /** After the process has ended in good order. */
@@ -54,5 +70,17 @@ export interface ProcessPlan {
 }
 
 /** The services that use engines, and the administrator: tests and operators. */
-export const engineUsers = ['admin', 'gateway', 'auth', 'socket', 'persistence', 'compliance', 'crypto'] as const;
+export const engineUsers = [
+  'admin',
+  'gateway',
+  'auth',
+  'socket',
+  'persistence',
+  'compliance',
+  'crypto',
+  'search',
+] as const;
 export type EngineUser = (typeof engineUsers)[number];
+
+/** Those no Redis knows. */
+export const usersWithoutRedis: readonly EngineUser[] = ['search'];

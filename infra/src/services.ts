@@ -17,6 +17,12 @@ export interface ServiceOptions {
   dataDir: string;
   /** Number of socket nodes; default 2. */
   nodes?: number;
+  /** Number of persistence workers; default 1. */
+  workers?: number;
+  /** Folder of the tree whose services are run; default this one. */
+  root?: string;
+  /** Answers where a service is to reach another one: what passes the connections on. Default: directly. */
+  route?(from: string, to: string, address: string): string | Promise<string>;
   /** Further variables of a service, by its name or that of its process (`socket-1`). */
   settings?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Told when a process ends that nobody told to. */
@@ -28,7 +34,7 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, search, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
@@ -40,20 +46,48 @@ interface Ports {
   gateway: number;
   auth: number;
   sockets: number[];
-  /** gRPC of gateway, persistence and the nodes. */
-  grpc: number[];
+  /** gRPC of the nodes. */
+  nodes: number[];
+  /** gRPC of the workers. */
+  workers: number[];
+  /** gRPC of the gateway. */
+  gatewayGrpc: number;
+  /** gRPC of search. */
+  search: number;
 }
 
-const portsFor = async (nodes: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, ...others] = await freePorts(4 + 2 * nodes);
-  return { gateway, auth, sockets: others.slice(0, nodes), grpc: others.slice(nodes) };
+const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, search = 0, ...others] = await freePorts(4 + 2 * nodes + workers);
+  return {
+    gateway,
+    auth,
+    gatewayGrpc,
+    search,
+    sockets: others.splice(0, nodes),
+    nodes: others.splice(0, nodes),
+    workers: others,
+  };
 };
 
 const local = (port: number | undefined): string => `127.0.0.1:${port}`;
 
 /** Each process with what it is told beside its engines. */
-const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: string }, rootKeyFile: string) => {
-  const [gatewayGrpc, persistenceGrpc, ...nodeGrpc] = ports.grpc;
+const environments = async (
+  ports: Ports,
+  secrets: { hashKey: string; operatorToken: string },
+  rootKeyFile: string,
+  route: NonNullable<ServiceOptions['route']>,
+  hasSearch: boolean,
+) => {
+  const authFor = (from: string) => route(from, 'auth', local(ports.auth));
+  const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
+  const searchOfNodes = await route('socket', 'search', local(ports.search));
+  const search = {
+    name: 'search',
+    service: 'search',
+    port: ports.search,
+    env: { SEARCH_GRPC_ADDRESS: local(ports.search), CAAS_OPERATOR_TOKEN: secrets.operatorToken },
+  };
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -62,9 +96,10 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
     env: {
       SOCKET_NODE_ID: `socket-${i + 1}`,
       SOCKET_PORT: String(port),
-      SOCKET_GRPC_ADDRESS: local(nodeGrpc[i]),
-      SOCKET_AUTH_ADDRESS: local(ports.auth),
+      SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
+      SOCKET_AUTH_ADDRESS: authOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
+      ...(hasSearch && { SOCKET_SEARCH_ADDRESS: searchOfNodes }),
     },
   }));
   return [
@@ -78,12 +113,13 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
       },
     },
-    {
-      name: 'persistence',
+    ...ports.workers.map((port, i) => ({
+      name: `persistence-${i + 1}`,
       service: 'persistence',
-      port: persistenceGrpc as number,
-      env: { PERSISTENCE_GRPC_ADDRESS: local(persistenceGrpc) },
-    },
+      port,
+      env: { PERSISTENCE_GRPC_ADDRESS: local(port) },
+    })),
+    ...(hasSearch ? [search] : []),
     ...nodes,
     {
       name: 'gateway',
@@ -91,8 +127,8 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
       port: ports.gateway,
       env: {
         GATEWAY_PORT: String(ports.gateway),
-        GATEWAY_GRPC_ADDRESS: local(gatewayGrpc),
-        GATEWAY_AUTH_ADDRESS: local(ports.auth),
+        GATEWAY_GRPC_ADDRESS: local(ports.gatewayGrpc),
+        GATEWAY_AUTH_ADDRESS: authOfGateway,
         ...Object.fromEntries(urls.map((url, i) => [`SOCKET_SERVICE_${i + 1}_URL`, url])),
       },
     },
@@ -101,17 +137,18 @@ const environments = (ports: Ports, secrets: { hashKey: string; operatorToken: s
 
 /** As `npm run service` starts them; the client of Kafka prints that warning once a process. */
 const nodeOptions = ['-C', '@caas/source', '--disable-warning=TimeoutNegativeWarning'];
-const root = join(import.meta.dirname, '../..');
+const ownRoot = join(import.meta.dirname, '../..');
 
 const planOf = (
-  { name, service, port, env }: ReturnType<typeof environments>[number],
-  { envOf, settings = {} }: ServiceOptions,
+  { name, service, port, env }: Awaited<ReturnType<typeof environments>>[number],
+  { envOf, settings = {}, root = ownRoot }: ServiceOptions,
   tlsDir: string,
 ): ProcessPlan => ({
   name,
   about: `service ${service}`,
   port,
   command: [process.execPath, ...nodeOptions, join(root, 'scripts/service.ts'), service],
+  cwd: root,
   env: { ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
   isReady: (log) => log.includes(' listens"'),
 });
@@ -123,7 +160,7 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
   for (const folder of [dataDir, logs, run]) await mkdir(folder, { recursive: true, mode: 0o700 });
   await makeCertificates(tlsDir);
   const secrets = { hashKey: randomBytes(24).toString('hex'), operatorToken: randomBytes(24).toString('hex') };
-  const ports = await portsFor(options.nodes ?? 2);
+  const ports = await portsFor(options.nodes ?? 2, options.workers ?? 1);
   const processes: EngineProcess[] = [];
   const killNow = (): void => {
     for (const each of processes) each.killNow();
@@ -133,7 +170,10 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     process.off('exit', killNow);
   };
   process.once('exit', killNow);
-  for (const environment of environments(ports, secrets, join(dataDir, 'root.key'))) {
+  const route = options.route ?? ((_from, _to, address) => address);
+  // Where there is no engine for it there is no search; all else goes without.
+  const hasSearch = options.envOf('search')['OPENSEARCH_URL'] !== undefined;
+  for (const environment of await environments(ports, secrets, join(dataDir, 'root.key'), route, hasSearch)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;

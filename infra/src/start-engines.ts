@@ -2,19 +2,29 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '@caas/kit';
 import { replaceWhole } from '@caas/kit/files';
-import { type Engine, type EngineUser, engineUsers, type Site } from './engine.ts';
+import { type Engine, type EngineUser, engineUsers, type KafkaLink, type Site } from './engine.ts';
 import { EngineProcess, endOrphan } from './engine-process.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
 import { redis } from './engines/redis.ts';
+import { opensearch } from './engines/opensearch.ts';
+import { toxiproxy } from './engines/toxiproxy.ts';
 import { installEngines } from './install.ts';
 import { tryLock } from './lock.ts';
 import { freePorts, isFree } from './port-check.ts';
 import { envText, secretsIn } from './secrets.ts';
 
-const allEngines = { kafka, redis, mongodb } as const;
+const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch', Engine>> = {
+  kafka,
+  redis,
+  mongodb,
+  toxiproxy,
+  opensearch,
+};
 export type EngineName = keyof typeof allEngines;
 export const engineNames = Object.keys(allEngines) as EngineName[];
+/** Those that services use. */
+const usualEngines = engineNames.filter((name) => !allEngines[name].isOnRequest);
 
 /** The engines of a list as `--only` takes it; throws a ConfigError for a name there is none of. */
 export const enginesIn = (list: string): EngineName[] =>
@@ -25,12 +35,14 @@ export const enginesIn = (list: string): EngineName[] =>
   });
 
 export interface EngineOptions {
-  /** Which engines; default all. */
+  /** Which engines; default all that services use. */
   only?: readonly EngineName[];
   /** Folder of this run: data, logs, secrets, variables. One run at a time. Default .cache/infra. */
   dataDir?: string;
   /** The first of consecutive ports, or any free ones; default the usual ports of each engine. */
   ports?: number | 'free';
+  /** Ways to Kafka through something else; a data folder keeps those it began with. */
+  kafkaLinks?: readonly KafkaLink[];
   /** Begins with empty data. */
   fresh?: boolean;
   /** Where pinned versions are kept; default .cache/infra/engines. */
@@ -167,10 +179,11 @@ const endLeft = async (run: string, onProgress: (line: string) => void): Promise
  * the same folder left behind. Throws a ConfigError for what the caller can put right.
  */
 export const startEngines = async ({
-  only = engineNames,
+  only = usualEngines,
   dataDir: folder = defaultDataDir,
   cacheDir: cache = '.cache/infra/engines',
   ports: asked,
+  kafkaLinks = [],
   fresh = false,
   install = false,
   onProgress = () => undefined,
@@ -191,7 +204,7 @@ export const startEngines = async ({
     const ports = await portsFrom(asked);
     await checkPorts(engines, ports);
     const secrets = await secretsIn(join(dataDir, secretsFile));
-    const siteOf = ({ name }: Engine): Site => ({ cacheDir, dataDir: join(data, name), ports, secrets });
+    const siteOf = ({ name }: Engine): Site => ({ cacheDir, dataDir: join(data, name), ports, secrets, kafkaLinks });
     const chosen = engines.map((engine) => ({ engine, site: siteOf(engine) }));
     return await launch(chosen, { dataDir, onLost, release });
   } catch (thrown) {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { PlatformConfig } from './config.ts';
 import type { Platform } from './start.ts';
 
-type Told = Pick<PlatformConfig, 'dataDir' | 'host' | 'operatorToken' | 'services'>;
+type Told = Pick<PlatformConfig, 'dataDir' | 'host' | 'operatorToken' | 'services' | 'unusedEngines'>;
 
 const anyAddress = ['0.0.0.0', '::'];
 
@@ -20,7 +20,7 @@ const operatorLines = (authAddress: string): string[] => {
 };
 
 /** What a developer or operator needs to know after `npm start`. Only a development secret, on loopback, is shown. */
-export const banner = (platform: Platform, { dataDir, host, operatorToken, services }: Told): string => {
+export const banner = (platform: Platform, { dataDir, host, operatorToken, services, unusedEngines }: Told): string => {
   const { gatewayUrl, socketUrls, authAddress, app } = platform;
   const told = services.gateway.socketUrls;
   const lines = [
@@ -41,6 +41,11 @@ export const banner = (platform: Platform, { dataDir, host, operatorToken, servi
       `    -d '{"app_id":"${app.appId}","app_secret":"${app.appSecret}","user_external_id":"alice"}'`,
     );
   }
+  if (unusedEngines.length > 0)
+    lines.push(
+      '',
+      `Not used here: ${unusedEngines.join(', ')}. What npm start runs has its own engines; npm run service takes these.`,
+    );
   if (told.length === 0 && anyAddress.includes(host))
     lines.push('', `Clients are told ${socketUrls.join(' ')}: set SOCKET_SERVICE_1_URL … to what they can reach.`);
   if (operatorToken !== undefined) lines.push('', ...operatorLines(authAddress));

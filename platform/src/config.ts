@@ -39,14 +39,21 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface PlatformConfig extends z.output<typeof schema> {
   services: ServicesConfig;
+  /** Variables that are set and name engines, which the platform has no use for. */
+  unusedEngines: readonly string[];
 }
+
+/** Variables of distributed engines. */
+const ofEngines = /^(KAFKA|MONGODB|REDIS)_/;
 
 /** The settings of the one-process platform and its services; throws one ConfigError that names every wrong one. */
 export const platformConfig = (env: Environment = process.env): PlatformConfig => {
   const wrong: string[] = [];
   // What the platform decides or makes itself, the services do not read a second time.
   const ofServices = Object.fromEntries(
-    Object.entries(env).filter(([name]) => !(name in variables.shape) && !name.startsWith('CAAS_')),
+    Object.entries(env).filter(
+      ([name]) => !(name in variables.shape) && !name.startsWith('CAAS_') && !ofEngines.test(name),
+    ),
   );
   const read = <T>(load: (env: Environment) => T, from = ofServices): T => {
     try {
@@ -66,5 +73,5 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     search: read(servicesConfig.search),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
-  return { ...platform, services };
+  return { ...platform, services, unusedEngines: Object.keys(env).filter((name) => ofEngines.test(name)) };
 };

@@ -6,4 +6,10 @@ import { enableCompileCache } from 'node:module';
 
 enableCompileCache('.cache/compile');
 const { runDemo } = await import('./demo/run-demo.ts');
-await runDemo({ distributed: process.argv.includes('--distributed') });
+const known = { '--distributed': process.argv.includes('--distributed') };
+const unknown = process.argv.slice(2).filter((each) => !(each in known));
+if (unknown.length > 0) {
+  process.stderr.write(`unknown: ${unknown.join(' ')}\nusage: npm run demo [-- --distributed]\n`);
+  process.exit(64);
+}
+await runDemo({ distributed: known['--distributed'] });

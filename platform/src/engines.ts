@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
-import { type EventLog, openSqliteEventLog } from '@caas/event-log';
+import { type EventLog, openSqliteEventLog, shardCount } from '@caas/event-log';
 import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
@@ -23,6 +23,10 @@ const plainly = (error: unknown, dataDir: string, name: string): unknown => {
     );
   const cause = error.cause instanceof Error ? error.cause.message : '';
   if (engine !== undefined) return new ConfigError(`${join(dataDir, name)} can't be opened: ${engine}, ${cause}.`);
+  if (/the log is an older one/.test(cause))
+    return new ConfigError(
+      `${join(dataDir, 'log.db')} and messages.db are not of one moment: ${cause}. Put back a log.db that is as new as messages.db, or a messages.db as old as it; without log.db the messages stay and a new log begins.`,
+    );
   if (/newer than this program knows|partitions in this file/.test(cause)) return new ConfigError(cause);
   return error;
 };
@@ -37,13 +41,23 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [log, store, accounts, index] = await Promise.all([
-    open('log.db', (file) =>
-      openSqliteEventLog({ file, onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault') }),
-    ),
+  const [store, accounts, index] = await Promise.all([
     open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
     open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
+  const log = await open('log.db', async (file) =>
+    openSqliteEventLog({
+      file,
+      notBefore: await positionsIn(store),
+      onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
+    }),
+  );
   return { log, store, accounts, index };
+};
+
+/** How much of the log the store has had, by "topic-partition" the next offset. */
+const positionsIn = async ({ conversations }: MessageStore): Promise<Record<string, number>> => {
+  const shards = Array.from({ length: shardCount }, (_, shard) => conversations.shardPosition(shard));
+  return Object.assign({}, ...(await Promise.all(shards)));
 };

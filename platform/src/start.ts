@@ -30,7 +30,7 @@ export interface Engines {
   store: MessageStore;
 }
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services'> {
+export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */
@@ -191,13 +191,18 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
+      const failed = new AbortController();
       const back = new AbortController();
-      const running = [persistence, search, auth].map((service) => service.run(back.signal));
+      const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
+      const behind = [persistence, search, auth].map((service) => service.run(back.signal));
       try {
-        await Promise.race([Promise.all([gateway, ...nodes].map((service) => service.run(signal))), ...running]);
+        await Promise.race([Promise.all(edges), ...behind]);
       } finally {
+        // When one has failed the others still end in good order.
+        failed.abort();
+        await Promise.allSettled(edges);
         back.abort();
-        await Promise.allSettled(running);
+        await Promise.allSettled(behind);
         clients.close();
         searches.close();
         await ownLog.close();

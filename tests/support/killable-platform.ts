@@ -33,7 +33,7 @@ export class KillablePlatform {
   }
 
   static async start(options: Partial<PlatformOptions> = {}): Promise<KillablePlatform> {
-    const platform = new KillablePlatform(await mkdtemp(join(tmpdir(), 'caas-')), options);
+    const platform = new KillablePlatform(options.dataDir ?? (await mkdtemp(join(tmpdir(), 'caas-'))), options);
     await platform.start();
     return platform;
   }

@@ -23,16 +23,25 @@ const java = (cacheDir: string): string[] => [
 ];
 
 /** One node, broker and controller in one (KRaft). */
-const properties = ({ dataDir, ports }: Site): string =>
+const properties = ({ dataDir, ports, kafkaLinks }: Site): string =>
   Object.entries({
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${ports['kafka-controller']}`,
-    listeners: `PLAINTEXT://127.0.0.1:${ports['kafka']},CONTROLLER://127.0.0.1:${ports['kafka-controller']}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports['kafka']}`,
+    listeners: [
+      `PLAINTEXT://127.0.0.1:${ports['kafka']}`,
+      `CONTROLLER://127.0.0.1:${ports['kafka-controller']}`,
+      ...kafkaLinks.map(({ name, port }) => `${name}://127.0.0.1:${port}`),
+    ].join(','),
+    'advertised.listeners': [
+      `PLAINTEXT://127.0.0.1:${ports['kafka']}`,
+      ...kafkaLinks.map(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`),
+    ].join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...kafkaLinks.map(({ name }) => name)]
+      .map((name) => `${name}:PLAINTEXT`)
+      .join(','),
     'log.dirs': join(dataDir, 'log'),
     'auto.create.topics.enable': false,
     'offsets.topic.replication.factor': 1,
@@ -85,7 +94,7 @@ const plan: Engine['plan'] = async (site) => {
 
 export const kafka: Engine = {
   name: 'kafka',
-  users: ['admin', 'socket', 'persistence', 'compliance'],
+  users: ['admin', 'socket', 'persistence', 'compliance', 'search'],
   ports: { kafka: 9_092, 'kafka-controller': 9_093 },
   tools: [
     {

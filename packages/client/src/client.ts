@@ -162,6 +162,7 @@ export class CaasClient extends Verbs<ClientEvents> {
   async connect(): Promise<Welcome> {
     this.#restored ??= this.#outbox.restore();
     await this.#restored;
+    if (this.#closed) throw closedError();
     if (this.#welcome) return this.#welcome;
     return new Promise((resolve, reject) => {
       const offWelcome = this.once('welcome', (welcome) => {
@@ -172,8 +173,7 @@ export class CaasClient extends Verbs<ClientEvents> {
         offWelcome();
         reject(error ?? closedError());
       });
-      if (this.#closed) reject(closedError());
-      else this.#link.start();
+      this.#link.start();
     });
   }
 

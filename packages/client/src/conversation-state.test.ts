@@ -125,6 +125,76 @@ describe('a conversation', () => {
     expect(state.window.at(1)).toMatchObject({ seq: 1, rev: 1, editedAtMs: 7 });
   });
 
+  test('asks again when a change came before the delta with its message, which was read before the change', () => {
+    const { log, state } = loaded();
+    log.append();
+    log.commit(1);
+    const read = log.delta(state.cursor);
+    const { message, head } = log.edit(0) as { message: Message; head: Head };
+    expect(state.changed(message)).toEqual([]);
+    state.headMoved(head);
+    state.delta(read, false);
+    expect([state.behind, state.window.committed[0]?.editedAtMs]).toEqual([true, 0]);
+    state.delta(log.delta(state.cursor), false);
+    expect([state.behind, state.rev]).toEqual([false, log.rev]);
+    expect(state.window.committed[0]?.editedAtMs).toBe(message.editedAtMs);
+  });
+
+  test('asks again when a change came to a message that a delta from the start then replaced', () => {
+    const { log, state } = loaded();
+    state.accepted(log.append());
+    state.headMoved(log.commit(1) as Head);
+    state.restart();
+    const read = log.delta('');
+    const { message, head } = log.edit(0) as { message: Message; head: Head };
+    state.changed(message);
+    state.headMoved(head);
+    state.delta(read, true);
+    expect(state.behind).toBe(true);
+    state.delta(log.delta(state.cursor), false);
+    expect([state.behind, state.window.committed[0]?.editedAtMs]).toEqual([false, message.editedAtMs]);
+  });
+
+  test.each([false, true])(
+    'misses none of several changes that came before such a delta (from the start: %s)',
+    (fromStart) => {
+      const { log, state } = loaded();
+      if (fromStart) {
+        for (const message of [log.append(), log.append()]) state.accepted(message);
+        state.headMoved(log.commit(2) as Head);
+        state.restart();
+      } else {
+        log.append();
+        log.append();
+        log.commit(2);
+      }
+      const read = log.delta(state.cursor);
+      const edits = [log.edit(0), log.edit(1), log.edit(0)] as { message: Message; head: Head }[];
+      for (const { message, head } of edits) {
+        state.changed(message);
+        state.headMoved(head);
+      }
+      state.delta(read, fromStart);
+      expect([state.behind, state.rev]).toEqual([true, read.head?.headRev]);
+      state.delta(log.delta(state.cursor), false);
+      expect([state.behind, state.rev]).toEqual([false, log.rev]);
+      expect(state.window.committed.map((m) => m.editedAtMs)).toEqual(
+        [edits[2], edits[1]].map((edit) => edit?.message.editedAtMs),
+      );
+    },
+  );
+
+  test('keeps a change of a pending message that came before the delta which commits the message', () => {
+    const { log, state } = loaded();
+    state.accepted(log.append());
+    log.commit(1);
+    const read = log.delta(state.cursor);
+    const { message } = log.edit(0) as { message: Message };
+    state.changed(message);
+    state.delta(read, false);
+    expect(state.window.committed).toMatchObject([{ seq: 1, editedAtMs: message.editedAtMs }]);
+  });
+
   test('ignores changes, participants and fields older than what it has', () => {
     const { log, state } = loaded();
     state.accepted(log.append());

@@ -60,6 +60,10 @@ export class ConversationState {
   readonly #heads = new Map<number, Head>();
   /** Greatest revision any head told of. */
   #seenRev = 0;
+  /** Greatest revision of a message that was told live. */
+  #changedRev = 0;
+  /** Where the changes lie that found no message here, or whose message was given up: only a delta can bring them. */
+  #missed = { fromRev: Number.POSITIVE_INFINITY, toRev: 0 };
   /** Position up to which sends are decided for who is at a revision, as the last head with such a position said. */
   #decided = { rev: 0, position: 0 };
 
@@ -113,6 +117,7 @@ export class ConversationState {
   /** A committed message changed: edit, deletion, reaction, pin. Messages outside the window are only announced. */
   changed(message: Message): Effect[] {
     const { window } = this;
+    this.#changedRev = Math.max(this.#changedRev, message.rev);
     const pending = window.pending.get(message.messageId);
     if (pending) {
       // Its commit is on its way: the change is kept, the seq waits for the head.
@@ -126,8 +131,10 @@ export class ConversationState {
       window.replace(message);
       return [{ type: 'changed', message }];
     }
-    // A message that should be here and is not: the head of this change tells that something was missed.
-    return message.seq > 0 && message.seq <= window.startSeq ? [{ type: 'changed', message }] : [];
+    if (message.seq > 0 && message.seq <= window.startSeq) return [{ type: 'changed', message }];
+    // A message that should be here and is not. It may come with a delta read before this change, whose head is not followed.
+    this.#miss(message.rev, message.rev);
+    return [];
   }
 
   /** A participant came, went, changed role or sent a receipt. */
@@ -203,6 +210,8 @@ export class ConversationState {
     if (fromStart || delta.limited) {
       const had = window.restart(delta.limited?.startSeq ?? 0, delta.limited?.startDigest ?? emptyDigest);
       if (had) effects.push({ type: 'reset' });
+      // A change told while the delta was under way went with the window it was made to.
+      this.#miss(0, this.#changedRev);
       this.rev = 0;
       this.sinceRev = Number.POSITIVE_INFINITY;
     }
@@ -225,10 +234,16 @@ export class ConversationState {
     return effects;
   }
 
+  #miss(fromRev: number, toRev: number): void {
+    const missed = this.#missed;
+    this.#missed = { fromRev: Math.min(missed.fromRev, fromRev), toRev: Math.max(missed.toRev, toRev) };
+  }
+
   #complete(head: Head, effects: Effect[]): void {
     for (const message of this.window.settle(head)) effects.push({ type: 'refused', message });
     this.rev = Math.max(this.rev, head.headRev);
     this.sinceRev = Math.min(this.sinceRev, this.rev);
+    if (this.#missed.toRev <= this.rev) this.#missed = { fromRev: Number.POSITIVE_INFINITY, toRev: 0 };
     this.ready = true;
     if (this.window.announcedSeq === undefined) {
       this.window.announcedSeq = this.window.lastSeq;
@@ -240,6 +255,7 @@ export class ConversationState {
   #followQueued(effects: Effect[]): void {
     for (const [prev, head] of this.#heads) if (head.headRev <= this.rev) this.#heads.delete(prev);
     for (let head = this.#heads.get(this.rev); head; head = this.#heads.get(this.rev)) {
+      if (this.#missed.toRev > this.rev && this.#missed.fromRev <= head.headRev) break;
       if (!this.window.promote(head, effects)) break;
       this.#heads.delete(this.rev);
       this.rev = head.headRev;

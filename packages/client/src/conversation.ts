@@ -1,5 +1,5 @@
 import type { ConversationState } from './conversation-state.ts';
-import type { CaasClientError } from './errors.ts';
+import { CaasClientError, closedError } from './errors.ts';
 import { type HistoryOptions, walkHistory } from './history.ts';
 import type { SentMessage } from './outbox.ts';
 import type { OutboxRecord } from './ports.ts';
@@ -44,6 +44,8 @@ export interface ConversationHost {
 }
 
 const maxFailed = 100;
+/** How long `until` waits, in milliseconds. */
+const defaultUntilMs = 30_000;
 
 /** An open conversation: its messages in the one order, kept in step until it is closed. */
 export class Conversation {
@@ -119,6 +121,38 @@ export class Conversation {
     const registered = () => listener();
     this.#listeners.add(registered);
     return () => this.#listeners.delete(registered);
+  }
+
+  /**
+   * Looks now and after each change, and resolves with what `find` finds: anything but undefined, null and false. Rejects
+   * with DEADLINE_EXCEEDED after `timeoutMs`, and with CLIENT_CLOSED when the conversation is closed before.
+   */
+  until<T>(find: () => T | undefined | null | false, timeoutMs: number = defaultUntilMs): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        try {
+          const found = find();
+          if (found !== undefined && found !== null && found !== false) end(() => resolve(found));
+          else if (!this.isOpen) end(() => reject(closedError()));
+        } catch (thrown) {
+          end(() => reject(thrown));
+        }
+      };
+      const end = (settle: () => void): void => {
+        clearTimeout(timer);
+        off();
+        settle();
+      };
+      const late = new CaasClientError('DEADLINE_EXCEEDED', `not so within ${timeoutMs} ms`, { retryable: true });
+      const timer = setTimeout(() => end(() => reject(late)), timeoutMs);
+      const off = this.onChange(look);
+      look();
+    });
+  }
+
+  /** Resolves with a message once it is committed, so that it may be edited, deleted, reacted to and pinned; see `until`. */
+  committed(messageId: string, timeoutMs: number = defaultUntilMs): Promise<Message> {
+    return this.until(() => this.messages().find((message) => message.messageId === messageId), timeoutMs);
   }
 
   /** Sends a message; see `client.sendMessage`. */

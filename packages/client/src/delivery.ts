@@ -74,6 +74,7 @@ export class Delivery {
     const conversation = this.#open.get(conversationId);
     if (!conversation) return;
     conversation.isOpen = false;
+    conversation.touch();
     this.#duplicates += conversation.state.duplicates;
     this.#open.delete(conversationId);
     this.#options.sync.forget(conversationId);

@@ -202,8 +202,11 @@ export class MessageWindow {
     if (this.#past.size > maxPast) this.#past.delete(this.#past.values().next().value as string);
   }
 
-  #append(message: Message, digest: string, effects: Effect[]): void {
-    const before = this.pending.get(message.messageId);
+  #append(committed: Message, digest: string, effects: Effect[]): void {
+    const before = this.pending.get(committed.messageId);
+    const { seq, position } = committed;
+    // A change may have come before a delta that was read before it.
+    const message = before && before.rev > committed.rev ? { ...before, seq, position } : committed;
     this.pending.delete(message.messageId);
     this.#committed.push(message);
     this.#seqOf.set(message.messageId, message.seq);

@@ -3,6 +3,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction, withTransfer } from '@caas/sqlite/handler';
 import type { TopicSpec } from './port.ts';
+import { partitionName } from './topics.ts';
 
 export const migrations = [
   `-- One row per partition. floor: next free offset as of the last trim, so that an emptied partition never starts anew.
@@ -19,6 +20,9 @@ export const migrations = [
      group_name TEXT NOT NULL, slot INTEGER NOT NULL, next_offset INTEGER NOT NULL, PRIMARY KEY (group_name, slot)
    ) STRICT, WITHOUT ROWID;`,
 ];
+
+/** How the refusal of a log begins that is older than what was built on it. */
+export const olderLog = 'the log is an older one:';
 
 /** Offsets a partition can hold; slots times this stays a safe integer. */
 const slotSpan = 2 ** 40;
@@ -73,7 +77,15 @@ export interface LogThreadOptions {
   topics: readonly TopicSpec[];
   /** Greatest size of the file in pages; for tests of a full disk. */
   maxPages?: number | undefined;
+  /** As the option of the log. */
+  notBefore?: Readonly<Record<string, number>> | undefined;
 }
+
+/**
+ * Offsets a log that was lost leaves out when it begins anew. What is built on it may know of more than was said: a
+ * conversation's document is up to a second ahead of its shard's position.
+ */
+const skippedOffsets = 1_000_000;
 
 const declareSlots = (db: DatabaseSync, topics: readonly TopicSpec[]): void =>
   inTransaction(db, () => {
@@ -123,6 +135,19 @@ export const open = (db: DatabaseSync, options: LogThreadOptions) => {
     const first = firstRow.get(low, low + slotSpan) as { id: number };
     return { first: first.id - low, next: last.id - low + last.count };
   };
+
+  inTransaction(db, () => {
+    const all = slots.all() as unknown as { slot: number; topic: string; partition: number; floor: number }[];
+    for (const { slot, topic, partition, floor } of all) {
+      const name = partitionName(topic, partition);
+      const least = options.notBefore?.[name] ?? 0;
+      const { first, next } = boundsOf(slot, floor);
+      if (next >= least) continue;
+      // In a log that goes on, consumers would wait at the gap.
+      if (next > first) throw new Error(`${olderLog} ${name} ends at ${next}, and records up to ${least} were read`);
+      setFloor.run(least + skippedOffsets, slot);
+    }
+  });
 
   return {
     /** Every slot with its bounds as they are on disk. */

@@ -299,3 +299,35 @@ describe('partitions and shards', () => {
     );
   });
 });
+
+describe('what was built on a log says how far it has come', () => {
+  const name = `${Topic.auditLog}-${partitionOf(Topic.auditLog, 'k')}`;
+  const append = async (log: SqliteEventLog, key: string): Promise<number> =>
+    (await log.append([aRecord(key, 'x', Topic.auditLog)]))[0]?.offset as number;
+
+  test('a lost log begins past that, and is read from there', async () => {
+    const file = aFile();
+    const log = await openLog({ file, notBefore: { [name]: 7 } });
+    const offset = await append(log, 'k');
+    expect(offset).toBeGreaterThan(7);
+    const member = new RecordingMember().join(log, { topics: [Topic.auditLog], from: 'earliest' });
+    await eventually(() => expect(member.texts).toEqual(['x']));
+    await eventually(async () => expect(await member.subscription?.lag()).toBe(0));
+    await log.close();
+    const again = await openLog({ file, notBefore: { [name]: offset + 1 } });
+    expect(await append(again, 'k')).toBe(offset + 1);
+  });
+
+  test('an older log is refused, and stays as it was', async () => {
+    const file = aFile();
+    const log = await openLog({ file });
+    const offset = await append(log, 'k');
+    await log.close();
+    const older = openLog({ file, notBefore: { [name]: offset + 2 } });
+    expect(String((await older.catch((fault: CaasError) => fault.cause)) as Error)).toContain(
+      `the log is an older one: ${name} ends at ${offset + 1}, and records up to ${offset + 2} were read`,
+    );
+    const again = await openLog({ file, notBefore: { [name]: offset + 1 } });
+    expect(await append(again, 'k')).toBe(offset + 1);
+  });
+});

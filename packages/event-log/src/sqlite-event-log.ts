@@ -58,6 +58,12 @@ export interface SqliteEventLogOptions {
   onFault?(fault: unknown, where: LogFault): void;
   /** Greatest size of the file in SQLite pages of 4 KiB; default unbounded. */
   maxPages?: number;
+  /**
+   * By "topic-partition" the offsets below which records were read already, by what is built on the log. A partition that
+   * is empty begins past them: it is of a log that was lost, and its offsets must not mean other records than before. One
+   * that has records and ends below is of an older log, and the open rejects.
+   */
+  notBefore?: Readonly<Record<string, number>>;
 }
 
 /**
@@ -66,7 +72,7 @@ export interface SqliteEventLogOptions {
  */
 export const openSqliteEventLog = async (options: SqliteEventLogOptions): Promise<SqliteEventLog> => {
   const topics = options.topics ?? allTopics;
-  const threadOptions: LogThreadOptions = { topics, maxPages: options.maxPages };
+  const threadOptions: LogThreadOptions = { topics, maxPages: options.maxPages, notBefore: options.notBefore };
   const host = await openSqliteHost<LogThread>({
     file: options.file,
     module: new URL('./sqlite-event-log-worker.ts', import.meta.url),

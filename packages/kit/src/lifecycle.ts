@@ -53,11 +53,19 @@ export const runAll = async (
   if (running.size > 0) throw new Error(`not stopped within ${drainMs} ms: ${[...running.values()].join(', ')}`);
 };
 
-/** Aborts at the first SIGINT or SIGTERM; at the second the process exits at once with code 130. */
+/**
+ * One Ctrl-C may arrive as two signals: the terminal sends it to the whole group, and npm passes its own on. What follows
+ * within this time is the same one, in milliseconds.
+ */
+const sameSignalMs = 500;
+
+/** Aborts at the first SIGINT or SIGTERM; at the next, sameSignalMs later or more, the process exits at once with code 130. */
 export const untilSignal = (): AbortSignal => {
   const controller = new AbortController();
+  let firstAtMs = 0;
   const onSignal = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(130);
+    if (!controller.signal.aborted) firstAtMs = performance.now();
+    else if (performance.now() - firstAtMs >= sameSignalMs) process.exit(130);
     controller.abort(new Error(name));
   };
   process.on('SIGINT', onSignal);

@@ -153,11 +153,11 @@ describe('runAll', () => {
 describe('the process', () => {
   const run = (code: string, kit = `import * as kit from '@caas/kit';`) => {
     const args = ['-C', '@caas/source', '--input-type=module-typescript', '-e', `${kit}${code}`];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
     let output = '';
     let heard: () => void = () => undefined;
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk) => {
+      stream?.on('data', (chunk) => {
         output += chunk;
         heard();
       });
@@ -173,17 +173,24 @@ describe('the process', () => {
     };
   };
 
-  test('the first signal stops it cleanly', async () => {
+  test('the first signal stops it cleanly, and its echo changes nothing', async () => {
     const { child, says, ended } = run(`await kit.runMain(async (signal) => {
       const alive = setInterval(() => undefined, 1000);
       console.log('ready');
       await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      console.log('stopping');
+      await new Promise((resolve) => process.once('message', resolve));
       clearInterval(alive);
+      process.disconnect();
       console.log('stopped');
     });`);
     await says('ready');
     child.kill('SIGTERM');
-    expect(await ended).toEqual({ code: 0, output: 'ready\nstopped\n' });
+    await says('stopping');
+    // A terminal's Ctrl-C and what npm passes on are one.
+    child.kill('SIGINT');
+    child.send('go on');
+    expect(await ended).toEqual({ code: 0, output: 'ready\nstopping\nstopped\n' });
   });
 
   test('the second signal ends a stop that hangs, with code 130', async () => {
@@ -196,8 +203,9 @@ describe('the process', () => {
     await says('ready');
     child.kill('SIGINT');
     await says('stopping');
-    child.kill('SIGINT');
+    const again = setInterval(() => child.kill('SIGINT'), 50);
     expect((await ended).code).toBe(130);
+    clearInterval(again);
   });
 
   test('wrong settings end it with a plain message and code 78, a fault with its stack and code 1', async () => {

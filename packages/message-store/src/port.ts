@@ -128,10 +128,10 @@ export interface ConversationRole {
    */
   shardPosition(shard: number): Promise<Record<string, number>>;
   /**
-   * Keeps a shard's position in place of the one before; durable. Where the shard was claimed again since the epoch was
-   * given, nothing changes, without an error.
+   * Keeps a shard's position in place of the one before; durable. False: the shard was claimed again since the epoch was
+   * given, and nothing has changed.
    */
-  keepShardPosition(shard: number, epoch: number, position: Readonly<Record<string, number>>): Promise<void>;
+  keepShardPosition(shard: number, epoch: number, position: Readonly<Record<string, number>>): Promise<boolean>;
 }
 
 export interface HeadCommit {

@@ -9,15 +9,19 @@ const infraDir = '.cache/infra';
 /** Where the demo's services keep certificates and logs. */
 const servicesDir = '.cache/demo';
 
-const used = ['gateway', 'auth', 'socket', 'persistence'] as const;
+/** The demo's own place on the engines, beside that of services that run there. */
+const own = { MONGODB_DATABASE: 'caas_demo', KAFKA_PREFIX: 'demo-' };
+const nodeIds = { 'socket-1': { SOCKET_NODE_ID: 'demo-1' }, 'socket-2': { SOCKET_NODE_ID: 'demo-2' } };
+
+const used = ['gateway', 'auth', 'socket', 'persistence', 'search'] as const;
+
+const variablesIn = async (file: string): Promise<Record<string, string>> =>
+  parseEnv(await readFile(join(infraDir, file), 'utf8')) as Record<string, string>;
 
 const environments = async (): Promise<Map<string, Record<string, string>>> => {
-  const read = async (service: string): Promise<[string, Record<string, string>]> => {
-    const text = await readFile(join(infraDir, `env.${service}`), 'utf8');
-    return [service, parseEnv(text) as Record<string, string>];
-  };
   try {
-    return new Map(await Promise.all(used.map(read)));
+    const envs = used.map(async (name) => [name, { ...(await variablesIn(`env.${name}`)), ...own }] as const);
+    return new Map(await Promise.all(envs));
   } catch {
     throw new DemoError(
       'no engines are known: start them with `npm run infra` in another terminal, and wait for its table',
@@ -29,11 +33,16 @@ const environments = async (): Promise<Map<string, Record<string, string>>> => {
 export const distributedHost = async (): Promise<Host> => {
   const envs = await environments();
   // Loaded only when asked for.
-  const { startServices } = await import('@caas/infra');
+  const { emptyRedis, startServices } = await import('@caas/infra');
+  const { checkTopics, topicsConfig } = await import('@caas/event-log/kafka');
+  await checkTopics({ ...topicsConfig(envs.get('socket')), tell: () => undefined }, false).catch((cause: unknown) => {
+    throw new DemoError('Kafka does not answer: is `npm run infra` still up?', { cause });
+  });
   const lost: string[] = [];
   const services = await startServices({
     envOf: (service) => envs.get(service) ?? {},
     dataDir: servicesDir,
+    settings: nodeIds,
     onLost: (how) => lost.push(how),
   });
   try {
@@ -42,6 +51,10 @@ export const distributedHost = async (): Promise<Host> => {
     return {
       access: { gatewayUrl: services.gatewayUrl, ...app, from: 'the demo' },
       told: `${processes}: processes with mutual TLS between them, on the Kafka, MongoDB stand-in and Redis of \`npm run infra\`; ended with the demo, logs in ${servicesDir}/logs`,
+      async disturb() {
+        const keys = await emptyRedis(await variablesIn('env'));
+        return `FLUSHALL on all five Redis: ${keys} keys are gone`;
+      },
       async close() {
         await services.stop();
         if (lost.length > 0) throw new DemoError(lost.join('\n'));

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Access, namedAccess } from './config.ts';
@@ -9,6 +10,8 @@ export interface Host {
   readonly access: Access;
   /** What to tell of it. */
   readonly told: string;
+  /** Does to it what nobody who talks may notice but by latency; resolves with what it did. Where there is such a thing. */
+  disturb?(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -37,6 +40,8 @@ const ownHost = async (): Promise<Host> => {
   // Loaded only when needed: against a platform that runs, the demo is a client and nothing else.
   const { startPlatform } = await import('../start.ts');
   const dataDir = await mkdtemp(join(tmpdir(), 'caas-demo-'));
+  // However the demo ends.
+  process.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
   const platform = await startPlatform({
     dataDir,
     host: '127.0.0.1',
@@ -57,7 +62,6 @@ const ownHost = async (): Promise<Host> => {
     async close() {
       stopping.abort();
       await running;
-      await rm(dataDir, { recursive: true, force: true });
     },
   };
 };

@@ -1,4 +1,5 @@
 import { CaasClientError } from '@caas/client';
+import { untilSignal } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { DemoError } from './demo-error.ts';
 import { distributedHost } from './distributed-host.ts';
@@ -13,18 +14,29 @@ const boundMs = 9_000;
 /** Services as processes start within this time, ms; the embedded platform within `boundMs`. */
 const startBoundMs = 60_000;
 
+/** Exit code of a process that was interrupted. */
+const interruptedCode = 130;
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Shows it, and ends the process with 0 when both saw the same, else with 1 and the reason. */
 export const runDemo = async ({ distributed }: { distributed: boolean }): Promise<void> => {
   let bound = endWithin(distributed ? startBoundMs : boundMs);
   let host: Host | undefined;
+  const interrupted = new Promise<never>((_, reject) =>
+    untilSignal().addEventListener('abort', () => {
+      // While the host starts there is nothing to close: what was begun ends with the process.
+      if (!host) process.exit(interruptedCode);
+      reject(new DemoError('interrupted'));
+    }),
+  );
+  interrupted.catch(() => undefined);
   try {
     host = distributed ? await distributedHost() : await findHost();
     clearTimeout(bound);
     bound = endWithin(boundMs);
     print(`Platform: ${host.told}\n`);
-    await show(host);
+    await Promise.race([show(host), interrupted]);
     process.exitCode = 0;
   } catch (error) {
     tell(error);
@@ -35,14 +47,14 @@ export const runDemo = async ({ distributed }: { distributed: boolean }): Promis
   process.exit();
 };
 
-const show = async ({ access }: Host): Promise<void> => {
+const show = async ({ access, disturb }: Host): Promise<void> => {
   const table = new Table(print);
   const [alice, bob] = await Promise.all([signIn(access, 'alice'), signIn(access, 'bob')]);
   const sides = [new Side('alice', 0, alice, table), new Side('bob', 1, bob, table)] as const;
   try {
     table.head('alice saw', 'bob saw');
     await Promise.all(sides.map(({ client }) => client.connect()));
-    const talked = await talk(...sides, table);
+    const talked = await talk(...sides, table, disturb);
     table.section('What was sent');
     for (const line of reportOf(talked, sides)) print(line);
     table.section('Where both stand');

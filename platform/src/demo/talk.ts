@@ -15,8 +15,11 @@ export interface Talk {
 
 const turns = 10;
 
-/** Two users in a direct conversation: they write in turn, edit, react and read; one is cut off and comes back. */
-export const talk = async (alice: Side, bob: Side, table: Table): Promise<Talk> => {
+/**
+ * Two users in a direct conversation: they write in turn, edit, react and read; one is cut off and comes back. `disturb`
+ * comes in the middle of the first messages.
+ */
+export const talk = async (alice: Side, bob: Side, table: Table, disturb?: () => Promise<string>): Promise<Talk> => {
   const { conversation } = await alice.client.createConversation({ kind: 'DIRECT', memberIds: [bob.userId] });
   const { conversationId } = conversation;
   const views = [alice.client.conversation(conversationId), bob.client.conversation(conversationId)] as const;
@@ -34,6 +37,7 @@ export const talk = async (alice: Side, bob: Side, table: Table): Promise<Talk> 
 
   table.section(`Ten messages in turn, conversation ${conversationId}`);
   for (let i = 0; i < turns; i++) {
+    if (disturb && i === turns / 2) table.section(`  ${await disturb()}\n`);
     const [from, to] = i % 2 === 0 ? sides : ([bob, alice] as const);
     const message = await from.send(views[i % 2] as Conversation, `${from.name} says ${i + 1}`);
     sent.push(message);

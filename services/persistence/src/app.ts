@@ -31,7 +31,7 @@ export interface PersistenceParts {
 }
 
 export interface Persistence extends Runnable {
-  /** False while what is accepted has not been applied for long: batches fail again and again. */
+  /** False while what is accepted has not been applied for long: batches fail again and again, or none comes to its end. */
   ready(): boolean;
   stats(): Promise<PersistenceStats>;
 }
@@ -68,7 +68,7 @@ export const createPersistence = (parts: PersistenceParts): Persistence => {
       await subscription.close();
       await notices.settled();
     },
-    ready: () => health.ready,
+    ready: () => health.ready && subscription?.stalled() !== true,
     stats: async () => ({
       ...counters,
       parked: deadLetters.parkedCount,

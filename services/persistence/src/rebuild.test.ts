@@ -1,6 +1,6 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EventLog, partitionName, partitionOf, Topic } from '@caas/event-log';
+import { type EventLog, partitionName, partitionOf, shardCount, Topic } from '@caas/event-log';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -123,6 +123,26 @@ describe('a store', () => {
     expect(messages.at(-1)).toMatchObject({ messageId: c.messageId('g'), seq: 6 });
   });
 
+  test('that has had more than the log has gets nothing from it: no new record is taken for an old one', async () => {
+    const bench = await aBench();
+    const worker = bench.start();
+    await tell(bench, bench.store, beginning);
+    await worker.stop();
+    const before = await seen(bench.store);
+    const other = await aBench();
+    await other.log.append([toRecord(c.sent('new'), key)]);
+    let asked = 0;
+    const counted = hooked(bench.store, {
+      before: (call) => {
+        if (call === 'conversations.shardPosition') asked++;
+      },
+    });
+    const refused = other.start({ store: counted });
+    await until(() => asked > 4); // each of three shards, and some again
+    expect(await seen(bench.store)).toEqual(before);
+    expect(await refused.stats()).toMatchObject({ applied: 0, lag: 1 });
+  });
+
   test('that is where its group stands is told nothing again when its worker starts', async () => {
     const bench = await aBench();
     const first = bench.start();
@@ -134,6 +154,24 @@ describe('a store', () => {
     await tell(bench, bench.store, [c.titled('after')]);
     expect(await second.stats()).toMatchObject({ applied: 1 });
     expect(await bench.read(Topic.messageDelivered)).toHaveLength(told);
+  });
+
+  test('is told its position by the owner of a shard also after one that had lost it claimed it once more', async () => {
+    const bench = await aBench();
+    bench.start();
+    await tell(bench, bench.store, [c.created(['ann', 'bob']), c.sent('m0', 'ann')]);
+    const partition = partitionOf(Topic.messageSent, 'c');
+    const shard = partition % shardCount;
+    const kept = async () =>
+      (await bench.store.conversations.shardPosition(shard))[partitionName(Topic.messageSent, partition)];
+    await until(async () => (await kept()) === 1);
+    // The other one finds its batch superseded, tries again, finds all of it applied, and is told that it is out.
+    await bench.store.conversations.claimShard(shard);
+    await tell(bench, bench.store, [c.sent('m1', 'ann')]);
+    await until(async () => {
+      await tell(bench, bench.store, [c.titled('goes on')]);
+      return (await kept()) === 2;
+    });
   });
 
   test('never says it holds more of the log than is committed in it', async () => {
@@ -161,6 +199,25 @@ describe('a store', () => {
     expect(kept.at(-1)).toBe(20);
     for (const [i, position] of kept.entries()) expect(position).toBeLessThanOrEqual(committed[i] as number);
   });
+});
+
+test('a position is not kept of records that a store has refused', async () => {
+  const bench = await aBench();
+  const name = partitionName(Topic.messageSent, partitionOf(Topic.messageSent, 'c'));
+  const shard = partitionOf(Topic.messageSent, 'c') % shardCount;
+  let refused = 0;
+  const store = hooked(bench.store, {
+    before: (call) => {
+      if (call !== 'conversations.commit') return;
+      refused += 1;
+      throw unavailable();
+    },
+  });
+  const worker = bench.start({ store });
+  await bench.log.append([toRecord(c.created(['ann']), key), toRecord(c.sent('m'), key)]);
+  await until(() => refused > 1);
+  await worker.stop();
+  expect(await bench.store.conversations.shardPosition(shard)).not.toHaveProperty([name]);
 });
 
 describe('what a store has missed', () => {

@@ -50,7 +50,13 @@ export class ShardWorker implements ShardHandler {
     state.begin(await conversations.claimShard(shard));
     const position = new ShardPosition(
       await conversations.shardPosition(shard),
-      (next) => conversations.keepShardPosition(shard, state.epoch, next),
+      async (next) => {
+        const { epoch } = state;
+        if (await conversations.keepShardPosition(shard, epoch, next)) return;
+        // Another has claimed it. If the shard is this worker's all the same, its next batch claims it anew.
+        if (epoch === state.epoch) state.dirty = true;
+        throw new CaasError('UNAVAILABLE', `shard ${shard} was claimed by another`);
+      },
       (err) => logger.warn({ shard, err }, 'position of the shard not kept; a later one will be'),
     );
     await deadLetters.load();
@@ -83,11 +89,15 @@ export class ShardWorker implements ShardHandler {
     const missed = await findMissed(log, held.position.next, offsets);
     for (const stretch of missed.gone)
       logger.error({ shard, ...stretch }, 'records that the store has not had are not in the log any more');
-    for (const stretch of missed.unknown)
+    const [older] = missed.unknown;
+    // New records have the numbers of old ones there, and would be taken for applied. The log keeps them meanwhile.
+    if (older) {
       logger.error(
-        { shard, ...stretch },
+        { shard, ...older },
         'the store has had records that the log does not have: the log is an older one',
       );
+      throw new CaasError('UNAVAILABLE', `the log is older than the store in ${older.topic}-${older.partition}`);
+    }
     let records = 0;
     held.state.revGap = rebuildRevGap;
     for await (const run of missedRecords(log, missed.there, catchUpRecords)) {

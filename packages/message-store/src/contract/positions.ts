@@ -23,10 +23,10 @@ export const positionsContract = (store: () => MessageStore): void => {
   test('outlasts the claim of another owner, and is not moved by who owned the shard before', async () => {
     const shard = aShard();
     const before = await conversations().claimShard(shard);
-    await conversations().keepShardPosition(shard, before, { 'message.sent-0': 7 });
+    expect(await conversations().keepShardPosition(shard, before, { 'message.sent-0': 7 })).toBe(true);
     const now = await conversations().claimShard(shard);
     expect(await conversations().shardPosition(shard)).toEqual({ 'message.sent-0': 7 });
-    await conversations().keepShardPosition(shard, before, { 'message.sent-0': 99 });
+    expect(await conversations().keepShardPosition(shard, before, { 'message.sent-0': 99 })).toBe(false);
     expect(await conversations().shardPosition(shard)).toEqual({ 'message.sent-0': 7 });
     await conversations().claimShard(aShard());
     await conversations().keepShardPosition(shard, now, { 'message.sent-0': 8 });

@@ -66,6 +66,7 @@ export const conversationRole = (engine: MongoEngine): ConversationRole => ({
   keepShardPosition: (shard, epoch, position) =>
     engine.run(async (db) => {
       const kept = { $set: { position: JSON.stringify(position) } };
-      await shardsOf(db).updateOne({ _id: shard, epoch: int64(epoch) }, kept);
+      const { matchedCount } = await shardsOf(db).updateOne({ _id: shard, epoch: int64(epoch) }, kept);
+      return matchedCount > 0;
     }),
 });

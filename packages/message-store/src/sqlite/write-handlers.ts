@@ -161,9 +161,7 @@ export const openWriteHandlers = (db: DatabaseSync) => {
     claimShard: (shard: number): number => transaction(() => claim.get(shard)?.['epoch'] as number),
     shardPosition: (shard: number): Record<string, number> =>
       JSON.parse((position.get(shard)?.['position'] as string | undefined) ?? '{}'),
-    keepShardPosition: (a: { shard: number; epoch: number; position: Readonly<Record<string, number>> }): void =>
-      transaction(() => {
-        keepPosition.run(JSON.stringify(a.position), a.shard, a.epoch);
-      }),
+    keepShardPosition: (a: { shard: number; epoch: number; position: Readonly<Record<string, number>> }): boolean =>
+      transaction(() => Number(keepPosition.run(JSON.stringify(a.position), a.shard, a.epoch).changes) > 0),
   };
 };

@@ -71,9 +71,14 @@ export class Bench {
     this.store = store;
   }
 
-  static async open(): Promise<Bench> {
+  static async open({ stallMs }: { stallMs?: number } = {}): Promise<Bench> {
     const folder = await mkdtemp(join(tmpdir(), 'persistence-'));
-    const log = await openSqliteEventLog({ file: join(folder, 'log.db'), closeGraceMs: 200, onFault: () => undefined });
+    const log = await openSqliteEventLog({
+      file: join(folder, 'log.db'),
+      closeGraceMs: 200,
+      onFault: () => undefined,
+      ...(stallMs !== undefined && { stallMs }),
+    });
     return new Bench(folder, log, await openSqliteMessageStore({ file: join(folder, 'messages.db') }));
   }
 

@@ -125,6 +125,17 @@ describe('changes that are written and not committed', () => {
     expect(again).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
+  test('are not told in any page where they are new messages', async () => {
+    const room = new Room(group, 10, 9);
+    const { cursor } = await room.ask();
+    room.messages = room.messages.map((m, i) => ({ ...m, rev: 11 + i }));
+    room.head = { ...room.head, headRev: 19 };
+    room.messages.push(MessageDocument.fromPartial({ messageId: 'm10', seq: 10, rev: 20, digest: 'd10' }));
+    const pages = await room.askAll(cursor, 4);
+    expect(pages.length).toBeGreaterThan(1);
+    expect(pages.flatMap((p) => p.messages.map(({ seq }) => seq))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   test('are paged through from the head on again when it moves meanwhile', async () => {
     const room = new Room(group, 10, 9);
     const { cursor } = await room.ask();

@@ -48,6 +48,37 @@ describe('memory for answers', () => {
     expect([one, two, three, ...others].map((reader) => reader.heldBytes)).toEqual(Array(6).fill(0));
   });
 
+  test('goes in turn to those who wait, and one answer wakes no more of them than it makes room for', () => {
+    const budget = new ReadBudget(bounds);
+    const served: number[] = [];
+    const holds: Hold[] = [];
+    let wakes = 0;
+    const readers = Array.from({ length: 1_000 }, (_, i) => {
+      let wants = 1;
+      const reader: Reader = {
+        user: `u${i}`,
+        heldBytes: 0,
+        wake: () => {
+          wakes++;
+          while (wants > 0) {
+            const hold = budget.take(reader, 9); // of 100: never quite full
+            if (!hold) return;
+            wants--;
+            served.push(i);
+            holds.push(hold);
+          }
+        },
+      };
+      return reader;
+    });
+    for (const reader of readers) reader.wake();
+    wakes = 0;
+    for (let hold = holds.shift(); hold; hold = holds.shift()) hold.release();
+    expect(served).toEqual(readers.map((_, i) => i));
+    expect(wakes).toBeLessThan(3 * readers.length);
+    expect(budget.pressed).toBe(false);
+  });
+
   test('has room for one answer, however great it is', () => {
     const budget = new ReadBudget(bounds);
     expect(budget.take(new Waiter('a'), 1_000)).toBeDefined();

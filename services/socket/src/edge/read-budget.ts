@@ -8,7 +8,7 @@ export interface Reader {
   readonly user: string;
   /** Bytes this connection holds; the budget's to change. */
   heldBytes: number;
-  /** There may be room again. */
+  /** There may be room again: takes what it needs before it returns. */
   wake(): void;
 }
 
@@ -33,7 +33,10 @@ interface UserReads {
 export class ReadBudget {
   readonly #bounds: ReadBounds;
   readonly #users = new Map<string, UserReads>();
+  /** In the order they came. */
   readonly #waiting = new Set<Reader>();
+  /** Who found no room last. */
+  #refused: Reader | undefined;
   #heldBytes = 0;
 
   constructor(bounds: ReadBounds) {
@@ -62,6 +65,7 @@ export class ReadBudget {
     }
     if (full(this.#heldBytes, maxReadBytes)) {
       this.#waiting.add(reader);
+      this.#refused = reader;
       return undefined;
     }
     if (!user) {
@@ -99,11 +103,21 @@ export class ReadBudget {
     const own = [...user.waiting];
     user.waiting.clear();
     for (const reader of own) reader.wake();
-    // Each in turn, as long as there is room: who finds none waits again, behind the others.
-    for (const reader of [...this.#waiting]) {
-      if (this.#heldBytes >= this.#bounds.maxReadBytes) return;
-      this.#waiting.delete(reader);
-      reader.wake();
+    // Each in turn, until one finds no room. It keeps its place, unless it got something before.
+    for (const reader of this.#waiting) {
+      const heldBytes = reader.heldBytes;
+      const refused = this.#refuses(reader);
+      if (!refused || reader.heldBytes > heldBytes) this.#waiting.delete(reader);
+      if (!refused) continue;
+      this.#waiting.add(reader);
+      return;
     }
+  }
+
+  /** Wakes a reader; true when it found no room. */
+  #refuses(reader: Reader): boolean {
+    this.#refused = undefined;
+    reader.wake();
+    return this.#refused === reader;
   }
 }

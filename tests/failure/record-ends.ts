@@ -1,0 +1,48 @@
+import type { CaasClient, ConversationEntry, Message } from '@caas/client';
+import type { Broken } from '../support/history.ts';
+import type { Fleet, Member } from './fleet.ts';
+import { recordStore } from './store-view.ts';
+import type { Target } from './world.ts';
+
+/** What each client of the fleets holds, what history answers one that begins anew, and what the store has. */
+export const recordEnds = async (
+  { target, dir }: { target: Target; dir: string },
+  fleets: readonly Fleet[],
+): Promise<void> => {
+  for (const fleet of fleets)
+    for (const member of fleet.members) {
+      const { sdk } = fleet.client(member.name, await fleet.signIn(member.name), 1);
+      await sdk.connect();
+      await recordMember(member, sdk);
+      sdk.close();
+    }
+  const store = await target.openStore();
+  try {
+    for (const fleet of fleets) await recordStore(store, fleet, dir);
+  } finally {
+    await store.close();
+  }
+};
+
+const recordMember = async ({ userId, sdk, recorder, conversations }: Member, fresh: CaasClient): Promise<void> => {
+  const wrong = (broken: Broken, what: string): void =>
+    recorder.write({ client: userId, event: 'wrong', broken, what });
+  const listed = new Map<string, ConversationEntry>();
+  for (let after = ''; ; ) {
+    const { entries, next } = await fresh.listConversations(after === '' ? {} : { after });
+    for (const entry of entries) listed.set(entry.conversation.conversationId, entry);
+    if (next === '') break;
+    after = next;
+  }
+  for (const id of listed.keys()) if (!conversations.includes(id)) wrong('leaked', `${id} is in the list`);
+  for (const id of conversations) {
+    recorder.list('live', sdk.conversation(id).messages(), id, sdk.conversation(id).head);
+    const { conversation, own, unreadCount } = await fresh.getConversation(id);
+    const read: Message[] = [];
+    for await (const message of fresh.conversation(id).history({ afterSeq: 0, pageSize: 200 })) read.push(message);
+    recorder.list('history', read, id, conversation.head ?? { lastSeq: 0, digest: '' });
+    const unread = read.filter((m) => m.seq > own.readSeq && m.senderId !== userId && m.content !== undefined).length;
+    if (unread !== unreadCount) wrong('act', `${id} has ${unreadCount} unread, not ${unread}`);
+    if (!listed.has(id)) wrong('lost', `${id} is not in the list`);
+  }
+};
