@@ -76,7 +76,14 @@ export const search: Bench = async (options): Promise<Report> => {
     for (let i = 0; i < rounds; i++)
       for (const userId of Object.keys(users)) {
         n += 1 + Math.floor(texts.random() * 3);
-        const request = { claims: claimsOf(userId), filter: undefined, order: SearchOrder.SEARCH_ORDER_NEWEST, limit: 20, cursor: '', ...asked(n) };
+        const request = {
+          claims: claimsOf(userId),
+          filter: undefined,
+          order: SearchOrder.SEARCH_ORDER_NEWEST,
+          limit: 20,
+          cursor: '',
+          ...asked(n),
+        };
         const at = performance.now();
         const found = await client.search(request);
         const ms = performance.now() - at;

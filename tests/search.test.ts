@@ -20,7 +20,11 @@ describe('search over the socket', () => {
     opened.push(client);
     return Object.assign(client, { userId: user.userId });
   };
-  const group = async (owner: RawClient, members: readonly { userId: string }[], over: object = {}): Promise<string> => {
+  const group = async (
+    owner: RawClient,
+    members: readonly { userId: string }[],
+    over: object = {},
+  ): Promise<string> => {
     const memberIds = members.map(({ userId }) => userId);
     const request = { kind: 'CONVERSATION_KIND_GROUP', clientRef: `g${++count}`, memberIds, ...over };
     return (await owner.ask({ createConversation: request })).conversation.conversation.conversationId;
@@ -44,7 +48,10 @@ describe('search over the socket', () => {
     );
 
   beforeAll(async () => {
-    platform = await testPlatform({ operatorToken, limits: { framesPerMinute: 100_000, sendsPerSecond: 1_000, sendsBurst: 1_000 } });
+    platform = await testPlatform({
+      operatorToken,
+      limits: { framesPerMinute: 100_000, sendsPerSecond: 1_000, sendsBurst: 1_000 },
+    });
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((client) => client.close()));
@@ -172,7 +179,9 @@ describe('search over the socket', () => {
     for (let i = 0; i < 3; i++) await say(alice, conversationId, `cursor ${i}`);
     await found(alice, 'cursor', 3);
     const { nextCursor } = await search(alice, 'cursor', { limit: 1 });
-    const forged = Buffer.from(nextCursor, 'base64url').toString().replace(/\d+\\"\]/, '1 OR 1=1\\"]');
+    const forged = Buffer.from(nextCursor, 'base64url')
+      .toString()
+      .replace(/\d+\\"\]/, '1 OR 1=1\\"]');
     const searches: object[] = [
       { query: 'cursor', cursor: 'x' },
       { query: 'cursor', cursor: 'A'.repeat(1_024) },
@@ -181,8 +190,7 @@ describe('search over the socket', () => {
       { query: 'cursor', cursor: nextCursor, byRelevance: true },
       { query: 'cursor', cursor: nextCursor, senderIds: [bob.userId] },
     ];
-    for (const searchMessages of searches)
-      expectRefusal((await alice.ask({ searchMessages })).error, 'CURSOR_INVALID');
+    for (const searchMessages of searches) expectRefusal((await alice.ask({ searchMessages })).error, 'CURSOR_INVALID');
     expect(await find(alice, 'cursor', { limit: 1, cursor: nextCursor })).toEqual(['cursor 1']);
   });
 

@@ -6,8 +6,8 @@ import { type Engine, type EngineUser, engineUsers, type KafkaLink, type Site } 
 import { EngineProcess, endOrphan } from './engine-process.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
-import { redis } from './engines/redis.ts';
 import { opensearch } from './engines/opensearch.ts';
+import { redis } from './engines/redis.ts';
 import { toxiproxy } from './engines/toxiproxy.ts';
 import { installEngines } from './install.ts';
 import { tryLock } from './lock.ts';

@@ -120,7 +120,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return started;
   });
   const search = await startSearch(
-    { log, store, index, config: services.search, grpcAddress: grpcAddressOf(8), serviceAuth, logger: loggerOf('search') },
+    {
+      log,
+      store,
+      index,
+      config: services.search,
+      grpcAddress: grpcAddressOf(8),
+      serviceAuth,
+      logger: loggerOf('search'),
+    },
     crashable,
   );
   const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
@@ -206,7 +214,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         clients.close();
         searches.close();
         await ownLog.close();
-        await Promise.all([ownStore.close(), accounts.close(), index.close(), keyValue.close(), inbox.close(), rateLimits.close()]);
+        await Promise.all([
+          ownStore.close(),
+          accounts.close(),
+          index.close(),
+          keyValue.close(),
+          inbox.close(),
+          rateLimits.close(),
+        ]);
       }
     },
   };

@@ -23,7 +23,6 @@ export type {
 } from './ports.ts';
 export type { ConversationChange, NewConversation, PageOptions, ProfileChange } from './verbs.ts';
 export type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
-export type { Found, Highlight, SearchHit, SearchRequest } from './wire/search.ts';
 export type {
   Accepted,
   ConversationPage,
@@ -50,3 +49,4 @@ export type {
   Role,
   User,
 } from './wire/resources.ts';
+export type { Found, Highlight, SearchHit, SearchRequest } from './wire/search.ts';

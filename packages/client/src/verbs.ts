@@ -1,8 +1,8 @@
 import { Emitter } from './emitter.ts';
 import type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
 import type { Accepted, ConversationPage, Done, HistoryPage, MemberPage } from './wire/frames.ts';
-import type { Found } from './wire/search.ts';
 import type { ConversationEntry, ConversationKind, Presence, Role, User } from './wire/resources.ts';
+import type { Found } from './wire/search.ts';
 
 /** Fields of a conversation to create. */
 export interface NewConversation {

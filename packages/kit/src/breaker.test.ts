@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { CaasError } from './errors.ts';
 import { breaker } from './breaker.ts';
+import { CaasError } from './errors.ts';
 
 const away = () => Promise.reject(new CaasError('UNAVAILABLE', 'away'));
 

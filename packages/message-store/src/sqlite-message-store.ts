@@ -88,7 +88,10 @@ const conversationRole = (reader: Reader, writer: Writer): ConversationRole => (
   },
   list: async (after, limit, tenantId) => {
     bounded(limit);
-    return unpack(ConversationDocument, await reader.call('listConversations', { after: after && bare(after), limit, tenantId }));
+    return unpack(
+      ConversationDocument,
+      await reader.call('listConversations', { after: after && bare(after), limit, tenantId }),
+    );
   },
   commit: async (commits) => {
     bounded(commits.length);

@@ -68,7 +68,13 @@ export const searchIndexContract = (name: string, open: () => Promise<SearchInde
       });
 
       test('of Chinese, Japanese and Korean are found by one or more characters', async () => {
-        const r = await room('服务器今天宕机了', '東京で会議をします', '내일 검색을 시작합니다', 'データベースのﾃｽﾄ', 'iPhone手机很好');
+        const r = await room(
+          '服务器今天宕机了',
+          '東京で会議をします',
+          '내일 검색을 시작합니다',
+          'データベースのﾃｽﾄ',
+          'iPhone手机很好',
+        );
         expect(await r.find('服务器')).toEqual([1]);
         expect(await r.find('宕机')).toEqual([1]);
         expect(await r.find('机')).toEqual([5, 1]);
@@ -240,7 +246,7 @@ export const searchIndexContract = (name: string, open: () => Promise<SearchInde
           );
           await apply({ documents });
           const before = await pages(r.query('word', { order, limit: 100 }));
-            expect(before.toSorted((a, b) => a - b)).toEqual(documents.map(({ seq }) => seq));
+          expect(before.toSorted((a, b) => a - b)).toEqual(documents.map(({ seq }) => seq));
           // What was accepted in one millisecond is in the order of the conversation.
           if (order === 'newest') expect(before.slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => 60 - 3 * i));
           let n = 0;

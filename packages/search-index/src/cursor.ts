@@ -1,7 +1,8 @@
 import { fail } from '@caas/kit';
 
 /** Cursors of an index: an order's name and where its page ended. What surrounds the index makes them opaque. */
-export const cursorText = (order: string, parts: readonly (string | number)[]): string => JSON.stringify([order, ...parts]);
+export const cursorText = (order: string, parts: readonly (string | number)[]): string =>
+  JSON.stringify([order, ...parts]);
 
 const invalid = (): never => fail('CURSOR_INVALID', 'not a cursor of this search');
 

@@ -9,8 +9,7 @@ import {
 } from './port.ts';
 
 const atMost = (limit: string, value: number, max: number): void => {
-  if (value > max)
-    fail('INVALID_ARGUMENT', `more than ${limit} allows`, { details: { limit, value: String(max) } });
+  if (value > max) fail('INVALID_ARGUMENT', `more than ${limit} allows`, { details: { limit, value: String(max) } });
 };
 
 /** Refuses a batch that has more than a call may have. */

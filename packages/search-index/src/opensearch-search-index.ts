@@ -1,4 +1,4 @@
-import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { CaasError } from '@caas/kit';
 import { errors } from '@opensearch-project/opensearch';
@@ -208,7 +208,9 @@ class OpenSearchIndex implements SearchIndex {
       const { hits, newestMs } = await this.#page(query, size, after, upToMs);
       if (order === 'relevance') upToMs ??= newestMs;
       // Whether a hit is late enough in its conversation is looked at here: clauses of thousands of conversations cost more.
-      kept.push(...hits.filter(({ _source: s }) => s.seq >= (readable.get(s.conversation) ?? Number.POSITIVE_INFINITY)));
+      kept.push(
+        ...hits.filter(({ _source: s }) => s.seq >= (readable.get(s.conversation) ?? Number.POSITIVE_INFINITY)),
+      );
       after = hits.at(-1)?.sort;
       if (kept.length > limit || hits.length < size) break;
     }

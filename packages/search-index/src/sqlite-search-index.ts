@@ -45,7 +45,10 @@ const newest = async (reader: Reader, query: IndexQuery): Promise<IndexPage> => 
   const [below = everything.below] = query.after === undefined ? [] : readCursor(query.after, 'newest', [isId]);
   const found = await reader.call('newest', { ...searchOf(query), below: below as string });
   const hits = found.slice(0, query.limit);
-  return { hits: hits.map(bare), next: found.length > hits.length ? cursorText('newest', [hits.at(-1)?.id ?? '']) : undefined };
+  return {
+    hits: hits.map(bare),
+    next: found.length > hits.length ? cursorText('newest', [hits.at(-1)?.id ?? '']) : undefined,
+  };
 };
 
 /** The pages of one search look at the same matches: those between the two ids that the first page found. */
@@ -55,6 +58,8 @@ const best = async (reader: Reader, query: IndexQuery): Promise<IndexPage> => {
   ) as [string?, string?, number?, string?];
   const range = { above: above ?? everything.above, below: below ?? everything.below };
   const scored = await reader.call('scored', { ...searchOf(query), ...range, limit: relevanceWindow });
+  // They come newest first.
+  const [latest, oldest] = [scored[0]?.hit.id ?? '', scored.at(-1)?.hit.id ?? ''];
   scored.sort((a, b) => b.score - a.score || (BigInt(b.hit.id) > BigInt(a.hit.id) ? 1 : -1));
   const rest =
     lastScore === undefined
@@ -65,12 +70,11 @@ const best = async (reader: Reader, query: IndexQuery): Promise<IndexPage> => {
   const page = rest.slice(0, query.limit);
   const last = page.at(-1);
   if (!last || rest.length === page.length) return { hits: page.map(({ hit }) => bare(hit)), next: undefined };
-  const ids = scored.map(({ hit }) => BigInt(hit.id));
-  const bounds = [
-    above ?? String(ids.reduce((a, b) => (a < b ? a : b)) - 1n),
-    below ?? String(ids.reduce((a, b) => (a > b ? a : b)) + 1n),
-  ];
-  return { hits: page.map(({ hit }) => bare(hit)), next: cursorText('relevance', [...bounds, last.score, last.hit.id]) };
+  const bounds = [above ?? String(BigInt(oldest) - 1n), below ?? String(BigInt(latest) + 1n)];
+  return {
+    hits: page.map(({ hit }) => bare(hit)),
+    next: cursorText('relevance', [...bounds, last.score, last.hit.id]),
+  };
 };
 
 /**

@@ -72,7 +72,9 @@ export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
   const core = new AuthCore({ accounts, rootKey: ports.rootKey, config, clock });
   await core.keys.load().catch((error: unknown) => {
     throw isSealedByAnother(error)
-      ? new ConfigError('the signing keys do not open with this root key: restore the one they were sealed with, in the file that AUTH_ROOT_KEY_FILE names')
+      ? new ConfigError(
+          'the signing keys do not open with this root key: restore the one they were sealed with, in the file that AUTH_ROOT_KEY_FILE names',
+        )
       : error;
   });
   const server = await createGrpcServer({

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { MessageStore } from '@caas/message-store';
 import { CaasError } from '@caas/kit';
+import type { MessageStore } from '@caas/message-store';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { asked, Bench, type Room, tenantId, until } from './testing/bench.ts';
 
 type Running = Awaited<ReturnType<Bench['start']>>;
@@ -55,7 +55,9 @@ describe('the search service', () => {
     await found('meanwhile');
     expect((await service.client.search(asked('slowpoke'))).lagMs).toBeGreaterThan(0);
     expect(await find('slowpoke')).toEqual(['slowpoke draft']);
-    const content = { body: { $case: 'plain' as const, value: { text: 'slowpoke final', attachments: [], mentions: [], metadata: {} } } };
+    const content = {
+      body: { $case: 'plain' as const, value: { text: 'slowpoke final', attachments: [], mentions: [], metadata: {} } },
+    };
     await late.write({ ...first, rev: late.head.headRev + 1, content });
     await late.commit({ offsets });
     const atMs = Date.now();

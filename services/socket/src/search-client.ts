@@ -10,5 +10,9 @@ const retry = { maxAttempts: 3, baseMs: 50, capMs: 200 };
 const breaker = { failures: 5, openMs: 2_000 };
 
 /** The gRPC client of search, for a node to be built with. */
-export const searchClient = (address: string, auth: ServiceAuth, logger: Logger): GrpcClient<typeof SearchServiceService> =>
+export const searchClient = (
+  address: string,
+  auth: ServiceAuth,
+  logger: Logger,
+): GrpcClient<typeof SearchServiceService> =>
   createGrpcClient(SearchServiceService, { address, auth, callerName: 'socket', logger, retry, breaker });

@@ -1,6 +1,6 @@
 import type { Replies } from './frames.ts';
-import type { SearchRequest } from './search.ts';
 import type { Attachment, ConversationKind, Role } from './resources.ts';
+import type { SearchRequest } from './search.ts';
 
 /** Content to send: text or an attachment is required. */
 export interface NewContent {

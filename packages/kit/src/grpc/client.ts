@@ -1,12 +1,12 @@
 import type { MethodRule } from '@caas/proto/caas/common/v1/options';
 import { Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import { type BreakerOptions, breaker } from '../breaker.ts';
 import { policyOf } from '../contract/index.ts';
 import { CaasError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type RetryOptions, retrying } from '../retry.ts';
 import { newTraceparent } from '../trace.ts';
 import type { ServiceAuth } from './auth.ts';
-import { type BreakerOptions, breaker } from '../breaker.ts';
 import type { CallOptions, MethodDefinition, Methods, ServiceDefinition } from './service.ts';
 import { fromStatus, traceparentKey } from './status.ts';
 

@@ -38,7 +38,9 @@ const quoted = (terms: readonly string[]): string => `"${terms.join(' ')}"`;
 const matchOf = (clauses: readonly Clause[], places: readonly number[]): string => {
   const words = clauses.map(({ terms, prefix }) => `${quoted(terms)}${prefix ? ' *' : ''}`).join(' AND ');
   const text = `{terms} : (${words})`;
-  return places.length === 0 ? text : `${text} AND {place} : (${places.map((c) => quoted([placeTerm(c)])).join(' OR ')})`;
+  return places.length === 0
+    ? text
+    : `${text} AND {place} : (${places.map((c) => quoted([placeTerm(c)])).join(' OR ')})`;
 };
 
 export const open = (db: DatabaseSync) => {

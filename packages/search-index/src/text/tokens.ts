@@ -64,7 +64,8 @@ export const tokensOf = (text: string): Token[] => {
         word.term += unit.text;
         word.end = end;
       } else word = { term: unit.text, start, end, headEnd: end, run: false };
-    } else if (kind === Kind.run) for (const character of charactersOf(unit.text)) stretch.push({ ...unit, text: character });
+    } else if (kind === Kind.run)
+      for (const character of charactersOf(unit.text)) stretch.push({ ...unit, text: character });
     else if (kind === Kind.symbol) tokens.push({ term: unit.text, start, end, headEnd: end, run: false });
   }
   endWord();
@@ -80,4 +81,10 @@ export const partBreak = '¶';
 
 /** The terms of a document, as an index takes them: with spaces between. */
 export const termsOf = (parts: readonly string[]): string =>
-  parts.map((part) => tokensOf(part).map(({ term }) => term).join(' ')).join(` ${partBreak} `);
+  parts
+    .map((part) =>
+      tokensOf(part)
+        .map(({ term }) => term)
+        .join(' '),
+    )
+    .join(` ${partBreak} `);

@@ -67,7 +67,13 @@ const confirmed = async (
   found: readonly IndexHit[],
 ): Promise<SearchHit[]> => {
   if (found.length === 0) return [];
-  const keys = found.map(({ conversationId, messageId, seq }) => ({ tenantId, conversationId, messageId, userId, seq }));
+  const keys = found.map(({ conversationId, messageId, seq }) => ({
+    tenantId,
+    conversationId,
+    messageId,
+    userId,
+    seq,
+  }));
   const [stored, hidden] = await Promise.all([store.messages.getMany(keys), store.messages.areHidden(keys)]);
   const documents = stored.flatMap((document, i) => {
     const from = readable.get(document?.conversationId ?? '');

@@ -18,7 +18,10 @@ export const nameOf = ({ tenantId, conversationId }: { tenantId: string; convers
   `${tenantId.length}:${tenantId}${conversationId}`;
 
 /** What a record says; undefined: nothing that concerns the index, or nothing that can be read, which the workers report. */
-const read = ({ topic, value }: LogRecord): { tenantId: string; conversationId: string; committed: boolean } | undefined => {
+const read = ({
+  topic,
+  value,
+}: LogRecord): { tenantId: string; conversationId: string; committed: boolean } | undefined => {
   try {
     if (topic === Topic.messageEdited) return { ...MessageEdited.decode(value), committed: false };
     if (topic === Topic.messageDeleted) return { ...MessageDeleted.decode(value), committed: false };

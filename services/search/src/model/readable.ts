@@ -32,5 +32,7 @@ export const readableBy = async (
       : await store.participants.getMany(
           [...new Set(conversationIds)].map((conversationId) => ({ tenantId, conversationId, userId })),
         );
-  return new Map(documents.filter(isActive).map(({ conversationId, visibleFromSeq }) => [conversationId, visibleFromSeq]));
+  return new Map(
+    documents.filter(isActive).map(({ conversationId, visibleFromSeq }) => [conversationId, visibleFromSeq]),
+  );
 };

@@ -1,15 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type EventLog,
-  openSqliteEventLog,
-  partitionName,
-  recordOf,
-  shardCount,
-  Topic,
-  topics,
-} from '@caas/event-log';
+import { type EventLog, openSqliteEventLog, partitionName, recordOf, shardCount, Topic, topics } from '@caas/event-log';
 import { encodeMessage } from '@caas/kit/encode';
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -26,7 +18,11 @@ export const tenantId = 't1';
 const operatorToken = 'operator-of-a-test';
 
 /** Resolves with what holds; fails after `deadlineMs` with what was read last. */
-export const until = async <T>(read: () => Promise<T> | T, holds: (value: T) => unknown, deadlineMs = 10_000): Promise<T> => {
+export const until = async <T>(
+  read: () => Promise<T> | T,
+  holds: (value: T) => unknown,
+  deadlineMs = 10_000,
+): Promise<T> => {
   const endMs = Date.now() + deadlineMs;
   for (;;) {
     const value = await read();
