@@ -565,6 +565,12 @@ describe('bad input at the edge', () => {
       expect(reasons).toEqual(new Set(['ERROR_REASON_UNIMPLEMENTED', 'ERROR_REASON_RATE_LIMITED']));
     });
 
+    test('so is who sends pongs that nobody asked for', async () => {
+      const client = await enter(await newUser());
+      for (let i = 0; i < 1_000; i++) client.ws.pong();
+      await expectClosedFor(client, 'RATE_LIMITED');
+    });
+
     test('steady sending at several times the rate is closed too', async () => {
       const client = await enter(await newUser());
       const conversationId = await group(client);

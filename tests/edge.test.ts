@@ -1,3 +1,4 @@
+import type { EventLog } from '@caas/event-log';
 import { descriptors } from '@caas/proto/descriptor';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -342,6 +343,33 @@ test('a node is ready without the store, and says so; not after the log refused,
     expect((await say(client, conversationId, 'taken')).accepted).toBeDefined();
     expect(await answers('/health/ready')).toBe(200);
     await client.close();
+  } finally {
+    await platform.stop();
+  }
+}, 30_000);
+
+test('a node whose tail hears nothing of the log is ready, and says that it is degraded', async () => {
+  let stalled = true;
+  const deaf = (log: EventLog): EventLog =>
+    new Proxy(log, {
+      get(target, name: keyof EventLog) {
+        if (name === 'tail')
+          return (...args: Parameters<EventLog['tail']>) => ({ ...target.tail(...args), stalled: () => stalled });
+        const value = target[name];
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  const platform = await testPlatform({ between: ({ log, ...others }) => ({ log: deaf(log), ...others }) });
+  try {
+    const health = async (): Promise<{ status: number; body: unknown }> => {
+      const answer = await fetch(`${platform.socketUrls[0]?.replace('ws:', 'http:')}/health/ready`);
+      return { status: answer.status, body: await answer.json() };
+    };
+    const says = (body: object) =>
+      until('ready', health, (got) => JSON.stringify(got) === JSON.stringify({ status: 200, body }));
+    await says({ status: 'ok', degraded: ['eventLog'] });
+    stalled = false;
+    await says({ status: 'ok' });
   } finally {
     await platform.stop();
   }

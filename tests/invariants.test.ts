@@ -385,6 +385,49 @@ describe('invariant', () => {
     expect(await committed(d, id, 4)).toEqual(['with it', 'to bob', 'from bob', 'to all']);
   }, 30_000);
 
+  test('7: the accounts may be away with the store: nodes stay ready and say so, who is in goes on, who comes is told to try again', async () => {
+    const [a, b] = [await open('alice', 0), await open('bob', 1)];
+    const id = await group(a, 'bob');
+    await a.ask(sending(id, 'm1', 'with them'));
+    await committed(b, id, 1);
+    const newcomer = await signIn(platform, 'newcomer');
+    const away = [faults.away('store.'), faults.away('accounts.')];
+    const answers: Frame[] = [];
+    const health = async (): Promise<Frame[]> => {
+      const now = await Promise.all(
+        platform.socketUrls.map(async (url) => {
+          const response = await fetch(`${url.replace('ws', 'http')}/health/ready`);
+          return { code: response.status, ...((await response.json()) as object) };
+        }),
+      );
+      answers.push(...now);
+      return now;
+    };
+    const told = (degraded: string[] | undefined) => (nodes: Frame[]) =>
+      nodes.every((node) => JSON.stringify(node.degraded) === JSON.stringify(degraded));
+    await until('the nodes tell what is away', health, told(['messageStore', 'accountStore']));
+    for (const text of ['two', 'three']) {
+      expect((await a.ask(sending(id, text, text))).accepted).toBeDefined();
+      await b.waitFor(messageOf(text));
+    }
+    expect((await b.ask({ getHistory: { conversationId: id } })).error).toMatchObject({
+      reason: 'ERROR_REASON_HISTORY_UNAVAILABLE',
+      retryable: true,
+    });
+    const refused = new RawClient(platform.socketUrls[1] as string, newcomer.accessToken);
+    expect((await refused.waitFor((f) => f.error)).error).toMatchObject({
+      reason: 'ERROR_REASON_UNAVAILABLE',
+      retryable: true,
+    });
+    expect(await refused.waitClosed()).toMatchObject({ code: 1013 });
+    for (const back of away) back();
+    await until('nothing is away any more', health, told(undefined));
+    expect(new Set(answers.map(({ code }) => code))).toEqual(new Set([200]));
+    await open(newcomer, 1);
+    expect([a.closed, b.closed]).toEqual([undefined, undefined]);
+    expect(await committed(b, id, 3)).toEqual(['with them', 'two', 'three']);
+  }, 30_000);
+
   test('8: two writers can’t hurt: what a worker that was given up writes late changes nothing that counts', async () => {
     const a = await open('alice', 0);
     const id = await group(a, 'bob');

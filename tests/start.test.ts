@@ -111,6 +111,17 @@ describe('npm start', () => {
       expect(said).not.toContain(wrong.CAAS_OPERATOR_TOKEN);
     });
 
+    test('which database is damaged', async () => {
+      const data = join(folder, 'damaged');
+      const platform = start({ CAAS_DATA: data });
+      await platform.banner();
+      await platform.stop();
+      const file = join(data, 'messages.db');
+      const bytes = await readFile(file);
+      await writeFile(file, bytes.fill(0xa5, 4096));
+      expect(await refusal({ CAAS_DATA: data })).toMatch(/messages\.db can't be opened: SQLITE_/);
+    });
+
     test('which variable moves the port that is taken', async () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');

@@ -149,7 +149,8 @@ const planOf = (
   port,
   command: [process.execPath, ...nodeOptions, join(root, 'scripts/service.ts'), service],
   cwd: root,
-  env: { ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
+  // Whatever level this shell asks for: the log tells when it listens.
+  env: { LOG_LEVEL: 'info', ...envOf(service), CAAS_TLS_DIR: tlsDir, ...env, ...settings[service], ...settings[name] },
   isReady: (log) => log.includes(' listens"'),
 });
 

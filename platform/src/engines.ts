@@ -41,15 +41,18 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [store, accounts, index] = await Promise.all([
-    open('messages.db', (file) => openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs })),
+  const [[store, notBefore], accounts, index] = await Promise.all([
+    open('messages.db', async (file) => {
+      const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
+      return [opened, await positionsIn(opened)] as const;
+    }),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
     open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
       file,
-      notBefore: await positionsIn(store),
+      notBefore,
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );

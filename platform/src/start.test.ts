@@ -37,7 +37,7 @@ test('when one service fails the others end in good order, and the fault is told
     });
   const platform = await startPlatform({
     ...optionsFor(dataDir),
-    between: ({ log, store }) => ({ log: withoutGroups(log), store }),
+    between: (engines) => ({ ...engines, log: withoutGroups(engines.log) }),
   });
   await expect(platform.run(new AbortController().signal)).rejects.toBe(fault);
   for (const url of [platform.gatewayUrl, ...platform.socketUrls.map((each) => each.replace('ws', 'http'))])

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
-import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
-import type { MessageStore } from '@caas/message-store';
 import { servePersistence } from '@caas/persistence';
 import {
   authClients,
@@ -18,17 +16,14 @@ import {
 } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
-import { openEngines } from './engines.ts';
+import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
 /** The engines whose failures tests bring about. */
-export interface Engines {
-  log: EventLog;
-  store: MessageStore;
-}
+export type Engines = EmbeddedEngines;
 
 export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
@@ -76,14 +71,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [{ log: ownLog, store: ownStore, accounts, index }, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
   ]);
-  const { between = (engines: Engines) => engines, operatorToken } = options;
-  const { log, store } = between({ log: ownLog, store: ownStore });
+  const { between = (own: Engines) => own, operatorToken } = options;
+  const { log, store, accounts, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -213,11 +208,11 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         searches.close();
-        await ownLog.close();
+        await engines.log.close();
         await Promise.all([
-          ownStore.close(),
-          accounts.close(),
-          index.close(),
+          engines.store.close(),
+          engines.accounts.close(),
+          engines.index.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),

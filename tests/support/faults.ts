@@ -25,9 +25,11 @@ export class Faults {
   readonly #held = new Set<Held>();
 
   /** For the platform's option of that name. */
-  readonly between = ({ log, store }: Engines): Engines => ({
+  readonly between = ({ log, store, accounts, index }: Engines): Engines => ({
     log: this.#around(log, 'log'),
     store: this.#around(store, 'store'),
+    accounts: this.#around(accounts, 'accounts'),
+    index: this.#around(index, 'index'),
   });
 
   /** Holds calls back until released; they are made then. After `pass` later calls are not held any more. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasVersion, runCommand } from '../command.ts';
-import type { Engine, Site } from '../engine.ts';
+import type { Engine, KafkaLink, ProcessPlan } from '../engine.ts';
 
 const version = '4.3.1';
 const folder = join(import.meta.dirname, '../../kafka');
@@ -22,24 +22,41 @@ const java = (cacheDir: string): string[] => [
   `-Dlog4j2.configurationFile=${join(folder, 'log4j2.properties')}`,
 ];
 
-/** One node, broker and controller in one (KRaft). */
-const properties = ({ dataDir, ports, kafkaLinks }: Site): string =>
-  Object.entries({
-    'process.roles': 'broker,controller',
-    'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${ports['kafka-controller']}`,
+/** A node of a cluster. Every node is a broker; the first is the controller, too (KRaft). */
+export interface KafkaNode {
+  id: number;
+  dataDir: string;
+  port: number;
+  /** Of the first node. */
+  controllerPort: number;
+  /** Of all nodes the same; default: a new one. */
+  clusterId?: string;
+  /** Further listeners. */
+  links?: readonly KafkaLink[];
+  /** More than the usual properties, or others. */
+  properties?: Readonly<Record<string, string | number>>;
+}
+
+export const newClusterId = (): string => randomBytes(16).toString('base64url').replace(/^-/, 'A');
+
+const propertiesOf = ({ id, dataDir, port, controllerPort, links = [], properties }: KafkaNode): string => {
+  const controls = id === 1;
+  return Object.entries({
+    'process.roles': controls ? 'broker,controller' : 'broker',
+    'node.id': id,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: [
-      `PLAINTEXT://127.0.0.1:${ports['kafka']}`,
-      `CONTROLLER://127.0.0.1:${ports['kafka-controller']}`,
-      ...kafkaLinks.map(({ name, port }) => `${name}://127.0.0.1:${port}`),
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...(controls ? [`CONTROLLER://127.0.0.1:${controllerPort}`] : []),
+      ...links.map((link) => `${link.name}://127.0.0.1:${link.port}`),
     ].join(','),
     'advertised.listeners': [
-      `PLAINTEXT://127.0.0.1:${ports['kafka']}`,
-      ...kafkaLinks.map(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`),
+      `PLAINTEXT://127.0.0.1:${port}`,
+      ...links.map(({ name, advertisedPort }) => `${name}://127.0.0.1:${advertisedPort}`),
     ].join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...kafkaLinks.map(({ name }) => name)]
+    'listener.security.protocol.map': ['PLAINTEXT', 'CONTROLLER', ...links.map(({ name }) => name)]
       .map((name) => `${name}:PLAINTEXT`)
       .join(','),
     'log.dirs': join(dataDir, 'log'),
@@ -51,15 +68,16 @@ const properties = ({ dataDir, ports, kafkaLinks }: Site): string =>
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
     'log.cleaner.dedupe.buffer.size': 8 * 1024 * 1024,
+    ...properties,
   })
     .map(([key, value]) => `${key}=${value}\n`)
     .join('');
+};
 
 /** Formats the data folder once; a folder that a crash left half-formatted is formatted anew. */
-const format = async ({ cacheDir, dataDir }: Site, config: string): Promise<void> => {
+const format = async (cacheDir: string, { dataDir, clusterId = newClusterId() }: KafkaNode, config: string) => {
   if (existsSync(join(dataDir, 'formatted'))) return;
   await rm(join(dataDir, 'log'), { recursive: true, force: true });
-  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
   await runCommand('java', [...java(cacheDir), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config]);
   await writeFile(join(dataDir, 'formatted'), '');
 };
@@ -70,26 +88,31 @@ const classArchive = async (cacheDir: string): Promise<string> => {
   return join(home(cacheDir), `${jvmVersion.digest('hex').slice(0, 16)}.jsa`);
 };
 
-const plan: Engine['plan'] = async (site) => {
-  await mkdir(site.dataDir, { recursive: true });
-  const config = join(site.dataDir, 'server.properties');
-  await writeFile(config, properties(site));
-  await format(site, config);
-  const archive = await classArchive(site.cacheDir);
-  const draft = `${archive}.${process.pid}`;
+/** Makes a node's folder ready to start on, and says how it is started. */
+export const planNode = async (cacheDir: string, node: KafkaNode, name: string): Promise<ProcessPlan> => {
+  await mkdir(node.dataDir, { recursive: true });
+  const config = join(node.dataDir, 'server.properties');
+  await writeFile(config, propertiesOf(node));
+  await format(cacheDir, node, config);
+  const archive = await classArchive(cacheDir);
+  const draft = `${archive}.${process.pid}.${node.id}`;
   const sharing = existsSync(archive) ? `-XX:SharedArchiveFile=${archive}` : `-XX:ArchiveClassesAtExit=${draft}`;
-  return [
-    {
-      name: 'kafka',
-      about: `Kafka ${version}, one node: the event log`,
-      port: site.ports['kafka'] as number,
-      command: ['java', sharing, ...java(site.cacheDir), 'kafka.Kafka', config],
-      isReady: (log) => log.includes('Kafka Server started'),
-      stopped: async () => {
-        if (existsSync(draft)) await rename(draft, archive);
-      },
+  return {
+    name,
+    about: `Kafka ${version}, one node: the event log`,
+    port: node.port,
+    command: ['java', sharing, ...java(cacheDir), 'kafka.Kafka', config],
+    isReady: (log) => log.includes('Kafka Server started'),
+    stopped: async () => {
+      if (existsSync(draft)) await rename(draft, archive);
     },
-  ];
+  };
+};
+
+const plan: Engine['plan'] = async ({ cacheDir, dataDir, ports, kafkaLinks: links }) => {
+  const [port, controllerPort] = [ports['kafka'] as number, ports['kafka-controller'] as number];
+  const node = { id: 1, dataDir, port, controllerPort, links };
+  return [await planNode(cacheDir, node, 'kafka')];
 };
 
 export const kafka: Engine = {

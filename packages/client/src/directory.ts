@@ -145,7 +145,7 @@ export class Directory {
     const adopted = isAsked && tally.adopt(known, isOwn);
     if (isAsked && !adopted && known.rev > tally.rev) tally.doubt(known.rev);
     const last = pending.at(-1) ?? window.committed.at(-1);
-    const isLater = last && (adopted || last.position > (entry.lastMessage?.position ?? 0));
+    const isLater = last && (adopted || last.position > (entry.lastMessage?.position ?? Number.NEGATIVE_INFINITY));
     const { messageId, seq } = entry.lastMessage ?? { messageId: '', seq: -1 };
     const wasNone = adopted && seq === 0 && !window.get(messageId) && !window.pending.has(messageId);
     this.#set(isLater || wasNone ? { ...entry, lastMessage: last } : entry);

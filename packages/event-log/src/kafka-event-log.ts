@@ -1,8 +1,9 @@
 import { CaasError } from '@caas/kit';
+import { ConfigError } from '@caas/kit/config';
 import { defaultMaxPendingBytes } from './append-queue.ts';
 import type { KafkaConnection } from './kafka/connection.ts';
 import { type ConsumerTimes, KafkaConsumer } from './kafka/consumer.ts';
-import { KafkaLayout } from './kafka/layout.ts';
+import { KafkaLayout, type KafkaTopic } from './kafka/layout.ts';
 import { KafkaLink } from './kafka/link.ts';
 import { Producer } from './kafka/producer.ts';
 import { KafkaReader } from './kafka/reader.ts';
@@ -47,7 +48,7 @@ export interface KafkaEventLogOptions extends Partial<ConsumerTimes> {
 
 /**
  * Opens the log on a Kafka cluster that has the topics (`npm run topics`). Rejects UNAVAILABLE when the cluster cannot be
- * reached, INTERNAL when its partitions are not those of the table and `grown`.
+ * reached, with a ConfigError when a topic is missing or its partitions are not those of the table and `grown`.
  */
 export const openKafkaEventLog = async (options: KafkaEventLogOptions): Promise<KafkaEventLog> => {
   const prefix = options.prefix ?? '';
@@ -62,16 +63,19 @@ export const openKafkaEventLog = async (options: KafkaEventLogOptions): Promise<
     link.close();
     throw new CaasError('UNAVAILABLE', 'the Kafka cluster cannot be reached', { cause });
   }
-  const other = layout.all.filter(({ physical, partitions }) => link.partitions(physical) !== partitions);
-  if (other.length > 0) {
+  const wrong = layout.all.filter(({ physical, partitions }) => link.partitions(physical) !== partitions);
+  if (wrong.length > 0) {
+    const found = wrong.map((topic) => differenceOf(topic, link.partitions(topic.physical)));
     link.close();
-    const found = other.map(
-      ({ physical, partitions }) => `${physical} ${link.partitions(physical)}, not ${partitions}`,
-    );
-    throw new CaasError('INTERNAL', `the cluster has other partitions (npm run topics): ${found.join('; ')}`);
+    throw new ConfigError(`the Kafka cluster is not as it is to be:\n${found.join('\n')}`);
   }
   return new KafkaEventLog(options, prefix, layout, link);
 };
+
+const differenceOf = ({ physical, partitions }: KafkaTopic, found: number): string =>
+  found === 0
+    ? `  topic ${physical} is missing: npm run topics`
+    : `  topic ${physical} has ${found} partitions, not ${partitions}: npm run topics, or KAFKA_TOPIC_PARTITIONS`;
 
 const warn = (fault: unknown, where: LogFault): void => {
   process.emitWarning(`event log: ${where.doing} failed: ${String(fault)}`);

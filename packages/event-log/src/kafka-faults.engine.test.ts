@@ -68,11 +68,13 @@ const appendsUnder = async (bench: Bench, appenders: number, faults: () => Promi
   const appending = keys(appenders).map((key) => appendNumbers(log, key, stop.signal));
   await faults();
   bench.network.mode = 'pass';
-  await sleep(300);
+  const all = keys(appenders).map((key) => aRecord(key, 'last'));
+  const everyKeyAccepted = () => eventually(() => bench.log.append(all).then(() => undefined));
+  await everyKeyAccepted();
   stop.abort();
   const histories = await Promise.all(appending);
   // What is not known yet may still come: nothing of these keys is on its way once a later record is in.
-  await eventually(() => bench.log.append(keys(appenders).map((key) => aRecord(key, 'last'))).then(() => undefined));
+  await everyKeyAccepted();
   const records = (await everything(bench.direct)).filter((record) => textOf(record) !== 'last');
   return { histories, records };
 };

@@ -1,7 +1,11 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { ConfigError } from '@caas/kit/config';
 import { afterEach, expect, test } from '@jest/globals';
+import kafkajs from 'kafkajs';
 import { kafkaOptions, partitionsOf } from './config.ts';
-import { eventually, RecordingMember, textOf } from './contract/harness.ts';
+import { eventually, RecordingMember, reasonOf, textOf } from './contract/harness.ts';
 import { withAdmin } from './kafka/topics-admin.ts';
 import { openKafkaEventLog } from './kafka-event-log.ts';
 import { checkTopics, growTopicTo, type TopicsOptions } from './manage-topics.ts';
@@ -95,6 +99,73 @@ test('a topic that its groups do not drain in time stays as it was, and open', a
   await expect(growTopicTo(table, Topic.messageSent, 12, 1_000)).rejects.toThrow('workers (1 records)');
   expect(await checkTopics(table, true)).toBe(true);
   await log.append([{ topic: Topic.messageSent, key: 'k', value: new Uint8Array(1), headers: {} }]);
+}, 30_000);
+
+/** Runs `npm run topics -- --grow` on the topics of a table and kills it when it says `step`. */
+const growKilledAt = async ({ prefix }: TopicsOptions, grow: string, step: string): Promise<void> => {
+  const script = join(import.meta.dirname, '../../../scripts/topics.ts');
+  const quietly = '--disable-warning=TimeoutNegativeWarning';
+  const child = spawn(process.execPath, ['-C', '@caas/source', quietly, script, '--grow', grow], {
+    env: { ...process.env, KAFKA_PREFIX: prefix, KAFKA_REPLICATION_FACTOR: '1', KAFKA_MIN_IN_SYNC_REPLICAS: '1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = '';
+  for await (const chunk of child.stdout) {
+    said += chunk;
+    if (said.includes(step)) child.kill('SIGKILL');
+  }
+  expect(said).toContain(step);
+  expect(said).not.toContain('is open');
+};
+
+test('a growth that is killed halfway is gone on with, and an operator’s own settings stay', async () => {
+  const table = aTable();
+  const { log, close } = await openPrefixed(connection, table.prefix, { appendTimeoutMs: 500 });
+  cleanUp.push(close);
+  const name = table.prefix + Topic.messageSent;
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name };
+  const setting = async (wanted: string): Promise<string | undefined> => {
+    const { resources } = await withAdmin(connection, (admin) =>
+      admin.describeConfigs({ includeSynonyms: false, resources: [resource] }),
+    );
+    return resources[0]?.configEntries.find(({ configName }) => configName === wanted)?.configValue;
+  };
+  const size = await setting('max.message.bytes');
+  const configEntries = [
+    { name: 'segment.ms', value: '3600000' },
+    { name: 'max.message.bytes', value: size as string },
+  ];
+  await withAdmin(connection, (admin) =>
+    admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] }),
+  );
+  const record = { topic: Topic.messageSent, key: 'k', value: new Uint8Array(1), headers: {} };
+  await growKilledAt(table, 'message.sent=12', 'waiting until every running process has noticed');
+  expect(await reasonOf(log.append([record]))).toBe('UNAVAILABLE');
+  expect(await setting('max.message.bytes')).toBe('1');
+  await growTopicTo(table, Topic.messageSent, 12, 1_000);
+  expect(table.told.at(-1)).toBe(`${name} is open to writers`);
+  expect([await setting('max.message.bytes'), await setting('segment.ms')]).toEqual([size, '3600000']);
+  const grown = await openKafkaEventLog({ connection, prefix: table.prefix, grown: { [Topic.messageSent]: 12 } });
+  cleanUp.push(() => grown.close());
+  await grown.append([record]);
+  await growTopicTo(table, Topic.messageSent, 12, 1_000);
+  expect(table.told.at(-1)).toBe(`${name} has 12 partitions already, and is open to writers`);
+  await expect(growTopicTo(table, Topic.messageSent, 6, 1_000)).rejects.toThrow("can't shrink");
+}, 60_000);
+
+test('a topic that is missing, or has other partitions, is said in a sentence, as other settings are', async () => {
+  const table = aTable();
+  const { close } = await openPrefixed(connection, table.prefix);
+  cleanUp.push(close);
+  const opened = openKafkaEventLog({
+    connection,
+    prefix: table.prefix,
+    topics: [...allTopics, { name: 'absent', partitions: 3, retentionMs: 1 }],
+    grown: { [Topic.auditLog]: 6 },
+  });
+  await expect(opened).rejects.toThrow(ConfigError);
+  await expect(opened).rejects.toThrow(`topic ${table.prefix}absent is missing: npm run topics`);
+  await expect(opened).rejects.toThrow(`topic ${table.prefix}audit.log has 3 partitions, not 6`);
 }, 30_000);
 
 test('settings say how the cluster is reached and what was grown', () => {

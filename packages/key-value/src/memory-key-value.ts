@@ -80,18 +80,6 @@ class MapKeyValue implements MemoryKeyValue {
     this.#put(key, value, ttlMs);
   }
 
-  async setIfAbsent(key: string, value: Uint8Array, ttlMs: number): Promise<boolean> {
-    this.#checkOpen();
-    if (this.#live(key)) return false;
-    this.#put(key, value, ttlMs);
-    return true;
-  }
-
-  async delete(key: string): Promise<void> {
-    this.#checkOpen();
-    this.#drop(key);
-  }
-
   async addToSets(entries: readonly SetEntry[], ttlMs: number): Promise<boolean[]> {
     this.#checkOpen();
     const expiresAtMs = this.#expiry(ttlMs);

@@ -10,9 +10,6 @@ export interface KeyValue {
   getMany(keys: readonly string[]): Promise<(Uint8Array | undefined)[]>;
   /** Sets a value; `ttlMs` after which it is gone (required: nothing here lives for ever). */
   set(key: string, value: Uint8Array, ttlMs: number): Promise<void>;
-  /** Sets only when the key is absent; true when this call set it. */
-  setIfAbsent(key: string, value: Uint8Array, ttlMs: number): Promise<boolean>;
-  delete(key: string): Promise<void>;
   /**
    * Adds members to sets. `ttlMs` is each one's own: it goes after that time, whatever happens to the others, and a further
    * addition gives it another. Per entry true when the member was not in the set. Times are the engine's: callers' clocks

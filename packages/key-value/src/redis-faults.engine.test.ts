@@ -272,7 +272,7 @@ test('a reader that only waits finds out that the other side is gone', async () 
 });
 
 describe('a Redis without memory', () => {
-  test('refuses writes with OVERLOADED and goes on reading and deleting', async () => {
+  test('refuses writes with OVERLOADED and goes on reading and removing', async () => {
     const server = await aRedis({ args: ['--maxmemory', '3mb', '--maxmemory-policy', 'noeviction'] });
     const { keyValue, inbox, limits } = await openAll(server);
     await keyValue.set('first', bytes('kept'), minuteMs);
@@ -288,7 +288,8 @@ describe('a Redis without memory', () => {
     expect((await refusal(() => limits.take(rule, 'k'))).reason).toBe('OVERLOADED');
     expect(text(await keyValue.get('first'))).toBe('kept');
     await inbox.send('node-1', bytes('x'));
-    for (let i = 0; i < stored; i += 1) await keyValue.delete(`filler${i}`);
+    await keyValue.removeFromSets([{ key: 's', member: 'm' }]);
+    await asAdmin(server, 'DEL', ...Array.from({ length: stored }, (_, i) => `filler${i}`));
     await keyValue.set('again', bytes('x'), minuteMs);
   });
 });

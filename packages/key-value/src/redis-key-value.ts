@@ -1,7 +1,7 @@
 import { CaasError } from '@caas/kit';
 import type { KeyValue, SetEntry } from './port.ts';
 import { connectRedis, type RedisEngineOptions } from './redis/client.ts';
-import { type RedisCommand, TurnPipeline, type TurnPipelineOptions } from './redis/turn-pipeline.ts';
+import { TurnPipeline, type TurnPipelineOptions } from './redis/turn-pipeline.ts';
 
 export type RedisKeyValueOptions = RedisEngineOptions & TurnPipelineOptions;
 
@@ -54,15 +54,6 @@ class RedisKeyValue implements KeyValue {
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
     await this.#pipeline.run([['set', this.#keyPrefix + key, bufferOf(value), 'PX', ttlOf(ttlMs)]]);
-  }
-
-  async setIfAbsent(key: string, value: Uint8Array, ttlMs: number): Promise<boolean> {
-    const command: RedisCommand = ['set', this.#keyPrefix + key, bufferOf(value), 'PX', ttlOf(ttlMs), 'NX'];
-    return (await this.#pipeline.run([command]))[0] !== null;
-  }
-
-  async delete(key: string): Promise<void> {
-    await this.#pipeline.run([['del', this.#keyPrefix + key]]);
   }
 
   async addToSets(entries: readonly SetEntry[], ttlMs: number): Promise<boolean[]> {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newSecret, type Reason, reasonOf } from '@caas/kit';
+import { CaasError, newSecret, type Reason, reasonOf } from '@caas/kit';
 import { createGrpcClient } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
@@ -355,12 +355,17 @@ describe('revocations', () => {
   const watch = (auth: AuthUnderTest) => {
     const controller = new AbortController();
     const batches: string[][] = [];
+    const blind: boolean[] = [];
     const done = (async () => {
-      for await (const { revoked } of auth.sessions.watchRevocations({}, { signal: controller.signal })) {
+      for await (const { revoked, blind: isBlind } of auth.sessions.watchRevocations(
+        {},
+        { signal: controller.signal },
+      )) {
+        blind.push(isBlind);
         batches.push(revoked.map((r) => `${r.tenantId}/${r.userId}/${r.sessionId}`));
       }
     })().catch((error: unknown) => error);
-    return { batches, stop: () => controller.abort(new Error('enough')), done };
+    return { batches, blind, stop: () => controller.abort(new Error('enough')), done };
   };
   const named = ({ tenantId, userId, sessionId }: Claims): string => `${tenantId}/${userId}/${sessionId}`;
 
@@ -414,6 +419,38 @@ describe('revocations', () => {
     );
     stream.stop();
     await stream.done;
+  });
+
+  test('by another instance while the store does not answer are told when it does, and until then that they are not seen', async () => {
+    const folder = newFolder();
+    const [here, there] = [await start({ folder }), await start({ folder })];
+    const { claims } = await here.issue();
+    const stream = watch(here);
+    const { sessions } = here.accounts;
+    const endedAfter = sessions.endedAfter.bind(sessions);
+    sessions.endedAfter = () => Promise.reject(new CaasError('UNAVAILABLE', 'away'));
+    await eventually(
+      () => stream.blind.at(-1),
+      (blind) => blind === true,
+    );
+    const first = watch(here);
+    await eventually(
+      () => first.blind.length,
+      (n) => n > 0,
+    );
+    expect(first.blind[0]).toBe(true);
+    await there.sessions.endSession({ claims, sessionId: claims.sessionId });
+    sessions.endedAfter = endedAfter;
+    await eventually(
+      () => stream.blind.at(-1),
+      (blind) => blind === false,
+    );
+    expect(stream.batches.flat()).toEqual([named(claims)]);
+    expect(stream.blind[0]).toBe(false);
+    for (const each of [stream, first]) {
+      each.stop();
+      await each.done;
+    }
   });
 
   test('end with DRAINING when the service stops', async () => {

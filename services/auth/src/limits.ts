@@ -28,7 +28,7 @@ export const revocationPage = 1_000;
 export const maxToldRevocations = 100_000;
 /** How often a watcher hears that there is nothing new, in milliseconds. */
 export const signOfLifeMs = 1_000;
-/** Without a look at the store for this long, in milliseconds, watchers hear no sign of life: we would not know. */
+/** Without a look at the store for this long, in milliseconds, watchers hear that we would not know of ends elsewhere. */
 export const maxBlindMs = 3_000;
 /** Ended sessions that may wait for one slow watcher; then its stream ends with SLOW_CONSUMER. */
 export const maxWaitingRevocations = 10_000;

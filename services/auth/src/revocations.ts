@@ -11,6 +11,12 @@ import {
 } from './limits.ts';
 import { Recent } from './recent.ts';
 
+export interface RevocationBatch {
+  ended: readonly SessionOfUser[];
+  /** The store has not been read for `maxBlindMs`: what other instances end is told when it is. */
+  blind: boolean;
+}
+
 interface Watcher {
   waiting: SessionOfUser[];
   /** More than `maxWaitingRevocations` came unread; what waited was dropped. */
@@ -69,11 +75,11 @@ export class Revocations {
   }
 
   /**
-   * Batches of sessions that end from the call on; an empty one at once, and each `signOfLifeMs` while nothing happens and
-   * we are not blind. Ends when the signal aborts. Throws OVERLOADED past `maxWatchers`, SLOW_CONSUMER when
-   * more than `maxWaitingRevocations` wait to be read.
+   * Batches of sessions that end from the call on; an empty one at once, and each `signOfLifeMs` while nothing happens.
+   * Ends when the signal aborts. Throws OVERLOADED past `maxWatchers`, SLOW_CONSUMER when more than `maxWaitingRevocations`
+   * wait to be read.
    */
-  async *watch(signal: AbortSignal): AsyncGenerator<SessionOfUser[]> {
+  async *watch(signal: AbortSignal): AsyncGenerator<RevocationBatch> {
     if (this.#watchers.size >= maxWatchers) {
       fail('OVERLOADED', 'too many watchers', { details: { limit: 'maxWatchers', value: String(maxWatchers) } });
     }
@@ -82,17 +88,20 @@ export class Revocations {
     const wake = () => watcher.wake();
     signal.addEventListener('abort', wake);
     try {
-      yield [];
+      yield { ended: [], blind: this.#blind };
       while (!signal.aborted) {
         if (watcher.waiting.length === 0 && !watcher.overrun) await this.#wait(watcher, signal);
         if (watcher.overrun) fail('SLOW_CONSUMER', 'revocations were not read in time');
-        const batch = watcher.waiting.splice(0, revocationPage);
-        if (batch.length > 0 || this.#clock.now() - this.#lookedAtMs <= maxBlindMs) yield batch;
+        yield { ended: watcher.waiting.splice(0, revocationPage), blind: this.#blind };
       }
     } finally {
       signal.removeEventListener('abort', wake);
       this.#watchers.delete(watcher);
     }
+  }
+
+  get #blind(): boolean {
+    return this.#clock.now() - this.#lookedAtMs > maxBlindMs;
   }
 
   async #wait(watcher: Watcher, signal: AbortSignal): Promise<void> {

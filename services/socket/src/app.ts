@@ -115,9 +115,14 @@ export const createSocketNode = async (
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  /** Whether clients who come here now would be served. Without the store, too: all nodes have the same one. */
-  const ready = (): boolean => gate.following && messages.logAccepts;
-  const degraded = (): string[] => (heads.storeAnswers && !faults.damaged ? [] : ['messageStore']);
+  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
+  const ready = (): boolean => gate.connected && messages.logAccepts && !registrations.superseded;
+  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
+  const degraded = (): string[] => [
+    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
+    ...(gate.blind ? ['accountStore'] : []),
+    ...(tail.stalled ? ['eventLog'] : []),
+  ];
   const services: NodeServices = {
     nodeId,
     store,

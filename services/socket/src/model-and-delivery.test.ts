@@ -1,5 +1,4 @@
-import type { EventLog, NewRecord } from '@caas/event-log';
-import { CaasError, fail, type Logger } from '@caas/kit';
+import { CaasError } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { ConversationKind, PlainContent, Role } from '@caas/proto/caas/events/v1/content';
 import { ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
@@ -9,7 +8,6 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { rangeOf } from './commands/get-history.ts';
 import { LocalConversation, LocalUser } from './delivery/local.ts';
-import { LogWriter } from './delivery/log-writer.ts';
 import { RecentSends } from './delivery/recent-sends.ts';
 import { Turn } from './delivery/turn.ts';
 import type { Connection } from './edge/connection.ts';
@@ -281,42 +279,6 @@ describe('recent sends', () => {
       true,
       true,
     ]);
-  });
-});
-
-test('what the log took is told as taken to all, though telling one of them fails', async () => {
-  const faults: object[] = [];
-  const logger = { error: (fault: object) => faults.push(fault) } as unknown as Logger;
-  const record = (name: string) => ({ name }) as unknown as NewRecord;
-  const log = { append: async (records: NewRecord[]) => records.map((_, offset) => ({ partition: 0, offset })) };
-  let appended = 0;
-  let refusals = 0;
-  const writer = new LogWriter(log as unknown as EventLog, logger, {
-    maxPending: 10,
-    onFlush: () => fail('INTERNAL', 'a defect'),
-    onAppended: () => appended++,
-    onRefused: () => refusals++,
-  });
-  const told: string[] = [];
-  const submit = (name: string, then: () => void) =>
-    writer.submit({
-      record: record(name),
-      accepted: ({ offset }) => {
-        told.push(`${name} ${offset}`);
-        then();
-      },
-      refused: () => told.push(`${name} refused`),
-    });
-  submit('one', () => undefined);
-  submit('two', () => fail('INTERNAL', 'a defect'));
-  submit('three', () => undefined);
-  await writer.idle();
-  expect(told).toEqual(['one 0', 'two 1', 'three 2']);
-  expect({ appended, refusals, faults: faults.length, pending: writer.pending }).toEqual({
-    appended: 1,
-    refusals: 0,
-    faults: 2,
-    pending: 0,
   });
 });
 

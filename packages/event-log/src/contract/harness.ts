@@ -6,8 +6,8 @@ import { partitionName, Topic } from '../topics.ts';
 const deadlineMs = 12_000;
 
 /** Repeats `check` until it passes; throws what it threw last when the deadline passes. */
-export const eventually = async (check: () => void | Promise<void>): Promise<void> => {
-  const deadline = Date.now() + deadlineMs;
+export const eventually = async (check: () => void | Promise<void>, withinMs = deadlineMs): Promise<void> => {
+  const deadline = Date.now() + withinMs;
   for (;;) {
     try {
       await check();

@@ -2,13 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { GroupOptions, ShardHandler, Subscription } from '../port.ts';
 import { Bell } from '../wait.ts';
 import { Code, KafkaFault } from './codes.ts';
+import { Commits } from './commits.ts';
 import type { KafkaConnection } from './connection.ts';
 import { Fetcher } from './fetcher.ts';
 import { type Assignment, committedOffsets, Expelled, GroupMember } from './group-member.ts';
 import { type HeldShard, HeldShards } from './held-shards.ts';
 import type { KafkaTopic } from './layout.ts';
 import { KafkaLink } from './link.ts';
-import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
+import { knownEnds, listOffsets, nameOf, type TopicPartition } from './offsets.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 import { startBuffers } from './start-buffers.ts';
 
@@ -64,7 +65,7 @@ export class KafkaConsumer implements Subscription {
   #ends: ReadonlyMap<string, number> | undefined;
   #seat: Seat;
   readonly #bell = new Bell();
-  #committing: Promise<void> | undefined;
+  readonly #commits = new Commits<Seat>((thrown, seat) => this.#notCommitted(thrown, seat));
   #commitTimer: NodeJS.Timeout | undefined;
   readonly #watching: NodeJS.Timeout;
   #notJoinedSinceMs = performance.now();
@@ -240,38 +241,23 @@ export class KafkaConsumer implements Subscription {
     }, delayMs);
   }
 
-  /** Commits what is done; what fails is tried again with what comes, or by who has the shard then. */
   #commit(seat: Seat, buffers: readonly PartitionBuffer[] = this.#held.buffers): Promise<void> {
-    this.#committing = (this.#committing ?? Promise.resolve()).then(async () => {
-      const ahead = buffers.filter((buffer) => buffer.done !== buffer.committed);
-      const positions = ahead.map((buffer) => ({
-        topic: buffer.source.topic,
-        partition: buffer.partition,
-        offset: buffer.done,
-      }));
-      if (positions.length === 0) return;
-      try {
-        await seat.member.commit(positions);
-        for (const [i, buffer] of ahead.entries()) buffer.committed = positions[i]?.offset as number;
-      } catch (thrown) {
-        if (!isRebalance(thrown)) this.#deps.report(thrown, 'commit');
-        // The heartbeat learns of an expulsion by itself; sooner is better.
-        if (thrown instanceof Expelled) this.#bell.ring();
-        if (!seat.left) this.#schedule(retryMs);
-      }
-    });
-    return this.#committing;
+    return this.#commits.commit(seat, buffers);
+  }
+
+  #notCommitted(thrown: unknown, seat: Seat): void {
+    if (!isRebalance(thrown)) this.#deps.report(thrown, 'commit');
+    // The heartbeat learns of an expulsion by itself; sooner is better.
+    if (thrown instanceof Expelled) this.#bell.ring();
+    if (!seat.left) this.#schedule(retryMs);
   }
 
   async #watch(): Promise<void> {
     const { reads, times, report } = this.#deps;
     const seat = this.#seat;
     const nowMs = performance.now();
-    const ends = await listOffsets(
-      reads,
-      this.#held.buffers.map(({ source }) => source),
-      'next',
-    ).catch(() => undefined);
+    const sources = this.#held.buffers.map(({ source }) => source);
+    const ends = await knownEnds(reads, sources).catch(() => undefined);
     if (this.#closing !== undefined || seat.left) return;
     const done = ({ buffers }: HeldShard) => ends && buffers.every((b) => (ends.get(nameOf(b.source)) ?? 0) <= b.done);
     for (const shard of this.#held.all) if (shard.run.takingOver || done(shard)) shard.progressAtMs = nowMs;

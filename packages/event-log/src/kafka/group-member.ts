@@ -57,6 +57,11 @@ export class GroupMember {
     this.#options = options;
   }
 
+  /** Of the last assignment it took part in; every commit is for it. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** Takes part in the next assignment. Resolves when every member has, or its time is up. */
   async join(held: readonly number[]): Promise<Assignment> {
     const { topics, shards } = this.#options;

@@ -27,41 +27,57 @@ export interface Growth {
 
 const pollMs = 500;
 
-/** Grows a topic. Rejects, with the topic as it was and open, when the groups do not drain it in time. */
+/**
+ * Grows a topic. Rejects, with the topic as it was and open, when the groups do not drain it in time. One that was broken off
+ * is gone on with: a topic that has its partitions already is only opened.
+ */
 export const growTopic = async (connection: KafkaConnection, admin: Admin, growth: Growth): Promise<void> => {
   const { topic, durability, tell } = growth;
   const { physical, partitions } = topic;
   const before = await admin.fetchTopicMetadata({ topics: [physical] });
   const had = before.topics[0]?.partitions.length ?? 0;
-  if (partitions <= had) throw new Error(`${physical} has ${had} partitions already`);
-  const open = settingsOf(topic, durability);
-  tell(`closing ${physical} to writers`);
-  await set(admin, topic, { ...open, 'max.message.bytes': '1' });
+  if (partitions < had) throw new Error(`${physical} has ${had} partitions already, and can't shrink`);
+  const { [sizeLimit]: limit } = await ownSettings(admin, topic);
+  const isOpen = limit !== closedLimit;
+  if (isOpen && had === partitions) return tell(`${physical} has ${had} partitions already, and is open to writers`);
+  tell(isOpen ? `closing ${physical} to writers` : `${physical} was left closed to writers; going on from there`);
+  if (isOpen) await setLimit(admin, topic, closedLimit);
   try {
-    await drained(admin, growth);
-    tell(`drained; growing from ${had} to ${partitions} partitions`);
-    await admin.createPartitions({ topicPartitions: [{ topic: physical, count: partitions }] });
+    if (had < partitions) {
+      await drained(admin, growth);
+      tell(`drained; growing from ${had} to ${partitions} partitions`);
+      await admin.createPartitions({ topicPartitions: [{ topic: physical, count: partitions }] });
+    }
     await untilLed(connection, [topic]);
     tell('waiting until every running process has noticed');
     await sleep(maxLayoutAgeMs + (connection.requestTimeoutMs ?? defaultRequestTimeoutMs));
   } finally {
-    await set(admin, topic, open);
+    await setLimit(admin, topic, isOpen ? limit : settingsOf(topic, durability)[sizeLimit]);
     tell(`${physical} is open to writers`);
   }
 };
 
-/** AlterConfigs replaces all settings of a topic, so all of them are given. */
-const set = (admin: Admin, topic: KafkaTopic, settings: Record<string, string>): Promise<unknown> =>
-  admin.alterConfigs({
-    validateOnly: false,
-    resources: [
-      {
-        type: kafkajs.ConfigResourceTypes.TOPIC,
-        name: topic.physical,
-        configEntries: entriesOf(settings),
-      },
-    ],
+const sizeLimit = 'max.message.bytes';
+const closedLimit = '1';
+
+/** What a topic itself is set to; the rest is the brokers'. */
+const ownSettings = async (admin: Admin, { physical }: KafkaTopic): Promise<Record<string, string>> => {
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: physical }],
   });
+  const entries = resources[0]?.configEntries ?? [];
+  const own = entries.filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG);
+  return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
+};
+
+/** AlterConfigs replaces all settings of a topic, so all that it has, an operator's too, are given. */
+const setLimit = async (admin: Admin, topic: KafkaTopic, limit: string | undefined): Promise<void> => {
+  const { [sizeLimit]: _, ...others } = await ownSettings(admin, topic);
+  const configEntries = entriesOf({ ...others, ...(limit !== undefined && { [sizeLimit]: limit }) });
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic.physical, configEntries };
+  await admin.alterConfigs({ validateOnly: false, resources: [resource] });
+};
 
 /** Resolves when no group has anything left of the topic, and its ends stand still. */
 const drained = async (admin: Admin, { topic, groupPrefix, drainTimeoutMs, tell }: Growth): Promise<void> => {

@@ -1,4 +1,4 @@
-import type { GroupOptions, ShardHandler } from '../port.ts';
+import type { GroupOffset, GroupOptions, ShardHandler } from '../port.ts';
 import { ShardRun } from '../shard-run.ts';
 import { settledWithin } from '../wait.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
@@ -48,7 +48,8 @@ export class HeldShards {
       shard,
       slots: buffers,
       handler: {
-        assigned: (...given) => handler.assigned(...given),
+        // Where it stands, also while it is paused.
+        assigned: (s, _, signal) => handler.assigned(s, offsetsOf(buffers), signal),
         batch: (s, records, signal) => this.#tracked(handler.batch(s, records, signal)),
         revoked: (s) => handler.revoked(s),
       },
@@ -98,3 +99,6 @@ export class HeldShards {
     return batch;
   }
 }
+
+const offsetsOf = (buffers: readonly PartitionBuffer[]): GroupOffset[] =>
+  buffers.map(({ topic, partition, position }) => ({ topic, partition, next: position }));

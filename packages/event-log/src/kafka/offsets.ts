@@ -43,6 +43,19 @@ export const listOffsets = (
   which: keyof typeof timestamps,
 ): Promise<Map<string, number>> => withLeaders(link, () => listOnce(link, partitions, which));
 
+/**
+ * Next free offsets of the partitions that have a leader, by `nameOf`. Of the others nobody can read anything, however often
+ * they ask anew; that is the cluster's fault, and no reason to say so of who reads.
+ */
+export const knownEnds = async (
+  link: KafkaLink,
+  partitions: readonly TopicPartition[],
+): Promise<Map<string, number>> => {
+  await link.refresh();
+  const led = partitions.filter(({ topic, partition }) => link.leader(topic, partition) !== undefined);
+  return listOffsets(link, led, 'next');
+};
+
 const listOnce = async (link: KafkaLink, partitions: readonly TopicPartition[], which: keyof typeof timestamps) => {
   const offsets = new Map<string, number>();
   const byLeader = Map.groupBy(partitions, ({ topic, partition }) => link.leader(topic, partition));

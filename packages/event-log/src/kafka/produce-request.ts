@@ -42,14 +42,16 @@ export type Verdict = 'written' | 'not written' | 'in doubt' | 'sequence lost' |
 
 const verdicts = new Map<number, Verdict>([
   [Code.none, 'written'],
-  [Code.unknownTopicOrPartition, 'not written'],
   [Code.leaderNotAvailable, 'not written'],
-  [Code.notLeader, 'not written'],
   [Code.notEnoughReplicas, 'not written'],
   // Batches are never larger than the topics take: one that is growing is closed so.
   [Code.messageTooLarge, 'not written'],
   // It may be in the log; the same batch again will tell.
   [Code.unknown, 'in doubt'],
+  // A leader that is deposed while it waits for its followers says so of batches it has written, too, and a partition that
+  // was moved away from it meanwhile is unknown to it.
+  [Code.notLeader, 'in doubt'],
+  [Code.unknownTopicOrPartition, 'in doubt'],
   [Code.requestTimedOut, 'in doubt'],
   [Code.notEnoughReplicasAfterAppend, 'in doubt'],
   [Code.storageError, 'in doubt'],

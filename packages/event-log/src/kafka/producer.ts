@@ -216,7 +216,8 @@ export class Producer {
     // A batch in doubt is sent as who sent it first; a request speaks for one producer.
     const speaker = lanes.find((lane) => lane.unit)?.unit?.identity ?? identity;
     for (const lane of lanes) {
-      if (bytes >= maxRequestBytes || this.#nodeOf(lane) !== node) continue;
+      // While this request was prepared the lane's leader may have moved, and moved back, and another request may have it.
+      if (bytes >= maxRequestBytes || lane.sending || this.#nodeOf(lane) !== node) continue;
       if (lane.unit === undefined && speaker !== identity) continue;
       const unit = lane.cut(identity, maxUnitBytes);
       if (unit === undefined || unit.identity !== speaker) continue;

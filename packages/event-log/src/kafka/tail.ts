@@ -3,7 +3,7 @@ import type { LogRecord, Subscription } from '../port.ts';
 import { Fetcher, type FetchSource } from './fetcher.ts';
 import { type KafkaTopic, recordOf } from './layout.ts';
 import type { KafkaLink } from './link.ts';
-import { listOffsets, nameOf, type TopicPartition } from './offsets.ts';
+import { knownEnds, listOffsets, nameOf, type TopicPartition } from './offsets.ts';
 
 const startRetryMs = 200;
 
@@ -50,11 +50,7 @@ export class KafkaTail implements Subscription {
 
   async lag(): Promise<number> {
     await this.#started;
-    const ends = await listOffsets(this.#deps.reads, this.#partitions, 'next');
-    return this.#sources.reduce(
-      (sum, source) => sum + Math.max(0, (ends.get(nameOf(source)) ?? 0) - source.fetchNext),
-      0,
-    );
+    return this.#behind(await listOffsets(this.#deps.reads, this.#partitions, 'next'));
   }
 
   async close(): Promise<void> {
@@ -93,10 +89,22 @@ export class KafkaTail implements Subscription {
     }));
   }
 
+  /** Records it has not heard; of a tail that could not start yet more than one can say. */
+  #behind(ends: ReadonlyMap<string, number>): number {
+    if (this.#sources.length === 0) return Number.POSITIVE_INFINITY;
+    return this.#sources.reduce(
+      (sum, source) => sum + Math.max(0, (ends.get(nameOf(source)) ?? 0) - source.fetchNext),
+      0,
+    );
+  }
+
   async #watch(): Promise<void> {
     const { stallMs, link, report } = this.#deps;
-    const lag = await this.lag().catch(() => Number.POSITIVE_INFINITY);
-    if (lag === 0) this.#progressed();
+    const behind = await knownEnds(this.#deps.reads, this.#partitions).then(
+      (ends) => this.#behind(ends),
+      () => Number.POSITIVE_INFINITY,
+    );
+    if (behind === 0) this.#progressed();
     if (this.#closed || performance.now() - this.#progressAtMs < stallMs) return;
     this.#stalled = true;
     this.#progressAtMs = performance.now();

@@ -345,8 +345,8 @@ describe('streams', () => {
     const { address } = await serve(
       sessions({
         async *watchRevocations() {
-          yield { revoked: [{ tenantId: 't', userId: 'u', sessionId: '1' }] };
-          yield { revoked: [] };
+          yield { revoked: [{ tenantId: 't', userId: 'u', sessionId: '1' }], blind: false };
+          yield { revoked: [], blind: false };
           fail('OVERLOADED', 'too many watchers');
         },
       }),
@@ -366,7 +366,7 @@ describe('streams', () => {
       sessions({
         async *watchRevocations(_request, { signal }) {
           signals.push(signal);
-          yield { revoked: [] };
+          yield { revoked: [], blind: false };
           await new Promise(() => undefined);
         },
       }),
@@ -390,7 +390,7 @@ describe('streams', () => {
     const { address } = await serve(
       sessions({
         async *watchRevocations() {
-          for (; made < 2_000; made++) yield { revoked };
+          for (; made < 2_000; made++) yield { revoked, blind: false };
         },
       }),
     );
@@ -440,7 +440,7 @@ describe('streams', () => {
       sessions({
         async *watchRevocations() {
           ran = true;
-          yield { revoked: [] };
+          yield { revoked: [], blind: false };
         },
       }),
     );
@@ -483,7 +483,7 @@ describe('health and stopping', () => {
       }),
       sessions({
         async *watchRevocations() {
-          yield { revoked: [] };
+          yield { revoked: [], blind: false };
           await new Promise(() => undefined);
         },
       }),

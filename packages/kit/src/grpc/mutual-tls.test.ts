@@ -73,7 +73,7 @@ const bindings = () => [
     checkSessions: never,
     async *watchRevocations(_request, { signal }) {
       for (;;) {
-        yield { revoked: [] };
+        yield { revoked: [], blind: false };
         await new Promise((resolve) => setTimeout(resolve, 10));
         signal.throwIfAborted();
       }

@@ -132,4 +132,23 @@ export const keysContract = (store: () => MessageStore): void => {
     const queries = [query(0, 7), query(3, 5), query(4, 9), query(7, 7), query(9, 3), query(3, 4), query(7, 8)];
     expect(await store().messages.countUnread(queries)).toEqual([2, 1, 1, 0, 0, 1, 0]);
   });
+
+  test('unread messages are counted exactly while own ones are deleted', async () => {
+    const { key, message } = aRoom();
+    const all = Array.from({ length: 240 }, (_, i) => message({ seq: i + 1, senderId: i % 2 === 0 ? 'ann' : 'bob' }));
+    await store().messages.write(all);
+    const counts = new Set<number>();
+    let deleting = true;
+    const deletions = (async () => {
+      for (const own of all.filter(({ senderId }) => senderId === 'ann'))
+        await store().messages.write([{ ...own, rev: own.rev + all.length, deletedAtMs: 1 }]);
+    })().finally(() => {
+      deleting = false;
+    });
+    while (deleting)
+      for (const count of await store().messages.countUnread([{ ...key, userId: 'ann', afterSeq: 0, lastSeq: 240 }]))
+        counts.add(count);
+    await deletions;
+    expect([...counts]).toEqual([120]);
+  });
 };

@@ -8,7 +8,7 @@ export const watchRevocations = (core: AuthCore) =>
     _: WatchRevocationsRequest,
     { signal }: Pick<CallContext, 'signal'>,
   ): AsyncGenerator<WatchRevocationsResponse> {
-    for await (const batch of core.revocations.watch(signal)) {
-      yield { revoked: batch.map(({ tenantId, userId, sessionId }) => ({ tenantId, userId, sessionId })) };
+    for await (const { ended, blind } of core.revocations.watch(signal)) {
+      yield { revoked: ended.map(({ tenantId, userId, sessionId }) => ({ tenantId, userId, sessionId })), blind };
     }
   };

@@ -42,6 +42,11 @@ export class LogTail {
     this.#logger = logger;
   }
 
+  /** Records wait and it hears none: what others change of members is learned by envelopes and with the next command only. */
+  get stalled(): boolean {
+    return this.#subscription?.stalled() ?? false;
+  }
+
   start(): void {
     this.#subscription = this.#log.tail([Topic.conversationUpdated, Topic.messageRejected], (records) => {
       for (const record of records) this.#read(record);

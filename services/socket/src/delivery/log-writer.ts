@@ -4,11 +4,11 @@ import { type CaasError, fail, type Logger, toCaasError } from '@caas/kit';
 export interface LogWriterOptions {
   /** Records handed over and not yet answered; more are refused with OVERLOADED. */
   maxPending: number;
-  /** Called in the same turn as the append, with the conversations of its messages, to begin what can run beside it. */
-  onFlush?: (records: readonly PendingRecord[]) => void;
-  /** Called once all records of an append are answered. */
-  onAppended?: (records: readonly PendingRecord[]) => void;
-  /** Called when the log has refused an append. */
+  /** Called as a turn goes to the log, to begin what can run beside it. */
+  onFlush?: (turn: readonly PendingRecord[]) => void;
+  /** Called once records of a turn are in the log and told, with all of the turn. */
+  onAppended?: (records: readonly PendingRecord[], turn: readonly PendingRecord[]) => void;
+  /** Called when the log has refused records. */
   onRefused?: () => void;
 }
 
@@ -20,7 +20,11 @@ export interface PendingRecord {
   refused(error: CaasError): void;
 }
 
-/** Collects what one event-loop turn accepts and appends it to the log at once. */
+/**
+ * Collects what one event-loop turn accepts and appends it to the log at once, but a conversation by itself: an append is
+ * answered as a whole, and a partition that can't be written holds up no other. What is appended in one turn the log
+ * writes together all the same.
+ */
 export class LogWriter {
   readonly #log: EventLog;
   readonly #logger: Logger;
@@ -47,7 +51,7 @@ export class LogWriter {
       });
     }
     this.#pending++;
-    if (this.#turn.push(entry) === 1) setImmediate(() => void this.#flush());
+    if (this.#turn.push(entry) === 1) setImmediate(() => this.#flush());
   }
 
   /** Resolves with the position when the log holds the record. */
@@ -60,11 +64,17 @@ export class LogWriter {
     return this.#pending === 0 ? Promise.resolve() : new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  async #flush(): Promise<void> {
-    const entries = this.#turn;
+  #flush(): void {
+    const turn = this.#turn;
     this.#turn = [];
-    const { onFlush, onAppended, onRefused } = this.#options;
-    this.#told(() => onFlush?.(entries));
+    const { onFlush } = this.#options;
+    this.#told(() => onFlush?.(turn));
+    if (turn.length === 1) void this.#append(turn, turn);
+    else for (const entries of together(turn)) void this.#append(entries, turn);
+  }
+
+  async #append(entries: readonly PendingRecord[], turn: readonly PendingRecord[]): Promise<void> {
+    const { onAppended, onRefused } = this.#options;
     const outcome = await this.#log
       .append(entries.map((e) => e.record))
       .then((positions) => ({ positions }))
@@ -74,7 +84,7 @@ export class LogWriter {
       this.#told(() => onRefused?.());
     } else {
       for (const [i, entry] of entries.entries()) this.#told(() => entry.accepted(outcome.positions[i] as LogPosition));
-      this.#told(() => onAppended?.(entries));
+      this.#told(() => onAppended?.(entries, turn));
     }
     this.#pending -= entries.length;
     if (this.#pending === 0) for (const resolve of this.#idle.splice(0)) resolve();
@@ -89,3 +99,7 @@ export class LogWriter {
     }
   }
 }
+
+/** A turn's records by topic and conversation: those that are in one partition for sure. */
+const together = (turn: readonly PendingRecord[]): Iterable<PendingRecord[]> =>
+  Map.groupBy(turn, ({ record }) => `${record.topic} ${record.key}`).values();

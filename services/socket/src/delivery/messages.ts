@@ -46,7 +46,7 @@ export class Messages {
   readonly #logger: Logger;
   readonly #nodeId: string;
   readonly #living: LivingNodes;
-  /** When the log refused the last append; 0: it took it. */
+  /** When the log refused what it answered last; 0: it took it. */
   #refusedAtMs = 0;
   readonly #interests = new WeakMap<readonly PendingRecord[], Promise<Map<string, string[]>>>();
 
@@ -71,10 +71,10 @@ export class Messages {
     this.#living = living;
     this.writer = new LogWriter(log, logger, {
       maxPending: options.maxPending,
-      onFlush: (entries) => this.#interests.set(entries, this.#nodesOf(entries)),
-      onAppended: (entries) => {
+      onFlush: (turn) => this.#interests.set(turn, this.#nodesOf(turn)),
+      onAppended: (entries, turn) => {
         this.#refusedAtMs = 0;
-        void this.#forward(entries);
+        void this.#forward(entries, turn);
       },
       onRefused: () => {
         this.#refusedAtMs = this.#clock.now();
@@ -160,8 +160,8 @@ export class Messages {
     }
   }
 
-  async #forward(entries: readonly PendingRecord[]): Promise<void> {
-    const interests = await this.#interests.get(entries);
+  async #forward(entries: readonly PendingRecord[], turn: readonly PendingRecord[]): Promise<void> {
+    const interests = await this.#interests.get(turn);
     if (!interests || interests.size === 0) return;
     for (const entry of entries) {
       if (!isMessage(entry) || !entry.deliver) continue;

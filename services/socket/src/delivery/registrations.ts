@@ -11,6 +11,7 @@ import { type Clock, type Logger, newId } from '@caas/kit';
 import type { Connection } from '../edge/connection.ts';
 import { pause } from '../pause.ts';
 import type { LocalConversation, LocalUser } from './local.ts';
+import { SetChanges } from './set-changes.ts';
 
 /** Registrations live this long without renewal, ms. */
 const registrationTtlMs = 300_000;
@@ -20,11 +21,10 @@ const renewalMs = 100_000;
 const watchMs = 1_000;
 /** The canary also tells others that this node lives; it expires after this time, ms, and is renewed at a third of it. */
 const canaryTtlMs = 15_000;
-/** Sets changed in one call. */
-const maxEntries = 500;
-/** Additions under way; at it more are left to the next renewal, which is then due at once. */
-const maxPendingAdditions = 100_000;
+/** Registrations renewed in one call. */
+const maxChunk = 500;
 
+/** Live iterations: who is gone when its turn comes is left out. */
 export interface RegistrationSource {
   conversations(): Iterable<LocalConversation>;
   users(): Iterable<LocalUser>;
@@ -36,6 +36,7 @@ export interface RegistrationSource {
  */
 export class Registrations {
   readonly #keyValue: KeyValue;
+  readonly #changes: SetChanges;
   readonly nodeId: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -45,12 +46,13 @@ export class Registrations {
   readonly startId: string = newId();
   readonly #member: string;
   #canarySet = false;
+  /** Start that the canary named before it named this one; empty: none did. */
+  #predecessor: string | undefined;
+  #superseded = false;
   #canaryAtMs = 0;
   #renewedAtMs: number;
   /** Keys of users whose presence is watched here. */
   readonly #watches = new Set<string>();
-  #adding: { entry: SetEntry; done: () => void }[] = [];
-  #pendingAdditions = 0;
 
   /** `onLost` is called after registrations were found lost and have been made anew. */
   constructor(
@@ -62,6 +64,7 @@ export class Registrations {
     onLost: () => void,
   ) {
     this.#keyValue = keyValue;
+    this.#changes = new SetChanges(keyValue, registrationTtlMs);
     this.nodeId = nodeId;
     this.#member = startMember(this);
     this.#source = source;
@@ -69,6 +72,11 @@ export class Registrations {
     this.#logger = logger;
     this.#onLost = onLost;
     this.#renewedAtMs = clock.now();
+  }
+
+  /** True from when another start of this node id was seen that is later: others hear that one's registrations only. */
+  get superseded(): boolean {
+    return this.#superseded;
   }
 
   /** Resolves when the registration stands, or could not be made (then the canary brings it about later). */
@@ -116,12 +124,17 @@ export class Registrations {
   }
 
   async #watch(): Promise<void> {
-    const canary = nodeKey(this.nodeId);
+    if (this.#superseded) return;
     try {
-      const lost = this.#canarySet && (await this.#keyValue.get(canary)) === undefined;
+      const lives = await this.#livingStart();
+      // The one before this one, if it lives after all, has yet to see that it is not the last.
+      this.#predecessor ??= lives ?? '';
+      const overwritten = this.#canarySet && lives !== undefined && lives !== this.startId;
+      if (overwritten && lives !== this.#predecessor) return this.#yieldTo(lives);
+      const lost = this.#canarySet && lives === undefined;
       const now = this.#clock.now();
       if (lost || now - this.#renewedAtMs >= renewalMs) await this.#registerAll();
-      if (lost || now - this.#canaryAtMs >= canaryTtlMs / 3) {
+      if (lost || overwritten || now - this.#canaryAtMs >= canaryTtlMs / 3) {
         await setCanary(this.#keyValue, this, canaryTtlMs);
         this.#canaryAtMs = now;
       }
@@ -136,63 +149,70 @@ export class Registrations {
     }
   }
 
+  async #livingStart(): Promise<string | undefined> {
+    const canary = await this.#keyValue.get(nodeKey(this.nodeId));
+    return canary && Buffer.from(canary).toString();
+  }
+
+  /** For good: of two that have one id it can't be known later which is right. */
+  #yieldTo(startId: string): void {
+    this.#superseded = true;
+    this.#logger.error(
+      { nodeId: this.nodeId, startId: this.startId, supersededBy: startId },
+      'another node was started under this node id and goes on in its place; this one takes no clients any more',
+    );
+  }
+
+  /** Each chunk is taken when the one before it is there, from live lists: who left meanwhile is in none of them. */
   async #registerAll(): Promise<void> {
-    let entries: SetEntry[] = [];
-    const put = async (entry: SetEntry): Promise<void> => {
-      entries.push(entry);
-      if (entries.length < maxEntries) return;
-      const chunk = entries;
-      entries = [];
-      await this.#keyValue.addToSets(chunk, registrationTtlMs);
-    };
-    for (const c of [...this.#source.conversations()]) await put({ key: c.interestKey, member: this.#member });
-    for (const u of [...this.#source.users()]) {
-      await put({ key: userNodesKey(u.tenantId, u.userId), member: this.#member });
-      for (const connection of [...u.connections]) await put(this.#entryOf(connection));
-    }
-    for (const key of [...this.#watches]) await put({ key, member: this.#member });
-    if (entries.length > 0) await this.#keyValue.addToSets(entries, registrationTtlMs);
+    // First: what fails from here on makes it due again.
     this.#renewedAtMs = this.#clock.now();
+    const all = this.#all();
+    try {
+      for (let chunk = firstOf(all, maxChunk); chunk.length > 0; chunk = firstOf(all, maxChunk))
+        await this.#changes.add(chunk);
+    } catch (error) {
+      this.#renewedAtMs = 0;
+      throw error;
+    }
+  }
+
+  *#all(): Generator<SetEntry> {
+    for (const { interestKey } of this.#source.conversations()) yield { key: interestKey, member: this.#member };
+    for (const { tenantId, userId, connections } of this.#source.users()) {
+      yield { key: userNodesKey(tenantId, userId), member: this.#member };
+      for (const connection of connections) yield this.#entryOf(connection);
+    }
+    for (const key of this.#watches) yield { key, member: this.#member };
   }
 
   #entryOf({ claims, id }: Connection): SetEntry {
     return { key: userConnectionsKey(claims.tenantId, claims.userId), member: startMember(this, String(id)) };
   }
 
-  /** Additions of one turn go as one call. */
-  #add(entry: SetEntry): Promise<void> {
-    if (this.#pendingAdditions >= maxPendingAdditions) {
-      this.#renewedAtMs = 0;
-      return Promise.resolve();
-    }
-    this.#pendingAdditions++;
-    return new Promise((done) => {
-      if (this.#adding.push({ entry, done }) === 1) setImmediate(() => void this.#flushAdditions());
-    });
-  }
-
-  async #flushAdditions(): Promise<void> {
-    const adding = this.#adding;
-    this.#adding = [];
-    for (let i = 0; i < adding.length; i += maxEntries) {
-      const chunk = adding.slice(i, i + maxEntries);
-      try {
-        await this.#keyValue.addToSets(
-          chunk.map((a) => a.entry),
-          registrationTtlMs,
-        );
-      } catch (error) {
-        this.#renewedAtMs = 0; // due at the next watch
-        this.#logger.warn({ err: error }, 'registration failed, made up for later');
-      }
-      this.#pendingAdditions -= chunk.length;
-      for (const { done } of chunk) done();
+  async #add(entry: SetEntry): Promise<void> {
+    try {
+      await this.#changes.add([entry]);
+    } catch (error) {
+      this.#renewedAtMs = 0; // due at the next watch
+      this.#logger.debug({ err: error }, 'registration failed, made up for later');
     }
   }
 
   #remove(entries: readonly SetEntry[]): void {
-    this.#keyValue
-      .removeFromSets(entries)
+    this.#changes
+      .remove(entries)
       .catch((error: unknown) => this.#logger.debug({ err: error }, 'a registration was left to expire'));
   }
 }
+
+/** The next `count` of them, or what is left. */
+const firstOf = <T>(all: Iterator<T>, count: number): T[] => {
+  const chunk: T[] = [];
+  while (chunk.length < count) {
+    const { done, value } = all.next();
+    if (done) break;
+    chunk.push(value);
+  }
+  return chunk;
+};

@@ -1,4 +1,4 @@
-import { type KeyValue, memoryKeyValue, nodeKey, setCanary, userConnectionsKey } from '@caas/key-value';
+import { type KeyValue, memoryKeyValue, setCanary, userConnectionsKey } from '@caas/key-value';
 import { CaasError } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { expect, test } from '@jest/globals';
@@ -61,7 +61,8 @@ test('connections of a node that is gone, or began anew, count no more', async (
   await two.enter();
   await two.enter();
   await expect(two.enter()).rejects.toMatchObject(tooMany);
-  await keyValue.delete(nodeKey('one'));
+  // As when it has expired.
+  await setCanary(keyValue, { nodeId: 'one', startId: 'none' }, ttlMs);
   await two.enter();
 });
 

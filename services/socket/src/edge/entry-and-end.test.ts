@@ -34,6 +34,9 @@ describe('the gate', () => {
     limits: object | undefined;
     allowedOrigins: string[] = [];
     invalid: string[] = [];
+    blind = false;
+    /** The store behind it does not answer. */
+    storeAway = false;
     readonly checked: string[][] = [];
     /** Tokens of each call, in the order of the calls. */
     readonly asked: number[] = [];
@@ -59,6 +62,7 @@ describe('the gate', () => {
       sessions: {
         checkSessions: async ({ sessions }: { sessions: { sessionId: string }[] }) => {
           this.checked.push(sessions.map((s) => s.sessionId));
+          if (this.storeAway) throw new CaasError('DEADLINE_EXCEEDED', 'late');
           return { invalidSessionIds: this.invalid };
         },
         watchRevocations: (_: object, { signal }: { signal: AbortSignal }) => this.#beats(signal),
@@ -70,7 +74,7 @@ describe('the gate', () => {
           this.#beat = resolve;
           signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
         });
-        yield { revoked: [] };
+        yield { revoked: [], blind: this.blind };
       }
     }
   }
@@ -139,7 +143,7 @@ describe('the gate', () => {
     auth.invalid = ['a'];
     await until('checked', () => {
       auth.beat();
-      return gate.following;
+      return gate.connected;
     });
     expect(auth.checked).toEqual([]);
     const { connection, ended } = aConnection(verified);
@@ -157,6 +161,37 @@ describe('the gate', () => {
     auth.beat();
     await new Promise((resolve) => setImmediate(resolve));
     expect(auth.checked).toHaveLength(asked);
+  });
+
+  test('is blind, not cut off, while auth can’t ask its store, and checks all once it can', async () => {
+    const { auth, gate } = open();
+    const beatUntil = (what: string, holds: () => unknown) =>
+      until(what, () => {
+        auth.beat();
+        return holds();
+      });
+    expect([gate.connected, gate.blind]).toEqual([false, false]);
+    const verified = await gate.verify('a');
+    const { connection, ended } = aConnection(verified);
+    gate.opened(connection, verified.checks);
+    auth.storeAway = true;
+    // Auth has not noticed yet: what it is asked fails.
+    await beatUntil('blind', () => gate.blind);
+    expect([gate.connected, auth.checked[0]]).toEqual([true, ['a']]);
+    auth.blind = true;
+    await beatUntil('heard', () => gate.blind);
+    auth.storeAway = false;
+    auth.invalid = ['a'];
+    auth.blind = false;
+    await beatUntil('sees again', () => gate.connected && !gate.blind);
+    expect(ended).toEqual(['SESSION_REVOKED']);
+    // And from then on only late ones.
+    const asked = auth.checked.length;
+    auth.blind = true;
+    await beatUntil('blind again', () => gate.blind);
+    auth.blind = false;
+    await beatUntil('and sees', () => !gate.blind);
+    expect([gate.connected, auth.checked.length]).toEqual([true, asked]);
   });
 
   test('gives a connection the limits of its new token, unless its origin is not listed any more', async () => {

@@ -58,7 +58,7 @@ export class Gate {
   /** Connections whose session was verified before a check of all and came in after it. */
   readonly #unchecked = new Set<Connection>();
   #checks = 0;
-  #following = false;
+  #hears: 'away' | 'blind' | 'following' = 'away';
   readonly #revokedSessions = new Set<string>();
   #waiting: Waiting[] = [];
   #calls = 0;
@@ -69,9 +69,14 @@ export class Gate {
     this.#logger = logger;
   }
 
-  /** True while auth tells of the sessions that end. */
-  get following(): boolean {
-    return this.#following;
+  /** True while auth tells of the sessions that end, or that it can't because its store is away: any node would hear that. */
+  get connected(): boolean {
+    return this.#hears !== 'away';
+  }
+
+  /** True while auth is there and its store is not: few tokens get a verdict, and what ends is heard of later. */
+  get blind(): boolean {
+    return this.#hears === 'blind';
   }
 
   /** Verifies a token; rejects with the reason auth gives, or UNAVAILABLE. Tokens of one turn go in one call. */
@@ -143,26 +148,39 @@ export class Gate {
     }, 500);
     try {
       let checked = false;
-      for await (const batch of this.#auth.sessions.watchRevocations(
+      for await (const { revoked, blind } of this.#auth.sessions.watchRevocations(
         {},
         { signal: AbortSignal.any([signal, silence.signal]) },
       )) {
+        // Until we listen again: a check takes its own time.
+        heardAtMs = Number.POSITIVE_INFINITY;
+        for (const { sessionId } of revoked) this.#revoked(sessionId);
+        const sees: boolean = !blind && (await this.#checked(checked));
+        checked ||= sees;
+        this.#hears = sees ? 'following' : 'blind';
         heardAtMs = performance.now();
-        for (const { sessionId } of batch.revoked) this.#revoked(sessionId);
-        if (!checked) {
-          // The stream stands: what ended before it did is asked for once.
-          checked = true;
-          await this.#checkAll();
-        } else if (this.#unchecked.size > 0) {
-          const late = [...this.#unchecked];
-          await this.#check(late);
-          for (const connection of late) this.#unchecked.delete(connection);
-        }
-        this.#following = true;
       }
     } finally {
-      this.#following = false;
+      this.#hears = 'away';
       clearInterval(watchdog);
+    }
+  }
+
+  /** Asks for what may have ended unheard: once when the stream stands, and of who came in late. False: auth can't say now. */
+  async #checked(before: boolean): Promise<boolean> {
+    try {
+      if (!before) {
+        await this.#checkAll();
+      } else if (this.#unchecked.size > 0) {
+        const late = [...this.#unchecked];
+        await this.#check(late);
+        for (const connection of late) this.#unchecked.delete(connection);
+      }
+      return true;
+    } catch (thrown) {
+      if (!toCaasError(thrown).retryable) throw thrown;
+      this.#logger.debug({ err: thrown }, 'sessions could not be checked yet');
+      return false;
     }
   }
 
@@ -208,7 +226,9 @@ export class Gate {
       for (const [i, waiting] of chunk.entries()) this.#answer(waiting, verdicts[i]?.verdict, checks);
     } catch (thrown) {
       const error = toCaasError(thrown);
-      const refusal = error.retryable ? new CaasError('UNAVAILABLE', 'auth does not answer', { cause: error }) : error;
+      const refusal = error.retryable
+        ? new CaasError('UNAVAILABLE', 'there is no verdict from auth', { cause: error })
+        : error;
       for (const { reject } of chunk) reject(refusal);
     } finally {
       this.#calls--;

@@ -242,9 +242,16 @@ export class Edge {
       )
         ws.pause();
     });
-    ws.on('pong', () => connection.heard());
-    ws.on('ping', () => {
+    const control = (): void => {
+      if (connection.closed) return;
       connection.heard();
+      // Small as they are, a million of them would hold up everybody.
+      if (connection.rates.all.take(this.#node.clock.now()) > 0)
+        connection.end('RATE_LIMITED', 'too many pings or pongs');
+    };
+    ws.on('pong', control);
+    ws.on('ping', () => {
+      control();
       // Each is answered: who does not read the answers is not read either.
       if (connection.backlogBytes > this.#node.bounds.maxQueuedBytes) ws.pause();
     });

@@ -119,6 +119,8 @@ export interface WatchRevocationsRequest {
 export interface WatchRevocationsResponse {
   /** Sessions that ended since the last batch; empty: a sign of life. */
   revoked: RevokedSession[];
+  /** True while auth can't read its store, and so does not hear of sessions that other instances end. They are told when it can. */
+  blind: boolean;
 }
 
 function createBaseSession(): Session {
@@ -1106,13 +1108,16 @@ export const WatchRevocationsRequest: MessageFns<WatchRevocationsRequest> = {
 };
 
 function createBaseWatchRevocationsResponse(): WatchRevocationsResponse {
-  return { revoked: [] };
+  return { revoked: [], blind: false };
 }
 
 export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
   encode(message: WatchRevocationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.revoked) {
       RevokedSession.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.blind !== false) {
+      writer.uint32(16).bool(message.blind);
     }
     return writer;
   },
@@ -1138,6 +1143,14 @@ export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
             message.revoked.push(RevokedSession.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.blind = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1155,6 +1168,7 @@ export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
       revoked: globalThis.Array.isArray(object?.revoked)
         ? object.revoked.map((e: any) => RevokedSession.fromJSON(e))
         : [],
+      blind: isSet(object.blind) ? globalThis.Boolean(object.blind) : false,
     };
   },
 
@@ -1162,6 +1176,9 @@ export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
     const obj: any = {};
     if (message.revoked?.length) {
       obj.revoked = message.revoked.map((e) => RevokedSession.toJSON(e));
+    }
+    if (message.blind !== false) {
+      obj.blind = message.blind;
     }
     return obj;
   },
@@ -1172,6 +1189,7 @@ export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
   fromPartial(object: DeepPartial<WatchRevocationsResponse>): WatchRevocationsResponse {
     const message = createBaseWatchRevocationsResponse();
     message.revoked = object.revoked?.map((e) => RevokedSession.fromPartial(e)) || [];
+    message.blind = object.blind ?? false;
     return message;
   },
 };

@@ -36,7 +36,10 @@ export interface Message {
   senderId: string;
   /** The sender's own id of it. */
   clientMsgId: string;
-  /** Log position: sorts messages of the conversation, pending ones included. Below 2^53. */
+  /**
+   * Log position: sorts messages of the conversation, pending ones included. Below 2^53; negative, from -2^44 on, for messages
+   * that were imported from another system, which so come before all that was sent here.
+   */
   position: number;
   /** Place in the conversation, 1, 2, 3 …; 0 while it is accepted but not yet committed. */
   seq: number;
@@ -96,7 +99,7 @@ export interface Head {
   headRev: number;
   /** Seq of the last message. */
   lastSeq: number;
-  /** Position of the last message. */
+  /** Position of the last message; negative where that was imported. */
   lastPosition: number;
   /**
    * Digest over the ids of messages 1 … last_seq in order, 16 lower-case hex digits:

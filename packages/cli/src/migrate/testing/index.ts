@@ -1,0 +1,2 @@
+export { startCaas } from './old-and-new.ts';
+export { growOldService } from './old-service.ts';
