@@ -8,8 +8,8 @@ export const readsPerTurn = 4;
 export const conversationsAtOnce = 16;
 /** Conversations of a shard that may wait for a commit; then the log is held up until some are done. */
 export const maxWaiting = 3_000;
-/** How often those are looked at again, while the first of them is young and later, in milliseconds. */
-export const waitingPollMs = { young: 20, old: 500 };
+/** How often those are looked at again, in milliseconds: while the first of them is young; later, and more for each. */
+export const waitingPollMs = { young: 20, old: 100, each: 0.3 };
 /** Until when they are young, in milliseconds. */
 export const youngForMs = 2_000;
 /** How long an event of a conversation that does not exist is kept, in milliseconds. */

@@ -60,7 +60,8 @@ export class Indexer implements ShardHandler {
     while (!signal.aborted) {
       if (this.waiting === 0) await this.#somethingWaits(signal);
       const young = clock.now() - (this.behindSinceMs ?? 0) < youngForMs;
-      await sleep(young ? waitingPollMs.young : waitingPollMs.old, undefined, { signal }).catch(() => undefined);
+      const pollMs = young ? waitingPollMs.young : waitingPollMs.old + waitingPollMs.each * this.waiting;
+      await sleep(pollMs, undefined, { signal }).catch(() => undefined);
       for (const [shard, feed] of this.#shards) {
         if (feed.waiting === 0 || signal.aborted) continue;
         // The engines may be away: the next turn comes soon.
