@@ -1,7 +1,7 @@
 import { CaasClient } from '@caas/client';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { digestOf } from './support/checker.ts';
-import { Faults } from './support/faults.ts';
+import { Faults, type Held } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
@@ -355,6 +355,27 @@ describe('invariant', () => {
       back();
     }
     expect(await committed(b, id, 4)).toEqual(['with it', 'two', 'three', 'four']);
+  });
+
+  test('7: the store may be away: once a node knows, a retry waits for no answer of it', async () => {
+    const [a] = [await open('alice', 0)];
+    const id = await group(a, 'bob');
+    await a.ask(sending(id, 'm1', 'with it'));
+    await committed(a, id, 1);
+    const back = faults.away('store.');
+    let hung: Held | undefined;
+    try {
+      const url = `${platform.socketUrls[0]?.replace('ws:', 'http:')}/health/ready`;
+      const degraded = async (): Promise<unknown> => ((await (await fetch(url)).json()) as Frame).degraded;
+      await until('the node knows', degraded, (names) => Array.isArray(names) && names.includes('messageStore'));
+      hung = faults.hold('store.');
+      back();
+      expect((await a.ask(sending(id, 'm2', 'again', true))).accepted).toBeDefined();
+    } finally {
+      back();
+      hung?.release();
+    }
+    expect(await committed(a, id, 2)).toEqual(['with it', 'again']);
   });
 
   test('7: the store may be away: who comes back to a node goes on at once, who is new to it once the store is back', async () => {

@@ -126,6 +126,7 @@ export const createSocketNode = async (
   const services: NodeServices = {
     nodeId,
     store,
+    storeAnswers: () => heads.storeAnswers,
     users: ports.users,
     directory,
     messages,

@@ -19,6 +19,8 @@ import type { SearchClient } from '../search-client.ts';
 export interface NodeServices {
   readonly nodeId: string;
   readonly store: MessageStore;
+  /** False while the store is known to be away: who can do without it does not wait for it. */
+  storeAnswers(): boolean;
   readonly users: UserStore;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
