@@ -5,6 +5,7 @@ import { type ActionRule, auditActions, auditVariables } from '@caas/compliance-
 import {
   kafkaVariables,
   mongoVariables,
+  openSearchVariables,
   redisGatewayVariables,
   redisSocketVariables,
   vaultVariables,
@@ -68,10 +69,9 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance'].map((name) => [
-    name,
-    name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
-  ]);
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance', 'search'].map(
+    (name) => [name, name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`],
+  );
   const sections = new Map(
     read('docs/services.md')
       .split(/^## /m)
@@ -109,6 +109,7 @@ describe('docs/services.md', () => {
     const inCode = {
       ...kafkaVariables,
       ...mongoVariables,
+      ...openSearchVariables,
       ...redisGatewayVariables,
       ...redisSocketVariables,
       ...vaultVariables,

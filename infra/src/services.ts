@@ -36,7 +36,7 @@ export interface Services {
   readonly processes: readonly EngineProcess[];
   /** `host:port` of compliance's gRPC. */
   readonly complianceAddress: string;
-  /** One process: auth, persistence-1 …, crypto, compliance, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, crypto, compliance, search, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** A client of a service as an operator has it; the caller closes it. */
   asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
@@ -59,11 +59,13 @@ interface Ports {
   gatewayGrpc: number;
   /** gRPC of crypto. */
   crypto: number;
+  /** gRPC of search. */
+  search: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, ...others] = await freePorts(
-    5 + 2 * nodes + workers,
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, search = 0, ...others] = await freePorts(
+    6 + 2 * nodes + workers,
   );
   return {
     gateway,
@@ -71,6 +73,7 @@ const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
     compliance,
     gatewayGrpc,
     crypto,
+    search,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
     workers: others,
@@ -85,11 +88,19 @@ const environments = async (
   secrets: { hashKey: string; operatorToken: string },
   dataDir: string,
   route: NonNullable<ServiceOptions['route']>,
+  hasSearch: boolean,
 ) => {
   const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
+  const searchOfNodes = await route('socket', 'search', local(ports.search));
+  const search = {
+    name: 'search',
+    service: 'search',
+    port: ports.search,
+    env: { SEARCH_GRPC_ADDRESS: local(ports.search), CAAS_OPERATOR_TOKEN: secrets.operatorToken },
+  };
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -103,6 +114,7 @@ const environments = async (
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
       CAAS_AUDIT_DIR,
+      ...(hasSearch && { SOCKET_SEARCH_ADDRESS: searchOfNodes }),
     },
   }));
   return [
@@ -144,6 +156,7 @@ const environments = async (
         CAAS_AUDIT_DIR,
       },
     },
+    ...(hasSearch ? [search] : []),
     ...nodes,
     {
       name: 'gateway',
@@ -196,7 +209,9 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
   };
   process.once('exit', killNow);
   const route = options.route ?? ((_from, _to, address) => address);
-  for (const environment of await environments(ports, secrets, dataDir, route)) {
+  // Where there is no engine for it there is no search; all else goes without.
+  const hasSearch = options.envOf('search')['OPENSEARCH_URL'] !== undefined;
+  for (const environment of await environments(ports, secrets, dataDir, route, hasSearch)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;

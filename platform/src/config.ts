@@ -10,7 +10,7 @@ const variables = z.object({
   SOCKET_1_PORT: settings.port().default(3001),
   SOCKET_2_PORT: settings.port().default(3002),
   // The other services' ports follow it.
-  AUTH_GRPC_PORT: settings.count({ max: 65_530 }).default(50051),
+  AUTH_GRPC_PORT: settings.count({ max: 65_527 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
   CAAS_OPERATOR_TOKEN: settings.token().optional(),
   CAAS_VAULT_PASSPHRASE: settings.secret().optional(),
@@ -79,6 +79,7 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     persistence: read(servicesConfig.persistence),
     crypto: read(servicesConfig.crypto),
     compliance: read(servicesConfig.compliance),
+    search: read(servicesConfig.search),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
   return { ...platform, services, unusedEngines: Object.keys(env).filter((name) => ofEngines.test(name)) };

@@ -3,6 +3,7 @@ import { type ComplianceConfig, complianceConfig } from '@caas/compliance';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
+import { type SearchConfig, searchConfig } from '@caas/search';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
 
 /** The services' own settings. Addresses, ports, files, drains and tokens in them give way to the platform's. */
@@ -15,6 +16,7 @@ export interface ServicesConfig {
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
   compliance: ComplianceConfig;
+  search: SearchConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -25,4 +27,5 @@ export const servicesConfig = {
   persistence: persistenceConfig,
   crypto: cryptoConfig,
   compliance: complianceConfig,
+  search: searchConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

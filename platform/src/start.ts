@@ -10,12 +10,21 @@ import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import {
+  authClients,
+  createSocketNode,
+  keySource,
+  type Limits,
+  type NodeBounds,
+  type SocketNode,
+  searchClient,
+} from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
+import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
@@ -65,6 +74,7 @@ const defaultServices = (): ServicesConfig => ({
   persistence: servicesConfig.persistence({}),
   crypto: servicesConfig.crypto({}),
   compliance: servicesConfig.compliance({}),
+  search: servicesConfig.search({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -82,7 +92,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit } = between(engines);
+  const { log, store, accounts, audit, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -155,6 +165,19 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceGrpc = started.address;
     return started;
   });
+  const search = await startSearch(
+    {
+      log,
+      store,
+      index,
+      config: services.search,
+      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+      serviceAuth,
+      logger: loggerOf('search'),
+    },
+    crashable,
+  );
+  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -173,6 +196,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           auth: clients,
           keys,
           audit: await writerOf(nodeId, severance.port(log)),
+          search: searches,
           serviceAuth,
         },
         {
@@ -224,7 +248,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, crypto, ...nodes, compliance].map((service) => [service.name, service]),
+      [persistence, crypto, search, ...nodes, compliance].map((service) => [service.name, service]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -232,7 +256,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, crypto, auth, compliance].map((service) => service.run(back.signal));
+      const behind = [persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -243,11 +267,13 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
+        searches.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
+          engines.index.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),

@@ -14,6 +14,7 @@ import {
 } from '@caas/key-value';
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
 /*
@@ -63,6 +64,16 @@ export const openAuditStore = async ({ mongo }: EngineSettings, file: string): P
   if (mongo === undefined) return openSqliteAuditStore({ file });
   const { openMongoAuditStore } = await import('@caas/audit-store/mongo');
   return told('MONGODB_URL', openMongoAuditStore(mongo));
+};
+
+export const openSearchIndex = async (
+  { openSearch }: EngineSettings,
+  file: string,
+  logger: Logger,
+): Promise<SearchIndex> => {
+  if (openSearch === undefined) return openSqliteSearchIndex({ file });
+  const { openOpenSearchIndex } = await import('@caas/search-index/opensearch');
+  return told('OPENSEARCH_URL', openOpenSearchIndex({ ...openSearch, onFault: faults(logger, 'opensearch') }));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

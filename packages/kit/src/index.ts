@@ -1,3 +1,4 @@
+export * from './breaker.ts';
 export * from './chunks.ts';
 export * from './clock.ts';
 export * from './config.ts';

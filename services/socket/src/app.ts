@@ -27,6 +27,7 @@ import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
+import type { SearchClient } from './search-client.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -39,6 +40,8 @@ export interface SocketPorts {
   keys: KeySource;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
+  /** Undefined: searches are answered UNIMPLEMENTED. */
+  search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -148,6 +151,7 @@ export const createSocketNode = async (
     ephemeral,
     recentSends,
     gate,
+    search: ports.search,
     reads: new ReadBudget(bounds),
     bounds,
     clock,

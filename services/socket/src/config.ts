@@ -25,6 +25,7 @@ const schema = z
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
     SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
     SOCKET_SEAL_CONTENT: settings.flag().default(true),
+    SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -67,6 +68,8 @@ const schema = z
     cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
     /** Whether new content is sealed under its author's key. */
     sealContent: env.SOCKET_SEAL_CONTENT,
+    /** `host:port` of search's gRPC; undefined: searches are not served. */
+    searchAddress: env.SOCKET_SEARCH_ADDRESS,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,

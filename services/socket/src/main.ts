@@ -8,6 +8,7 @@ import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
 import { keySource } from './crypto-client.ts';
+import { searchClient } from './search-client.ts';
 
 await runMain(async (signal) => {
   const { hashKey, engines, ...config } = socketConfig();
@@ -16,6 +17,7 @@ await runMain(async (signal) => {
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
   const keys = keySource(config.cryptoAddress, serviceAuth, logger);
+  const search = config.searchAddress ? searchClient(config.searchAddress, serviceAuth, logger) : undefined;
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),
     openMessages(engines, config.messagesFile),
@@ -25,7 +27,7 @@ await runMain(async (signal) => {
   ]);
   try {
     const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, audit, serviceAuth };
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, audit, search, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
@@ -33,6 +35,7 @@ await runMain(async (signal) => {
   } finally {
     auth.close();
     keys.close();
+    search?.close();
     await Promise.all([log.close(), store.close(), accounts.close(), keyValue.close(), inbox.close()]);
   }
 });

@@ -15,6 +15,7 @@ import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
+import type { SearchClient } from '../search-client.ts';
 
 /** What commands work with. */
 export interface NodeServices {
@@ -31,6 +32,8 @@ export interface NodeServices {
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
   readonly gate: Gate;
+  /** Undefined: this installation has no search. */
+  readonly search: SearchClient | undefined;
   readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;
