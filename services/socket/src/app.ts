@@ -6,6 +6,7 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/g
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
+import { storeOfCommands } from './commands/store-of-commands.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
 import { Heads } from './delivery/heads.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
@@ -122,8 +123,7 @@ export const createSocketNode = async (
   ];
   const services: NodeServices = {
     nodeId,
-    store,
-    storeAnswers: () => heads.storeAnswers,
+    store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
     directory,
     messages,
