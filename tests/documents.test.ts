@@ -1,7 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DescMessage, fromJson } from '@bufbuild/protobuf';
-import { kafkaVariables, mongoVariables, redisGatewayVariables, redisSocketVariables } from '@caas/engines';
+import {
+  kafkaVariables,
+  mongoVariables,
+  redisGatewayVariables,
+  redisSocketVariables,
+  vaultVariables,
+} from '@caas/engines';
 import { reasonTable, tenantLimitCeilings } from '@caas/kit';
 import { descriptors } from '@caas/proto/descriptor';
 import { defaultBounds, defaultLimits } from '@caas/socket';
@@ -60,7 +66,7 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence'].map((name) => [
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto'].map((name) => [
     name,
     name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
   ]);
@@ -94,7 +100,13 @@ describe('docs/services.md', () => {
   });
 
   test('lists the variables that name engines, and no others', () => {
-    const inCode = { ...kafkaVariables, ...mongoVariables, ...redisGatewayVariables, ...redisSocketVariables };
+    const inCode = {
+      ...kafkaVariables,
+      ...mongoVariables,
+      ...redisGatewayVariables,
+      ...redisSocketVariables,
+      ...vaultVariables,
+    };
     expect(rowsOf('Engines').toSorted()).toEqual(Object.keys(inCode).toSorted());
   });
 });

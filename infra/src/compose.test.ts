@@ -28,6 +28,7 @@ const ours = {
   'socket-service-1': 'socket',
   'socket-service-2': 'socket',
   persistence: 'persistence',
+  crypto: 'crypto',
 } as const;
 /** Does its work and ends. */
 const job = 'topics';
@@ -48,6 +49,7 @@ test('every port is published on loopback only, at the number the design gives i
     'socket-service-1': ['127.0.0.1:3001:3001'],
     'socket-service-2': ['127.0.0.1:3002:3001'],
     persistence: [],
+    crypto: [],
     'redis-gateway': ['127.0.0.1:6379:6379'],
     'redis-socket': ['127.0.0.1:6380:6380'],
     'redis-shared': ['127.0.0.1:6381:6381'],

@@ -10,6 +10,7 @@ export const secretNames = [
   ...engineUsers.map((user) => `REDIS_PASSWORD_${user.toUpperCase()}`),
   'CAAS_HASH_KEY',
   'CAAS_OPERATOR_TOKEN',
+  'CAAS_VAULT_PASSPHRASE',
 ];
 
 /** The secrets of this file, of mode 0600, with those made that are not in it yet. */

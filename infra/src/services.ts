@@ -34,7 +34,7 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence-1 …, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, crypto, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
@@ -52,14 +52,17 @@ interface Ports {
   workers: number[];
   /** gRPC of the gateway. */
   gatewayGrpc: number;
+  /** gRPC of crypto. */
+  crypto: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, ...others] = await freePorts(3 + 2 * nodes + workers);
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, ...others] = await freePorts(4 + 2 * nodes + workers);
   return {
     gateway,
     auth,
     gatewayGrpc,
+    crypto,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
     workers: others,
@@ -72,11 +75,12 @@ const local = (port: number | undefined): string => `127.0.0.1:${port}`;
 const environments = async (
   ports: Ports,
   secrets: { hashKey: string; operatorToken: string },
-  rootKeyFile: string,
+  dataDir: string,
   route: NonNullable<ServiceOptions['route']>,
 ) => {
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
+  const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -87,6 +91,7 @@ const environments = async (
       SOCKET_PORT: String(port),
       SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
       SOCKET_AUTH_ADDRESS: authOfNodes,
+      SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
     },
   }));
@@ -97,7 +102,7 @@ const environments = async (
       port: ports.auth,
       env: {
         AUTH_GRPC_ADDRESS: local(ports.auth),
-        AUTH_ROOT_KEY_FILE: rootKeyFile,
+        AUTH_ROOT_KEY_FILE: join(dataDir, 'root.key'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
       },
     },
@@ -107,6 +112,16 @@ const environments = async (
       port,
       env: { PERSISTENCE_GRPC_ADDRESS: local(port) },
     })),
+    {
+      name: 'crypto',
+      service: 'crypto',
+      port: ports.crypto,
+      env: {
+        CRYPTO_GRPC_ADDRESS: local(ports.crypto),
+        CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
     ...nodes,
     {
       name: 'gateway',
@@ -159,7 +174,7 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
   };
   process.once('exit', killNow);
   const route = options.route ?? ((_from, _to, address) => address);
-  for (const environment of await environments(ports, secrets, join(dataDir, 'root.key'), route)) {
+  for (const environment of await environments(ports, secrets, dataDir, route)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;

@@ -1,4 +1,5 @@
 import { type AuthConfig, authConfig } from '@caas/auth';
+import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
@@ -11,6 +12,7 @@ export interface ServicesConfig {
   /** Of every socket node. */
   socket: SocketEnvironment;
   persistence: PersistenceConfig;
+  crypto: CryptoConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -19,4 +21,5 @@ export const servicesConfig = {
   gateway: (env: Readonly<Record<string, string | undefined>>) => gatewayConfig(env, { minSocketUrls: 0 }),
   socket: socketConfig,
   persistence: persistenceConfig,
+  crypto: cryptoConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

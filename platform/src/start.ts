@@ -1,15 +1,17 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
+import { createCrypto } from '@caas/crypto';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
+import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
@@ -17,7 +19,8 @@ import { type ServicesConfig, servicesConfig } from './services-config.ts';
 /** The engines whose failures tests bring about. */
 export type Engines = EmbeddedEngines;
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
+export interface PlatformOptions
+  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */
@@ -27,6 +30,8 @@ export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 
   crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken?: string | undefined;
+  /** Seals the root keys of content; without it a key file beside them does. */
+  vaultPassphrase?: string | undefined;
   /** Where log lines go; standard output without. */
   logDestination?: LoggerOptions['destination'];
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
@@ -38,9 +43,10 @@ export interface Platform {
   /** Where the nodes listen; clients are told others where the settings name some. */
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
+  readonly cryptoAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -53,6 +59,7 @@ const defaultServices = (): ServicesConfig => ({
   gateway: servicesConfig.gateway({}),
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
+  crypto: servicesConfig.crypto({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -62,8 +69,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [engines, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
+    openKeyEngines(dataDir, options.vaultPassphrase),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
@@ -105,6 +113,19 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
+  let cryptoGrpc = grpcAddressOf(options.socketPorts.length + 3);
+  const crypto = await restartable('crypto', crashable, async (severance) => {
+    const started = await createCrypto({
+      store: severance.port(keyEngines.keys),
+      vault: severance.port(keyEngines.vault),
+      config: { ...services.crypto, grpcAddress: cryptoGrpc },
+      logger: loggerOf('crypto'),
+      serviceAuth,
+    });
+    cryptoGrpc = started.address;
+    return started;
+  });
+  const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -121,6 +142,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          keys,
           serviceAuth,
         },
         {
@@ -129,6 +151,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           port,
           grpcAddress,
           hashKey,
+          sealContent: services.socket.sealContent,
+          sealEnvelopes: false,
           bounds,
           limits: { ...services.socket.limits, ...options.limits },
         },
@@ -166,15 +190,16 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     gatewayUrl: gateway.url,
     socketUrls,
     authAddress: auth.address,
+    cryptoAddress: crypto.current.address,
     app,
-    services: new Map<string, Restartable>([persistence, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>([persistence, crypto, ...nodes].map((service) => [service.name, service])),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, auth].map((service) => service.run(back.signal));
+      const behind = [persistence, crypto, auth].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -184,6 +209,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         back.abort();
         await Promise.allSettled(behind);
         clients.close();
+        keys.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
@@ -192,6 +218,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox.close(),
           rateLimits.close(),
         ]);
+        await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
       }
     },
   };

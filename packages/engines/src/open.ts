@@ -21,7 +21,7 @@ import type { EngineSettings, RedisSettings } from './settings.ts';
  */
 
 /** An engine that is away at the start is told by the variable that names it; the password in a URL is not. */
-const told = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
+export const told = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
   try {
     return await opening;
   } catch (cause) {

@@ -4,6 +4,7 @@ import { type KafkaOptions, kafkaOptions, kafkaSettings } from '@caas/event-log'
 import * as settings from '@caas/kit/config';
 import { ConfigError } from '@caas/kit/config';
 import type { z } from 'zod';
+import type { VaultSettings } from './vault-settings.ts';
 
 /*
  * Variables that name the distributed engines, to be spread into the schema of a service that uses them. A service that is
@@ -65,6 +66,7 @@ export interface EngineSettings {
   mongo?: { url: string; database: string } | undefined;
   redisGateway?: RedisSettings | undefined;
   redisSocket?: RedisSettings | undefined;
+  vault?: VaultSettings | undefined;
 }
 
 export const kafkaOf = (env: Of<typeof kafkaVariables>): EngineSettings['kafka'] =>

@@ -9,3 +9,4 @@ export * from './retry.ts';
 export * from './tenant-limits.ts';
 export * from './trace.ts';
 export * from './url-credentials.ts';
+export * from './watchers.ts';

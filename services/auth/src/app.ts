@@ -1,3 +1,4 @@
+import { isSealedByAnother, type RootKey } from '@caas/key-vault';
 import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
@@ -21,7 +22,6 @@ import { verifyTokens } from './commands/verify-tokens.ts';
 import { watchRevocations } from './commands/watch-revocations.ts';
 import type { AuthConfig } from './config.ts';
 import { type AccountRoles, AuthCore } from './core.ts';
-import { isSealedByAnother, type RootKey } from './key-sealing.ts';
 import { upkeepOf } from './upkeep.ts';
 
 export interface AuthPorts {

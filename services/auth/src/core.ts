@@ -1,10 +1,10 @@
 import type { AccountStore, Session, SessionOfUser, Tenant } from '@caas/account-store';
+import type { RootKey } from '@caas/key-vault';
 import { CaasError, type Clock, newId } from '@caas/kit';
 import type { TokenPair } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { signAccessToken } from './access-token.ts';
 import type { AuthConfig } from './config.ts';
-import type { RootKey } from './key-sealing.ts';
 import { maxRememberedTenants, tenantFreshMs } from './limits.ts';
 import { Recent } from './recent.ts';
 import { RefreshTokens } from './refresh-token.ts';

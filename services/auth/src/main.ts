@@ -1,10 +1,10 @@
 import { openAccounts } from '@caas/engines';
+import { rootKeyFromFile } from '@caas/key-vault';
 import { runMain } from '@caas/kit';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { createAuth } from './app.ts';
 import { authConfig } from './config.ts';
-import { rootKeyFromFile } from './key-sealing.ts';
 
 await runMain(async (signal) => {
   const config = authConfig();

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import type { SigningKeyRecord, SigningKeyStore } from '@caas/account-store';
+import type { RootKey } from '@caas/key-vault';
 import { CaasError, type Clock, sha256 } from '@caas/kit';
-import type { RootKey } from './key-sealing.ts';
 import { keyReloadMs, unknownKeyReloadMs } from './limits.ts';
 
 interface KnownKey {

@@ -1,6 +1,7 @@
 /** Auth as tests start it: over real gRPC on a free port, its data in a folder of the test's own. */
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
+import { rootKeyFromFile } from '@caas/key-vault';
 import type { Clock } from '@caas/kit';
 import { createGrpcClient, type ServiceDefinition, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -9,7 +10,6 @@ import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import { createAuth } from './app.ts';
 import { type AuthConfig, authConfig } from './config.ts';
-import { rootKeyFromFile } from './key-sealing.ts';
 
 export const testServiceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
 

@@ -22,6 +22,8 @@ const schema = z
     SOCKET_PORT: settings.port().default(3001),
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+    SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_SEAL_CONTENT: settings.flag().default(true),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -59,6 +61,10 @@ const schema = z
     grpcAddress: env.SOCKET_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.SOCKET_AUTH_ADDRESS,
+    /** `host:port` of crypto's gRPC. */
+    cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
+    /** Whether new content is sealed under its author's key. */
+    sealContent: env.SOCKET_SEAL_CONTENT,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,

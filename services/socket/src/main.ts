@@ -6,6 +6,7 @@ import { createLogger } from '@caas/kit/log';
 import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
+import { keySource } from './crypto-client.ts';
 
 await runMain(async (signal) => {
   const { hashKey, engines, ...config } = socketConfig();
@@ -13,6 +14,7 @@ await runMain(async (signal) => {
   const logger = createLogger({ service: config.nodeId, level: config.logLevel });
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
+  const keys = keySource(config.cryptoAddress, serviceAuth, logger);
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),
     openMessages(engines, config.messagesFile),
@@ -21,12 +23,14 @@ await runMain(async (signal) => {
     openInbox(engines, logger),
   ]);
   try {
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, serviceAuth };
-    const node = await createSocketNode(ports, { ...config, hashKey }, logger);
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, serviceAuth };
+    const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
+    const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
     await node.run(signal);
   } finally {
     auth.close();
+    keys.close();
     await Promise.all([log.close(), store.close(), accounts.close(), keyValue.close(), inbox.close()]);
   }
 });

@@ -3,7 +3,7 @@ import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 import { assertRoomFor, assertUsersExist, notYetMembers } from './users.ts';
 
 /** Adds members. */
@@ -27,5 +27,5 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   await assertRoomFor(context, joining);
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
   await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

@@ -1,12 +1,12 @@
 import { assertManages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Archives or unarchives a conversation. */
 export const archiveConversation: Command<'archiveConversation'> = async (context, { conversationId, archived }) => {
   const { rules, member } = await actingMember(context, conversationId);
   assertManages(rules, member.role);
   await commitChange(context, conversationId, { $case: 'archived', value: { archived } });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

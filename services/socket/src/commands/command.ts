@@ -4,6 +4,7 @@ import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
 import type { CommitWatch } from '../delivery/commit-watch.ts';
+import type { Contents } from '../delivery/contents.ts';
 import type { LocalDirectory } from '../delivery/local-directory.ts';
 import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
@@ -22,6 +23,7 @@ export interface NodeServices {
   readonly users: UserStore;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
+  readonly contents: Contents;
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;

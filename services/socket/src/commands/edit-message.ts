@@ -18,13 +18,14 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
   assertMaySend(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
+  const key = await node.contents.key(tenantId, userId);
   const acceptedAtMs = node.clock.now();
   const event: MessageEdited = {
     tenantId,
     conversationId,
     messageId,
     editorId: userId,
-    content: { body: { $case: 'plain', value: content } },
+    content: node.contents.written(key, content, { tenantId, conversationId, messageId }),
     acceptedAtMs,
   };
   await publishEvent(

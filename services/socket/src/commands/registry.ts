@@ -111,6 +111,9 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   updateProfile: write(updateProfile),
   renewToken: write(renewToken),
   createUpload: notServed('createUpload'),
+  getUpload: notServed('getUpload'),
+  completeUpload: notServed('completeUpload'),
+  abortUpload: notServed('abortUpload'),
   getMedia: notServed('getMedia'),
   searchMessages: notServed('searchMessages'),
 };

@@ -4,7 +4,7 @@ import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen, manages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Removes members; only owners remove admins and owners. */
 export const removeMembers: Command<'removeMembers'> = async (context, request) => {
@@ -26,5 +26,5 @@ export const removeMembers: Command<'removeMembers'> = async (context, request) 
     fail('PERMISSION_DENIED', 'only owners remove admins and owners');
   }
   await commitChange(context, conversationId, { $case: 'membersRemoved', value: { userIds } });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

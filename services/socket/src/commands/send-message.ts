@@ -1,5 +1,6 @@
 import { CaasError, fail } from '@caas/kit';
 import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { ContentKey } from '../delivery/contents.ts';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
 import { assertClientId, assertContent } from '../model/content.ts';
 import { contentHash, messageIdOf, type SendContent } from '../model/message-id.ts';
@@ -44,7 +45,8 @@ interface Identified extends Outgoing {
 /**
  * The common way of sends and forwards. An earlier send is looked for before anything is judged: what was kept stays
  * kept, whatever has become since of the conversation, the membership or a forward's original. Takes its place in the
- * log before it returns where membership is known here and nothing needs looking up (ADR 15 says when that is).
+ * log before it returns where membership is known here, the sender's key is in hand and nothing needs looking up (ADR 15
+ * says when that is).
  */
 export const send = (
   context: CommandContext,
@@ -65,7 +67,8 @@ export const send = (
     const rules = known?.conversation.rules;
     if (known && rules && !rules.hidesHistory) {
       assertMaySend(rules, known.member.role);
-      return publish(context, identified, known, words);
+      const key = node.contents.keyInHand(tenantId, userId);
+      if (key) return publish(context, identified, known, words, key);
     }
   }
   return publishLater(context, identified, words);
@@ -94,8 +97,10 @@ const publishLater = async (
     return accepted(context, outgoing.messageId, found.position, found.acceptedAtMs);
   // A retry nobody can tell from the first time may be of what is deleted or hidden by now.
   const deliver = !(outgoing.retry && found instanceof CaasError);
+  const { tenantId, userId } = context.connection.claims;
+  const key = await context.node.contents.key(tenantId, userId);
   // Another connection of the user may have sent it meanwhile.
-  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said, deliver);
+  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said, key, deliver);
 };
 
 const judge = async (
@@ -148,11 +153,13 @@ const publish = async (
   { conversationId, clientMsgId, messageId, hash, said }: Identified,
   { conversation }: Pick<ActingMember, 'conversation'>,
   { content, forwardedFrom }: Words,
+  key: ContentKey,
   deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const acceptedAtMs = node.clock.now();
+  const sealed = node.contents.sealedForSend(key, content, { tenantId, conversationId, messageId });
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
@@ -170,6 +177,7 @@ const publish = async (
         acceptedAtMs,
         nodeId: node.nodeId,
       },
+      sealed,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
       reject,

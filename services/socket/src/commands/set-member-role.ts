@@ -5,7 +5,7 @@ import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertOpen, assertOwner } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Promotes or demotes another member. */
 export const setMemberRole: Command<'setMemberRole'> = async (context, request) => {
@@ -22,7 +22,7 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   if (!isActive(target)) fail('USER_NOT_FOUND', 'not a member', { details: { user_id: userId } });
   const position = await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
   await assertChanged(context, { conversationId, userId, role }, position);
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };
 
 /** What the worker made of the change; what others did to the member since then is not asked. */

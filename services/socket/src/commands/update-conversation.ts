@@ -2,7 +2,7 @@ import { assertLine, assertPictureUrl } from '../model/content.ts';
 import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Changes title, picture or metadata. */
 export const updateConversation: Command<'updateConversation'> = async (context, request) => {
@@ -16,5 +16,5 @@ export const updateConversation: Command<'updateConversation'> = async (context,
     $case: 'metaChanged',
     value: { title, avatarUrl, replaceMetadata, metadata },
   });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

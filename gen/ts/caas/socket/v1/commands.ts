@@ -162,14 +162,23 @@ export interface ClientFrame {
     /** Gives the connection a fresh access token of the same user before the old one expires. Answer: done. */
     { $case: "renewToken"; value: RenewToken }
     | //
-    /** Begins an upload of media. Served when the media service is installed; else UNIMPLEMENTED. */
+    /** Begins an upload of media. Answer: upload. */
     { $case: "createUpload"; value: CreateUpload }
     | //
-    /** Asks for an address to download media from. Served when the media service is installed; else UNIMPLEMENTED. */
+    /** Asks for addresses to download media from. Answer: media. */
     { $case: "getMedia"; value: GetMedia }
     | //
-    /** Searches the messages the user may read. Served when the search service is installed; else UNIMPLEMENTED. */
+    /** Searches the messages the user may read. Answer: found. */
     { $case: "searchMessages"; value: SearchMessages }
+    | //
+    /** Reads how far one's own upload is. Answer: upload. */
+    { $case: "getUpload"; value: GetUpload }
+    | //
+    /** Says that all parts of one's own upload have been put. Answer: upload. */
+    { $case: "completeUpload"; value: CompleteUpload }
+    | //
+    /** Drops one's own upload that is not complete. Answer: done. */
+    { $case: "abortUpload"; value: AbortUpload }
     | undefined;
 }
 
@@ -486,7 +495,7 @@ export interface RenewToken {
   accessToken: string;
 }
 
-/** Begins an upload of media. Served when the media service is installed; else UNIMPLEMENTED. */
+/** Begins an upload of media. Answer: upload. */
 export interface CreateUpload {
   /** Name to show. */
   name: string;
@@ -494,24 +503,66 @@ export interface CreateUpload {
   mediaType: string;
   /** Size in bytes. */
   sizeBytes: number;
+  /** SHA-256 of the file, 64 lower-case hex digits; empty: not checked. */
+  sha256: string;
 }
 
-/** Asks for an address to download media from. Served when the media service is installed; else UNIMPLEMENTED. */
-export interface GetMedia {
-  /** The conversation. */
-  conversationId: string;
+/** Reads how far one's own upload is, to resume it. Answer: upload. */
+export interface GetUpload {
   /** The media. */
   mediaId: string;
 }
 
-/** Searches the messages the user may read. Served when the search service is installed; else UNIMPLEMENTED. */
+/**
+ * Says that all parts of one's own upload have been put. Answer: upload; its media is COMMITTED, REFUSED, or PROCESSING when
+ * it takes longer than 2,000 ms.
+ */
+export interface CompleteUpload {
+  /** The media. */
+  mediaId: string;
+}
+
+/** Drops one's own upload that is not complete. Answer: done. */
+export interface AbortUpload {
+  /** The media. */
+  mediaId: string;
+}
+
+/**
+ * Asks for addresses to download media from: by the message that carries it, or, without a message, as its uploader.
+ * Answer: media.
+ */
+export interface GetMedia {
+  /** Conversation of the message; empty: as its uploader. */
+  conversationId: string;
+  /** The media. */
+  mediaId: string;
+  /** The message that carries it; empty: as its uploader. */
+  messageId: string;
+}
+
+/** Searches the messages the user may read. Answer: found. */
 export interface SearchMessages {
-  /** Words to find. */
+  /** Words, all of which have to be there; the last one may be a beginning; "…" is a phrase. */
   query: string;
   /** Only in this conversation; empty: all. */
   conversationId: string;
   /** Greatest number of hits; 0: 20. */
   limit: number;
+  /** Only of these senders; empty: all. */
+  senderIds: string[];
+  /** Accepted at or after, UTC milliseconds since 1970; 0: any. */
+  fromMs: number;
+  /** Accepted before, UTC milliseconds since 1970; 0: any. */
+  untilMs: number;
+  /** Only with (true) or without (false) attachments; absent: either. */
+  hasAttachment?:
+    | boolean
+    | undefined;
+  /** True: best match first; false: newest first. */
+  byRelevance: boolean;
+  /** Cursor of the page before; empty: the first page. */
+  cursor: string;
 }
 
 function createBaseClientFrame(): ClientFrame {
@@ -619,6 +670,15 @@ export const ClientFrame: MessageFns<ClientFrame> = {
         break;
       case "searchMessages":
         SearchMessages.encode(message.command.value, writer.uint32(322).fork()).join();
+        break;
+      case "getUpload":
+        GetUpload.encode(message.command.value, writer.uint32(330).fork()).join();
+        break;
+      case "completeUpload":
+        CompleteUpload.encode(message.command.value, writer.uint32(338).fork()).join();
+        break;
+      case "abortUpload":
+        AbortUpload.encode(message.command.value, writer.uint32(346).fork()).join();
         break;
     }
     return writer;
@@ -910,6 +970,30 @@ export const ClientFrame: MessageFns<ClientFrame> = {
             message.command = { $case: "searchMessages", value: SearchMessages.decode(reader, reader.uint32()) };
             continue;
           }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.command = { $case: "getUpload", value: GetUpload.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.command = { $case: "completeUpload", value: CompleteUpload.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.command = { $case: "abortUpload", value: AbortUpload.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1048,6 +1132,18 @@ export const ClientFrame: MessageFns<ClientFrame> = {
         ? { $case: "searchMessages", value: SearchMessages.fromJSON(object.searchMessages) }
         : isSet(object.search_messages)
         ? { $case: "searchMessages", value: SearchMessages.fromJSON(object.search_messages) }
+        : isSet(object.getUpload)
+        ? { $case: "getUpload", value: GetUpload.fromJSON(object.getUpload) }
+        : isSet(object.get_upload)
+        ? { $case: "getUpload", value: GetUpload.fromJSON(object.get_upload) }
+        : isSet(object.completeUpload)
+        ? { $case: "completeUpload", value: CompleteUpload.fromJSON(object.completeUpload) }
+        : isSet(object.complete_upload)
+        ? { $case: "completeUpload", value: CompleteUpload.fromJSON(object.complete_upload) }
+        : isSet(object.abortUpload)
+        ? { $case: "abortUpload", value: AbortUpload.fromJSON(object.abortUpload) }
+        : isSet(object.abort_upload)
+        ? { $case: "abortUpload", value: AbortUpload.fromJSON(object.abort_upload) }
         : undefined,
     };
   },
@@ -1122,6 +1218,12 @@ export const ClientFrame: MessageFns<ClientFrame> = {
       obj.getMedia = GetMedia.toJSON(message.command.value);
     } else if (message.command?.$case === "searchMessages") {
       obj.searchMessages = SearchMessages.toJSON(message.command.value);
+    } else if (message.command?.$case === "getUpload") {
+      obj.getUpload = GetUpload.toJSON(message.command.value);
+    } else if (message.command?.$case === "completeUpload") {
+      obj.completeUpload = CompleteUpload.toJSON(message.command.value);
+    } else if (message.command?.$case === "abortUpload") {
+      obj.abortUpload = AbortUpload.toJSON(message.command.value);
     }
     return obj;
   },
@@ -1326,6 +1428,24 @@ export const ClientFrame: MessageFns<ClientFrame> = {
       case "searchMessages": {
         if (object.command?.value !== undefined && object.command?.value !== null) {
           message.command = { $case: "searchMessages", value: SearchMessages.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "getUpload": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "getUpload", value: GetUpload.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "completeUpload": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "completeUpload", value: CompleteUpload.fromPartial(object.command.value) };
+        }
+        break;
+      }
+      case "abortUpload": {
+        if (object.command?.value !== undefined && object.command?.value !== null) {
+          message.command = { $case: "abortUpload", value: AbortUpload.fromPartial(object.command.value) };
         }
         break;
       }
@@ -4802,7 +4922,7 @@ export const RenewToken: MessageFns<RenewToken> = {
 };
 
 function createBaseCreateUpload(): CreateUpload {
-  return { name: "", mediaType: "", sizeBytes: 0 };
+  return { name: "", mediaType: "", sizeBytes: 0, sha256: "" };
 }
 
 export const CreateUpload: MessageFns<CreateUpload> = {
@@ -4815,6 +4935,9 @@ export const CreateUpload: MessageFns<CreateUpload> = {
     }
     if (message.sizeBytes !== 0) {
       writer.uint32(24).int64(message.sizeBytes);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(34).string(message.sha256);
     }
     return writer;
   },
@@ -4856,6 +4979,14 @@ export const CreateUpload: MessageFns<CreateUpload> = {
             message.sizeBytes = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4881,6 +5012,7 @@ export const CreateUpload: MessageFns<CreateUpload> = {
         : isSet(object.size_bytes)
         ? globalThis.Number(object.size_bytes)
         : 0,
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
     };
   },
 
@@ -4895,6 +5027,9 @@ export const CreateUpload: MessageFns<CreateUpload> = {
     if (message.sizeBytes !== 0) {
       obj.sizeBytes = Math.round(message.sizeBytes);
     }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
     return obj;
   },
 
@@ -4906,12 +5041,232 @@ export const CreateUpload: MessageFns<CreateUpload> = {
     message.name = object.name ?? "";
     message.mediaType = object.mediaType ?? "";
     message.sizeBytes = object.sizeBytes ?? 0;
+    message.sha256 = object.sha256 ?? "";
+    return message;
+  },
+};
+
+function createBaseGetUpload(): GetUpload {
+  return { mediaId: "" };
+}
+
+export const GetUpload: MessageFns<GetUpload> = {
+  encode(message: GetUpload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mediaId !== "") {
+      writer.uint32(10).string(message.mediaId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetUpload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetUpload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mediaId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetUpload {
+    return {
+      mediaId: isSet(object.mediaId)
+        ? globalThis.String(object.mediaId)
+        : isSet(object.media_id)
+        ? globalThis.String(object.media_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetUpload): unknown {
+    const obj: any = {};
+    if (message.mediaId !== "") {
+      obj.mediaId = message.mediaId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetUpload>): GetUpload {
+    return GetUpload.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetUpload>): GetUpload {
+    const message = createBaseGetUpload();
+    message.mediaId = object.mediaId ?? "";
+    return message;
+  },
+};
+
+function createBaseCompleteUpload(): CompleteUpload {
+  return { mediaId: "" };
+}
+
+export const CompleteUpload: MessageFns<CompleteUpload> = {
+  encode(message: CompleteUpload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mediaId !== "") {
+      writer.uint32(10).string(message.mediaId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompleteUpload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompleteUpload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mediaId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CompleteUpload {
+    return {
+      mediaId: isSet(object.mediaId)
+        ? globalThis.String(object.mediaId)
+        : isSet(object.media_id)
+        ? globalThis.String(object.media_id)
+        : "",
+    };
+  },
+
+  toJSON(message: CompleteUpload): unknown {
+    const obj: any = {};
+    if (message.mediaId !== "") {
+      obj.mediaId = message.mediaId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CompleteUpload>): CompleteUpload {
+    return CompleteUpload.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CompleteUpload>): CompleteUpload {
+    const message = createBaseCompleteUpload();
+    message.mediaId = object.mediaId ?? "";
+    return message;
+  },
+};
+
+function createBaseAbortUpload(): AbortUpload {
+  return { mediaId: "" };
+}
+
+export const AbortUpload: MessageFns<AbortUpload> = {
+  encode(message: AbortUpload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mediaId !== "") {
+      writer.uint32(10).string(message.mediaId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbortUpload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbortUpload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mediaId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AbortUpload {
+    return {
+      mediaId: isSet(object.mediaId)
+        ? globalThis.String(object.mediaId)
+        : isSet(object.media_id)
+        ? globalThis.String(object.media_id)
+        : "",
+    };
+  },
+
+  toJSON(message: AbortUpload): unknown {
+    const obj: any = {};
+    if (message.mediaId !== "") {
+      obj.mediaId = message.mediaId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AbortUpload>): AbortUpload {
+    return AbortUpload.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AbortUpload>): AbortUpload {
+    const message = createBaseAbortUpload();
+    message.mediaId = object.mediaId ?? "";
     return message;
   },
 };
 
 function createBaseGetMedia(): GetMedia {
-  return { conversationId: "", mediaId: "" };
+  return { conversationId: "", mediaId: "", messageId: "" };
 }
 
 export const GetMedia: MessageFns<GetMedia> = {
@@ -4921,6 +5276,9 @@ export const GetMedia: MessageFns<GetMedia> = {
     }
     if (message.mediaId !== "") {
       writer.uint32(18).string(message.mediaId);
+    }
+    if (message.messageId !== "") {
+      writer.uint32(26).string(message.messageId);
     }
     return writer;
   },
@@ -4954,6 +5312,14 @@ export const GetMedia: MessageFns<GetMedia> = {
             message.mediaId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.messageId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4978,6 +5344,11 @@ export const GetMedia: MessageFns<GetMedia> = {
         : isSet(object.media_id)
         ? globalThis.String(object.media_id)
         : "",
+      messageId: isSet(object.messageId)
+        ? globalThis.String(object.messageId)
+        : isSet(object.message_id)
+        ? globalThis.String(object.message_id)
+        : "",
     };
   },
 
@@ -4989,6 +5360,9 @@ export const GetMedia: MessageFns<GetMedia> = {
     if (message.mediaId !== "") {
       obj.mediaId = message.mediaId;
     }
+    if (message.messageId !== "") {
+      obj.messageId = message.messageId;
+    }
     return obj;
   },
 
@@ -4999,12 +5373,23 @@ export const GetMedia: MessageFns<GetMedia> = {
     const message = createBaseGetMedia();
     message.conversationId = object.conversationId ?? "";
     message.mediaId = object.mediaId ?? "";
+    message.messageId = object.messageId ?? "";
     return message;
   },
 };
 
 function createBaseSearchMessages(): SearchMessages {
-  return { query: "", conversationId: "", limit: 0 };
+  return {
+    query: "",
+    conversationId: "",
+    limit: 0,
+    senderIds: [],
+    fromMs: 0,
+    untilMs: 0,
+    hasAttachment: undefined,
+    byRelevance: false,
+    cursor: "",
+  };
 }
 
 export const SearchMessages: MessageFns<SearchMessages> = {
@@ -5017,6 +5402,24 @@ export const SearchMessages: MessageFns<SearchMessages> = {
     }
     if (message.limit !== 0) {
       writer.uint32(24).int32(message.limit);
+    }
+    for (const v of message.senderIds) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.fromMs !== 0) {
+      writer.uint32(40).int64(message.fromMs);
+    }
+    if (message.untilMs !== 0) {
+      writer.uint32(48).int64(message.untilMs);
+    }
+    if (message.hasAttachment !== undefined) {
+      writer.uint32(56).bool(message.hasAttachment);
+    }
+    if (message.byRelevance !== false) {
+      writer.uint32(64).bool(message.byRelevance);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(74).string(message.cursor);
     }
     return writer;
   },
@@ -5058,6 +5461,54 @@ export const SearchMessages: MessageFns<SearchMessages> = {
             message.limit = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.senderIds.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.fromMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.untilMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.hasAttachment = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.byRelevance = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5079,6 +5530,32 @@ export const SearchMessages: MessageFns<SearchMessages> = {
         ? globalThis.String(object.conversation_id)
         : "",
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      senderIds: globalThis.Array.isArray(object?.senderIds)
+        ? object.senderIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.sender_ids)
+        ? object.sender_ids.map((e: any) => globalThis.String(e))
+        : [],
+      fromMs: isSet(object.fromMs)
+        ? globalThis.Number(object.fromMs)
+        : isSet(object.from_ms)
+        ? globalThis.Number(object.from_ms)
+        : 0,
+      untilMs: isSet(object.untilMs)
+        ? globalThis.Number(object.untilMs)
+        : isSet(object.until_ms)
+        ? globalThis.Number(object.until_ms)
+        : 0,
+      hasAttachment: isSet(object.hasAttachment)
+        ? globalThis.Boolean(object.hasAttachment)
+        : isSet(object.has_attachment)
+        ? globalThis.Boolean(object.has_attachment)
+        : undefined,
+      byRelevance: isSet(object.byRelevance)
+        ? globalThis.Boolean(object.byRelevance)
+        : isSet(object.by_relevance)
+        ? globalThis.Boolean(object.by_relevance)
+        : false,
+      cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
     };
   },
 
@@ -5093,6 +5570,24 @@ export const SearchMessages: MessageFns<SearchMessages> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.senderIds?.length) {
+      obj.senderIds = message.senderIds;
+    }
+    if (message.fromMs !== 0) {
+      obj.fromMs = Math.round(message.fromMs);
+    }
+    if (message.untilMs !== 0) {
+      obj.untilMs = Math.round(message.untilMs);
+    }
+    if (message.hasAttachment !== undefined) {
+      obj.hasAttachment = message.hasAttachment;
+    }
+    if (message.byRelevance !== false) {
+      obj.byRelevance = message.byRelevance;
+    }
+    if (message.cursor !== "") {
+      obj.cursor = message.cursor;
+    }
     return obj;
   },
 
@@ -5104,6 +5599,12 @@ export const SearchMessages: MessageFns<SearchMessages> = {
     message.query = object.query ?? "";
     message.conversationId = object.conversationId ?? "";
     message.limit = object.limit ?? 0;
+    message.senderIds = object.senderIds?.map((e) => e) || [];
+    message.fromMs = object.fromMs ?? 0;
+    message.untilMs = object.untilMs ?? 0;
+    message.hasAttachment = object.hasAttachment ?? undefined;
+    message.byRelevance = object.byRelevance ?? false;
+    message.cursor = object.cursor ?? "";
     return message;
   },
 };
@@ -5168,6 +5669,9 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.socket.v1.UpdateProfile.MetadataEntry": UpdateProfile_MetadataEntry,
     ".caas.socket.v1.RenewToken": RenewToken,
     ".caas.socket.v1.CreateUpload": CreateUpload,
+    ".caas.socket.v1.GetUpload": GetUpload,
+    ".caas.socket.v1.CompleteUpload": CompleteUpload,
+    ".caas.socket.v1.AbortUpload": AbortUpload,
     ".caas.socket.v1.GetMedia": GetMedia,
     ".caas.socket.v1.SearchMessages": SearchMessages,
   },
@@ -5352,12 +5856,17 @@ export const protoMetadata: ProtoMetadata = {
           "name": { "limit": FieldLimit.decode(Buffer.from("EIAC", "base64")), "sensitivity": 1 },
           "media_type": { "limit": FieldLimit.decode(Buffer.from("EIAB", "base64")) },
           "size_bytes": { "limit": FieldLimit.decode(Buffer.from("KAEwgICAMg==", "base64")) },
+          "sha256": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
         },
       },
+      "GetUpload": { fields: { "media_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) } } },
+      "CompleteUpload": { fields: { "media_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) } } },
+      "AbortUpload": { fields: { "media_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) } } },
       "GetMedia": {
         fields: {
-          "conversation_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "conversation_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
           "media_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "message_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
         },
       },
       "SearchMessages": {
@@ -5365,6 +5874,10 @@ export const protoMetadata: ProtoMetadata = {
           "query": { "limit": FieldLimit.decode(Buffer.from("CAEQgAg=", "base64")), "sensitivity": 1 },
           "conversation_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
           "limit": { "limit": FieldLimit.decode(Buffer.from("MGQ=", "base64")) },
+          "sender_ids": { "limit": FieldLimit.decode(Buffer.from("CAEQQCBk", "base64")) },
+          "from_ms": { "limit": FieldLimit.decode(Buffer.from("MP////////8P", "base64")) },
+          "until_ms": { "limit": FieldLimit.decode(Buffer.from("MP////////8P", "base64")) },
+          "cursor": { "limit": FieldLimit.decode(Buffer.from("EIAI", "base64")) },
         },
       },
     },

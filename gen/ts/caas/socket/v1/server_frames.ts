@@ -13,6 +13,8 @@ import {
   errorReasonToJSON,
   protoMetadata as protoMetadata1,
 } from "../../common/v1/errors.ts";
+import { Media, protoMetadata as protoMetadata2, UploadPart } from "../../media/v1/resources.ts";
+import { protoMetadata as protoMetadata3, SearchHit } from "../../search/v1/resources.ts";
 import {
   Conversation,
   ConversationEntry,
@@ -20,7 +22,7 @@ import {
   Message,
   Participant,
   Presence,
-  protoMetadata as protoMetadata2,
+  protoMetadata as protoMetadata4,
   User,
 } from "./resources.ts";
 
@@ -77,6 +79,15 @@ export interface Reply {
     | //
     /** Presence of the watched users. */
     { $case: "presence"; value: PresenceList }
+    | //
+    /** Own upload. */
+    { $case: "upload"; value: Upload }
+    | //
+    /** Media with addresses to download it from. */
+    { $case: "media"; value: MediaAccess }
+    | //
+    /** What a search has found. */
+    { $case: "found"; value: Found }
     | undefined;
 }
 
@@ -290,6 +301,38 @@ export interface Moving {
   closesInMs: number;
 }
 
+/** Own upload. */
+export interface Upload {
+  /** The media. */
+  media:
+    | Media
+    | undefined;
+  /** Its parts; those not arrived with addresses to put them to. None once it is complete. */
+  parts: UploadPart[];
+  /** Until when the addresses are good, UTC milliseconds since 1970; 0: there are none. */
+  expiresAtMs: number;
+}
+
+/** Media with addresses to download it from. */
+export interface MediaAccess {
+  /** The media. */
+  media:
+    | Media
+    | undefined;
+  /** Until when the addresses are good, UTC milliseconds since 1970. */
+  expiresAtMs: number;
+}
+
+/** What a search has found. */
+export interface Found {
+  /** The hits. */
+  hits: SearchHit[];
+  /** Gets the next page; empty: this was the last. */
+  nextCursor: string;
+  /** How far the index is behind, in milliseconds. */
+  lagMs: number;
+}
+
 function createBaseServerFrame(): ServerFrame {
   return { id: "", body: undefined };
 }
@@ -462,6 +505,15 @@ export const Reply: MessageFns<Reply> = {
       case "presence":
         PresenceList.encode(message.result.value, writer.uint32(74).fork()).join();
         break;
+      case "upload":
+        Upload.encode(message.result.value, writer.uint32(82).fork()).join();
+        break;
+      case "media":
+        MediaAccess.encode(message.result.value, writer.uint32(90).fork()).join();
+        break;
+      case "found":
+        Found.encode(message.result.value, writer.uint32(98).fork()).join();
+        break;
     }
     return writer;
   },
@@ -551,6 +603,30 @@ export const Reply: MessageFns<Reply> = {
             message.result = { $case: "presence", value: PresenceList.decode(reader, reader.uint32()) };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.result = { $case: "upload", value: Upload.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.result = { $case: "media", value: MediaAccess.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.result = { $case: "found", value: Found.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -583,6 +659,12 @@ export const Reply: MessageFns<Reply> = {
         ? { $case: "users", value: UserList.fromJSON(object.users) }
         : isSet(object.presence)
         ? { $case: "presence", value: PresenceList.fromJSON(object.presence) }
+        : isSet(object.upload)
+        ? { $case: "upload", value: Upload.fromJSON(object.upload) }
+        : isSet(object.media)
+        ? { $case: "media", value: MediaAccess.fromJSON(object.media) }
+        : isSet(object.found)
+        ? { $case: "found", value: Found.fromJSON(object.found) }
         : undefined,
     };
   },
@@ -607,6 +689,12 @@ export const Reply: MessageFns<Reply> = {
       obj.users = UserList.toJSON(message.result.value);
     } else if (message.result?.$case === "presence") {
       obj.presence = PresenceList.toJSON(message.result.value);
+    } else if (message.result?.$case === "upload") {
+      obj.upload = Upload.toJSON(message.result.value);
+    } else if (message.result?.$case === "media") {
+      obj.media = MediaAccess.toJSON(message.result.value);
+    } else if (message.result?.$case === "found") {
+      obj.found = Found.toJSON(message.result.value);
     }
     return obj;
   },
@@ -668,6 +756,24 @@ export const Reply: MessageFns<Reply> = {
       case "presence": {
         if (object.result?.value !== undefined && object.result?.value !== null) {
           message.result = { $case: "presence", value: PresenceList.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "upload": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "upload", value: Upload.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "media": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "media", value: MediaAccess.fromPartial(object.result.value) };
+        }
+        break;
+      }
+      case "found": {
+        if (object.result?.value !== undefined && object.result?.value !== null) {
+          message.result = { $case: "found", value: Found.fromPartial(object.result.value) };
         }
         break;
       }
@@ -2714,6 +2820,309 @@ export const Moving: MessageFns<Moving> = {
   },
 };
 
+function createBaseUpload(): Upload {
+  return { media: undefined, parts: [], expiresAtMs: 0 };
+}
+
+export const Upload: MessageFns<Upload> = {
+  encode(message: Upload, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.media !== undefined) {
+      Media.encode(message.media, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.parts) {
+      UploadPart.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(24).int64(message.expiresAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Upload {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpload();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.media = Media.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.parts.push(UploadPart.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Upload {
+    return {
+      media: isSet(object.media) ? Media.fromJSON(object.media) : undefined,
+      parts: globalThis.Array.isArray(object?.parts) ? object.parts.map((e: any) => UploadPart.fromJSON(e)) : [],
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Upload): unknown {
+    const obj: any = {};
+    if (message.media !== undefined) {
+      obj.media = Media.toJSON(message.media);
+    }
+    if (message.parts?.length) {
+      obj.parts = message.parts.map((e) => UploadPart.toJSON(e));
+    }
+    if (message.expiresAtMs !== 0) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Upload>): Upload {
+    return Upload.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Upload>): Upload {
+    const message = createBaseUpload();
+    message.media = (object.media !== undefined && object.media !== null) ? Media.fromPartial(object.media) : undefined;
+    message.parts = object.parts?.map((e) => UploadPart.fromPartial(e)) || [];
+    message.expiresAtMs = object.expiresAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseMediaAccess(): MediaAccess {
+  return { media: undefined, expiresAtMs: 0 };
+}
+
+export const MediaAccess: MessageFns<MediaAccess> = {
+  encode(message: MediaAccess, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.media !== undefined) {
+      Media.encode(message.media, writer.uint32(10).fork()).join();
+    }
+    if (message.expiresAtMs !== 0) {
+      writer.uint32(16).int64(message.expiresAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MediaAccess {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMediaAccess();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.media = Media.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expiresAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): MediaAccess {
+    return {
+      media: isSet(object.media) ? Media.fromJSON(object.media) : undefined,
+      expiresAtMs: isSet(object.expiresAtMs)
+        ? globalThis.Number(object.expiresAtMs)
+        : isSet(object.expires_at_ms)
+        ? globalThis.Number(object.expires_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: MediaAccess): unknown {
+    const obj: any = {};
+    if (message.media !== undefined) {
+      obj.media = Media.toJSON(message.media);
+    }
+    if (message.expiresAtMs !== 0) {
+      obj.expiresAtMs = Math.round(message.expiresAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<MediaAccess>): MediaAccess {
+    return MediaAccess.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<MediaAccess>): MediaAccess {
+    const message = createBaseMediaAccess();
+    message.media = (object.media !== undefined && object.media !== null) ? Media.fromPartial(object.media) : undefined;
+    message.expiresAtMs = object.expiresAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseFound(): Found {
+  return { hits: [], nextCursor: "", lagMs: 0 };
+}
+
+export const Found: MessageFns<Found> = {
+  encode(message: Found, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.hits) {
+      SearchHit.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextCursor !== "") {
+      writer.uint32(18).string(message.nextCursor);
+    }
+    if (message.lagMs !== 0) {
+      writer.uint32(24).int64(message.lagMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Found {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hits.push(SearchHit.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextCursor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.lagMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Found {
+    return {
+      hits: globalThis.Array.isArray(object?.hits) ? object.hits.map((e: any) => SearchHit.fromJSON(e)) : [],
+      nextCursor: isSet(object.nextCursor)
+        ? globalThis.String(object.nextCursor)
+        : isSet(object.next_cursor)
+        ? globalThis.String(object.next_cursor)
+        : "",
+      lagMs: isSet(object.lagMs)
+        ? globalThis.Number(object.lagMs)
+        : isSet(object.lag_ms)
+        ? globalThis.Number(object.lag_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Found): unknown {
+    const obj: any = {};
+    if (message.hits?.length) {
+      obj.hits = message.hits.map((e) => SearchHit.toJSON(e));
+    }
+    if (message.nextCursor !== "") {
+      obj.nextCursor = message.nextCursor;
+    }
+    if (message.lagMs !== 0) {
+      obj.lagMs = Math.round(message.lagMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Found>): Found {
+    return Found.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Found>): Found {
+    const message = createBaseFound();
+    message.hits = object.hits?.map((e) => SearchHit.fromPartial(e)) || [];
+    message.nextCursor = object.nextCursor ?? "";
+    message.lagMs = object.lagMs ?? 0;
+    return message;
+  },
+};
+
 type ProtoMetaEnumOptions = { options?: { [key: string]: any }; values?: { [key: string]: { [key: string]: any } } };
 
 type ProtoMetaMessageOptions = {
@@ -2757,8 +3166,11 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.socket.v1.Typing": Typing,
     ".caas.socket.v1.Rejected": Rejected,
     ".caas.socket.v1.Moving": Moving,
+    ".caas.socket.v1.Upload": Upload,
+    ".caas.socket.v1.MediaAccess": MediaAccess,
+    ".caas.socket.v1.Found": Found,
   },
-  dependencies: [protoMetadata1, protoMetadata2],
+  dependencies: [protoMetadata1, protoMetadata2, protoMetadata3, protoMetadata4],
 };
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
