@@ -8,6 +8,7 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/g
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
+import { storeOfCommands } from './commands/store-of-commands.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
 import { Contents } from './delivery/contents.ts';
 import { EnvelopeSeal } from './delivery/envelope-seal.ts';
@@ -140,8 +141,7 @@ export const createSocketNode = async (
   ];
   const services: NodeServices = {
     nodeId,
-    store,
-    storeAnswers: () => heads.storeAnswers,
+    store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
     audit: ports.audit,
     directory,
