@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startCrypto } from '@caas/crypto/testing';
 import { openSqliteEventLog } from '@caas/event-log';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -50,11 +51,20 @@ export const search: Bench = async (options): Promise<Report> => {
 
   const log = await openSqliteEventLog({ file: join(folder, 'log.db') });
   const index = await openSqliteSearchIndex({ file: join(folder, 'search.db') });
+  const crypto = await startCrypto(folder);
   const serviceAuth = sharedTokenAuth({ token: 'services-of-a-bench' });
   const logger = createLogger({ service: 'bench', level: 'error' });
   const config = { grpcAddress: '127.0.0.1:0', maxConcurrentSearches: 256 };
   const from = { at: performance.now(), cpu: process.cpuUsage() };
-  const service = await createSearch({ log, store, index, config, serviceAuth, logger });
+  const service = await createSearch({
+    log,
+    store,
+    index,
+    keys: crypto.clientOf('search'),
+    config,
+    serviceAuth,
+    logger,
+  });
   const stopping = new AbortController();
   const running = service.run(stopping.signal);
   while ((await index.count()) < messages) await sleep(20);
@@ -105,7 +115,7 @@ export const search: Bench = async (options): Promise<Report> => {
   client.close();
   stopping.abort();
   await running;
-  await Promise.all([log.close(), store.close(), index.close()]);
+  await Promise.all([log.close(), store.close(), index.close(), crypto.stop()]);
   await rm(folder, { recursive: true, force: true });
   return {
     bench: 'search',

@@ -94,12 +94,17 @@ const environments = async (
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
+  const cryptoOfSearch = await route('search', 'crypto', local(ports.crypto));
   const searchOfNodes = await route('socket', 'search', local(ports.search));
   const search = {
     name: 'search',
     service: 'search',
     port: ports.search,
-    env: { SEARCH_GRPC_ADDRESS: local(ports.search), CAAS_OPERATOR_TOKEN: secrets.operatorToken },
+    env: {
+      SEARCH_GRPC_ADDRESS: local(ports.search),
+      SEARCH_CRYPTO_ADDRESS: cryptoOfSearch,
+      CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+    },
   };
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({

@@ -47,7 +47,7 @@ export interface PlatformConfig extends z.output<typeof schema> {
 }
 
 /** Variables of distributed engines. */
-const ofEngines = /^(KAFKA|MONGODB|REDIS|VAULT)_/;
+const ofEngines = /^(KAFKA|MONGODB|OPENSEARCH|REDIS|VAULT)_/;
 
 /** Variables of services that hold here as well. */
 const ofAll: readonly string[] = ['CAAS_AUDIT_MAX_BYTES'];

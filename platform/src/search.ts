@@ -1,3 +1,4 @@
+import type { KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import type { Logger } from '@caas/kit';
 import type { ServiceAuth } from '@caas/kit/grpc';
@@ -10,6 +11,7 @@ export interface SearchParts {
   log: EventLog;
   store: MessageStore;
   index: SearchIndex;
+  keys: KeySource;
   config: SearchConfig;
   grpcAddress: string;
   serviceAuth: ServiceAuth;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
 import { createCompliance } from '@caas/compliance';
 import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
 import { createCrypto } from '@caas/crypto';
 import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
@@ -13,7 +14,6 @@ import { servePersistence } from '@caas/persistence';
 import {
   authClients,
   createSocketNode,
-  keySource,
   type Limits,
   type NodeBounds,
   type SocketNode,
@@ -150,7 +150,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     cryptoGrpc = started.address;
     return started;
   });
-  const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
+  const keysOf = (callerName: string) =>
+    keySource({ address: crypto.current.address, auth: serviceAuth, callerName, logger: loggerOf(callerName) });
+  const [keys, keysOfSearch] = [keysOf('socket'), keysOf('search')];
   let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
   const compliance = await restartable('compliance', crashable, async (severance) => {
     const started = await createCompliance({
@@ -170,6 +172,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       log,
       store,
       index,
+      keys: keysOfSearch,
       config: services.search,
       grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
       serviceAuth,
@@ -267,6 +270,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
+        keysOfSearch.close();
         searches.close();
         await engines.log.close();
         await Promise.all([

@@ -1,3 +1,4 @@
+import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import { type EventLog, type Subscription, shardCount, Topic } from '@caas/event-log';
 import { type Clock, type Logger, type Runnable, runAll, systemClock } from '@caas/kit';
 import { createGrpcServer, type GrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
@@ -9,9 +10,10 @@ import { purgeUser } from './commands/purge-user.ts';
 import { reindex } from './commands/reindex.ts';
 import { search } from './commands/search.ts';
 import type { SearchConfig } from './config.ts';
-import { type ContentReader, plainContents } from './content-reader.ts';
+import { readerWith } from './content-reader.ts';
 import type { SearchCore } from './core.ts';
 import { ConversationFeed } from './feed/conversation-feed.ts';
+import { Erasures } from './feed/erasures.ts';
 import { Indexer } from './feed/indexer.ts';
 import { Reindexer } from './feed/reindex.ts';
 import { Sweep } from './feed/sweep.ts';
@@ -26,8 +28,8 @@ export interface SearchPorts {
   store: MessageStore;
   /** Owned, and closed, by the caller, as the others are. */
   index: SearchIndex;
-  /** Opens what messages say; content in the clear without. */
-  open?: ContentReader;
+  /** Where the keys come from that open what messages say. */
+  keys: KeySource;
   config: Pick<SearchConfig, 'grpcAddress' | 'maxConcurrentSearches'>;
   /** How the services that call prove who they are. */
   serviceAuth: ServiceAuth;
@@ -50,8 +52,11 @@ const lagOf = (sinceMs: readonly (number | undefined)[], nowMs: number): number 
 
 /** The search service, listening when this resolves; `run` feeds the index and serves until the signal. */
 export const createSearch = async (ports: SearchPorts): Promise<SearchServer> => {
-  const { log, store, index, open = plainContents, config, serviceAuth, logger, clock = systemClock } = ports;
-  const feed = new ConversationFeed({ store, index, open });
+  const { log, store, index, keys, config, serviceAuth, logger, clock = systemClock } = ports;
+  const ring = new KeyRing({ source: keys, holder: 'search', logger });
+  const open = readerWith(ring);
+  const erasures = new Erasures({ keys, index, logger });
+  const feed = new ConversationFeed({ store, index, open, erasures });
   const parts = { store, index, feed, clock, logger };
   const sweep = new Sweep(parts);
   const indexer = new Indexer({ ...parts, onIncomplete: (offsets) => sweep.begin(offsets) });
@@ -89,7 +94,7 @@ export const createSearch = async (ports: SearchPorts): Promise<SearchServer> =>
   return {
     name: 'search',
     address: server.address,
-    run: (signal) => runAll([feeding, indexer, sweep, reindexer, server], signal),
+    run: (signal) => runAll([feeding, indexer, sweep, reindexer, server, ring, erasures], signal),
     crash: () => void server.stop(0),
   };
 };

@@ -21,6 +21,8 @@ const schema = z
     SEARCH_LOG_FILE: text().default('data/log.db'),
     /** File of the embedded message store. */
     SEARCH_MESSAGES_FILE: text().default('data/messages.db'),
+    /** `host:port` of crypto's gRPC. */
+    SEARCH_CRYPTO_ADDRESS: address().default('127.0.0.1:50056'),
     /** Searches that may run at the same time. */
     SEARCH_MAX_CONCURRENT: count({ min: 1, max: 10_000 }).default(256),
     /** Certificates for mutual TLS between services. */
@@ -41,6 +43,7 @@ export interface SearchConfig {
   indexFile: string;
   logFile: string;
   messagesFile: string;
+  cryptoAddress: string;
   maxConcurrentSearches: number;
   tlsDir: string | undefined;
   serviceToken: string | undefined;
@@ -58,6 +61,7 @@ export const searchConfig = (env: Readonly<Record<string, string | undefined>> =
     indexFile: settings.SEARCH_INDEX_FILE,
     logFile: settings.SEARCH_LOG_FILE,
     messagesFile: settings.SEARCH_MESSAGES_FILE,
+    cryptoAddress: settings.SEARCH_CRYPTO_ADDRESS,
     maxConcurrentSearches: settings.SEARCH_MAX_CONCURRENT,
     tlsDir: settings.CAAS_TLS_DIR,
     serviceToken: settings.CAAS_SERVICE_TOKEN,

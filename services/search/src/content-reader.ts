@@ -1,3 +1,4 @@
+import { type KeyRing, readContents } from '@caas/compliance-client/keys';
 import type { PlainContent } from '@caas/proto/caas/events/v1/content';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 
@@ -7,6 +8,10 @@ import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
  */
 export type ContentReader = (documents: readonly MessageDocument[]) => Promise<(PlainContent | undefined)[]>;
 
-/** Content in the clear. */
-export const plainContents: ContentReader = async (documents) =>
-  documents.map(({ content }) => (content?.body?.$case === 'plain' ? content.body.value : undefined));
+/** Content in the clear, and what is sealed under keys that are not destroyed: those not in hand are asked for in one call. */
+export const readerWith =
+  (ring: KeyRing): ContentReader =>
+  async (documents) => {
+    const read = await readContents(ring, documents);
+    return read.map((content) => (content === 'unreadable' ? undefined : content));
+  };

@@ -1,3 +1,2 @@
 export { createSearch, type SearchPorts, type SearchServer, searchGroup } from './app.ts';
 export { type SearchConfig, searchConfig } from './config.ts';
-export type { ContentReader } from './content-reader.ts';

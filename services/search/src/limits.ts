@@ -30,5 +30,13 @@ export const maxBatchRecords = 1_000;
 export const gatherMs = 50;
 /** How often the gRPC health is brought in step, in milliseconds. */
 export const healthMs = 500;
+/** Wait before crypto's word on destroyed keys is followed anew, in milliseconds. */
+export const rewatchMs = 500;
+/** How long what is to be indexed waits for crypto's first word, in milliseconds; then it comes again. */
+export const followWaitMs = 3_000;
+/** How long crypto may say nothing before it is asked anew, in milliseconds: a few times as long as it ever does. */
+export const unheardMs = 120_000;
+/** Erased users that are remembered, for what of theirs was on its way into the index; the first are forgotten. */
+export const maxRememberedErased = 100_000;
 /** Steps in which it is told how far the index is behind, in milliseconds. */
 export const lagStepMs = 100;

@@ -1,3 +1,4 @@
+import { keySource } from '@caas/compliance-client/keys';
 import { openLog, openMessages, openSearchIndex } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { chooseServiceAuth } from '@caas/kit/grpc';
@@ -10,16 +11,18 @@ await runMain(async (signal) => {
   const { engines } = config;
   const logger = createLogger({ service: 'search', level: config.logLevel });
   const serviceAuth = chooseServiceAuth('search', config, logger);
+  const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'search', logger });
   const [log, store, index] = await Promise.all([
     openLog(engines, config.logFile, logger),
     openMessages(engines, config.messagesFile),
     openSearchIndex(engines, config.indexFile, logger),
   ]);
   try {
-    const search = await createSearch({ log, store, index, config, serviceAuth, logger });
+    const search = await createSearch({ log, store, index, keys, config, serviceAuth, logger });
     logger.info({ address: search.address }, 'search listens');
     await search.run(signal);
   } finally {
+    keys.close();
     await Promise.all([log.close(), store.close(), index.close()]);
   }
 });

@@ -1,4 +1,5 @@
 import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
 import { openAccounts, openInbox, openKeyValue, openLog, openMessages } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -7,7 +8,6 @@ import { createLogger } from '@caas/kit/log';
 import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
-import { keySource } from './crypto-client.ts';
 import { searchClient } from './search-client.ts';
 
 await runMain(async (signal) => {
@@ -16,7 +16,7 @@ await runMain(async (signal) => {
   const logger = createLogger({ service: config.nodeId, level: config.logLevel });
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
-  const keys = keySource(config.cryptoAddress, serviceAuth, logger);
+  const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'socket', logger });
   const search = config.searchAddress ? searchClient(config.searchAddress, serviceAuth, logger) : undefined;
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),

@@ -4,12 +4,14 @@ import type { ConversationDocument, MessageDocument } from '@caas/proto/caas/eve
 import type { IndexDocument, SearchIndex } from '@caas/search-index';
 import type { ContentReader } from '../content-reader.ts';
 import { bytesPerRead, changesPerRead, conversationsAtOnce, readsPerTurn } from '../limits.ts';
+import type { Erasures } from './erasures.ts';
 import type { Trigger } from './triggers.ts';
 
 export interface FeedPorts {
   store: MessageStore;
   index: SearchIndex;
   open: ContentReader;
+  erasures: Pick<Erasures, 'followed' | 'purgeLate'>;
 }
 
 /** What became of a conversation: the index has it up to its head, has not all of it yet, or its head is not there yet. */
@@ -94,7 +96,7 @@ export class ConversationFeed {
     rewrite: boolean,
     signal?: AbortSignal,
   ): Promise<'done' | 'more'> {
-    const { store, index, open } = this.#ports;
+    const { store, index, open, erasures } = this.#ports;
     const { tenantId, conversationId, headRev, lastSeq } = head;
     const key: ConversationKey = { tenantId, conversationId };
     const extent = { limit: changesPerRead, maxBytes: bytesPerRead };
@@ -103,6 +105,7 @@ export class ConversationFeed {
     for (let read = 0; rev < headRev ? read < reads : rev > headRev; read++) {
       signal?.throwIfAborted();
       const { documents, more } = await store.messages.changedSince(key, rev, lastSeq, extent);
+      await erasures.followed();
       const contents = await open(documents);
       rev = more ? (documents.at(-1) as MessageDocument).rev : headRev;
       await index.apply({
@@ -110,6 +113,7 @@ export class ConversationFeed {
         progress: rev <= headRev ? [{ ...key, rev }] : [],
         rewrite,
       });
+      await erasures.purgeLate(tenantId, new Set(documents.map(({ senderId }) => senderId)));
       this.messages += documents.length;
       if (!more) return 'done';
     }

@@ -71,16 +71,14 @@ export class ShardFeed {
   async batch(records: readonly LogRecord[]): Promise<void> {
     const triggers = triggersIn(records);
     if (triggers.length > 0) this.#inHandSinceMs = Math.min(...triggers.map(({ sinceMs }) => sinceMs));
-    try {
-      if (this.#waiting.size >= maxWaiting)
-        fail('OVERLOADED', 'too many conversations wait for a commit', { details: { limit: 'maxWaiting' } });
-      const fed = await this.#parts.feed.feed(triggers);
-      for (const [i, trigger] of triggers.entries()) if (fed[i] !== 'done') this.#wait(trigger);
-      for (const { topic, partition, offset } of records) this.#position[partitionName(topic, partition)] = offset + 1;
-      await this.#keep();
-    } finally {
-      this.#inHandSinceMs = undefined;
-    }
+    if (this.#waiting.size >= maxWaiting)
+      fail('OVERLOADED', 'too many conversations wait for a commit', { details: { limit: 'maxWaiting' } });
+    const fed = await this.#parts.feed.feed(triggers);
+    for (const [i, trigger] of triggers.entries()) if (fed[i] !== 'done') this.#wait(trigger);
+    for (const { topic, partition, offset } of records) this.#position[partitionName(topic, partition)] = offset + 1;
+    await this.#keep();
+    // A batch that failed stays in hand: it comes again.
+    this.#inHandSinceMs = undefined;
   }
 
   /** Looks again at what waits. */

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type CryptoUnderTest, startCrypto } from '@caas/crypto/testing';
 import { type EventLog, openSqliteEventLog, partitionName, recordOf, shardCount, Topic, topics } from '@caas/event-log';
 import { encodeMessage } from '@caas/kit/encode';
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
@@ -127,6 +128,7 @@ export class Bench {
   log!: EventLog;
   store!: MessageStore;
   index!: SearchIndex;
+  crypto!: CryptoUnderTest;
   #rooms = 0;
   readonly #running = new Set<Running>();
   readonly #logger = createLogger({ service: 'search', level: 'silent' });
@@ -144,6 +146,7 @@ export class Bench {
 
   async #open(): Promise<void> {
     const at = (name: string) => ({ file: join(this.folder, name) });
+    this.crypto = await startCrypto(join(this.folder, 'crypto'));
     [this.log, this.store, this.index] = await Promise.all([
       openSqliteEventLog({ ...at('log.db'), onFault: () => undefined }),
       openSqliteMessageStore(at('messages.db')),
@@ -157,7 +160,8 @@ export class Bench {
 
   async start(over: Partial<SearchPorts> = {}): Promise<Running> {
     const config = { grpcAddress: '127.0.0.1:0', maxConcurrentSearches: 4 };
-    const ports = { log: this.log, store: this.store, index: this.index, config, serviceAuth: this.#auth };
+    const engines = { log: this.log, store: this.store, index: this.index };
+    const ports = { ...engines, keys: this.crypto.clientOf('search'), config, serviceAuth: this.#auth };
     const service = await createSearch({ ...ports, logger: this.#logger, ...over });
     const stopping = new AbortController();
     const running = service.run(stopping.signal);
@@ -200,7 +204,7 @@ export class Bench {
 
   async close(): Promise<void> {
     await Promise.all([...this.#running].map((each) => each.stop()));
-    await Promise.all([this.log.close(), this.store.close(), this.index.close()]);
+    await Promise.all([this.log.close(), this.store.close(), this.index.close(), this.crypto.stop()]);
     await rm(this.folder, { recursive: true, force: true });
   }
 }
