@@ -2,7 +2,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DescMessage, fromJson } from '@bufbuild/protobuf';
 import { type ActionRule, auditActions, auditVariables } from '@caas/compliance-client/audit';
-import { kafkaVariables, mongoVariables, redisGatewayVariables, redisSocketVariables } from '@caas/engines';
+import {
+  kafkaVariables,
+  mongoVariables,
+  openSearchVariables,
+  redisGatewayVariables,
+  redisSocketVariables,
+  vaultVariables,
+} from '@caas/engines';
 import { reasonTable, tenantLimitCeilings } from '@caas/kit';
 import { AuditEntry } from '@caas/proto/caas/compliance/v1/audit_service';
 import { descriptors } from '@caas/proto/descriptor';
@@ -62,10 +69,9 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'compliance'].map((name) => [
-    name,
-    name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
-  ]);
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance', 'search'].map(
+    (name) => [name, name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`],
+  );
   const sections = new Map(
     read('docs/services.md')
       .split(/^## /m)
@@ -100,7 +106,14 @@ describe('docs/services.md', () => {
   });
 
   test('lists the variables that name engines, and no others', () => {
-    const inCode = { ...kafkaVariables, ...mongoVariables, ...redisGatewayVariables, ...redisSocketVariables };
+    const inCode = {
+      ...kafkaVariables,
+      ...mongoVariables,
+      ...openSearchVariables,
+      ...redisGatewayVariables,
+      ...redisSocketVariables,
+      ...vaultVariables,
+    };
     expect(rowsOf('Engines').toSorted()).toEqual(Object.keys(inCode).toSorted());
   });
 });

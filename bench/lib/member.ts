@@ -25,6 +25,15 @@ interface Ask {
   reject(error: Error): void;
 }
 
+/** An error in answer to a command; with a time when it may be repeated. */
+export class Refused extends Error {
+  readonly retryAfterMs: number | undefined;
+  constructor(text: string, retryAfterMs: number | undefined) {
+    super(`refused: ${text}`);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** One connection of the load: tells frames apart by their first bytes and counts them. */
 export class Member {
   readonly userId: string;
@@ -85,11 +94,15 @@ export class Member {
   }
 
   #answerToAsk(text: string): void {
-    const frame = JSON.parse(text) as { id: string; reply?: Record<string, unknown>; error?: unknown };
+    const frame = JSON.parse(text) as {
+      id: string;
+      reply?: Record<string, unknown>;
+      error?: { retryAfterMs?: number };
+    };
     const ask = this.#asks.get(frame.id);
     this.#asks.delete(frame.id);
     if (frame.reply) ask?.resolve(frame.reply);
-    else ask?.reject(new Error(`refused: ${text}`));
+    else ask?.reject(new Refused(text, frame.error?.retryAfterMs));
   }
 
   #event(bytes: Buffer, start: number, end: number): void {

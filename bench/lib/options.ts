@@ -23,9 +23,11 @@ export type Bench = (options: BenchOptions) => Promise<Report>;
 
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   send: async () => (await import('../send.ts')).send,
+  seal: async () => (await import('../seal.ts')).seal,
   log: async () => (await import('../log.ts')).log,
   fanout: async () => (await import('../fanout.ts')).fanout,
   connect: async () => (await import('../connect.ts')).connect,
   start: async () => (await import('../start.ts')).start,
   persist: async () => (await import('../persist.ts')).persist,
+  search: async () => (await import('../search.ts')).search,
 };

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Member } from './member.ts';
+import { type Member, Refused } from './member.ts';
 import type { Conversation } from './target.ts';
 import { pause } from './window.ts';
 
@@ -9,9 +9,23 @@ interface Head {
 }
 
 const pageMessages = 200;
+const maxAskMs = 60_000;
+
+/** An engine that is still busy with the load may refuse to read for a while: what may be repeated is. */
+const ask = async (member: Member, command: Record<string, unknown>): Promise<Record<string, unknown>> => {
+  const deadline = Date.now() + maxAskMs;
+  for (;;) {
+    try {
+      return await member.request(command);
+    } catch (thrown) {
+      if (!(thrown instanceof Refused) || thrown.retryAfterMs === undefined || Date.now() > deadline) throw thrown;
+      await pause(thrown.retryAfterMs);
+    }
+  }
+};
 
 const headOf = async (member: Member, conversationId: string): Promise<{ lastSeq: number; digest: string }> => {
-  const reply = (await member.request({ getConversation: { conversationId } })) as {
+  const reply = (await ask(member, { getConversation: { conversationId } })) as {
     conversation: { conversation: { head?: Head } };
   };
   const head = reply.conversation.conversation.head;
@@ -40,7 +54,7 @@ export const verifyHistory = async ({ id, members }: Conversation): Promise<numb
   let digest = '0000000000000000';
   let seq = 0;
   while (seq < head.lastSeq) {
-    const reply = (await reader.request({
+    const reply = (await ask(reader, {
       getHistory:
         seq === 0
           ? { conversationId: id, aroundSeq: 1, limit: 1 }

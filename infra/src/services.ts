@@ -36,7 +36,7 @@ export interface Services {
   readonly processes: readonly EngineProcess[];
   /** `host:port` of compliance's gRPC. */
   readonly complianceAddress: string;
-  /** One process: auth, persistence-1 …, compliance, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, crypto, compliance, search, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** A client of a service as an operator has it; the caller closes it. */
   asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
@@ -57,15 +57,23 @@ interface Ports {
   workers: number[];
   /** gRPC of the gateway. */
   gatewayGrpc: number;
+  /** gRPC of crypto. */
+  crypto: number;
+  /** gRPC of search. */
+  search: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, compliance = 0, ...others] = await freePorts(4 + 2 * nodes + workers);
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, search = 0, ...others] = await freePorts(
+    6 + 2 * nodes + workers,
+  );
   return {
     gateway,
     auth,
     compliance,
     gatewayGrpc,
+    crypto,
+    search,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
     workers: others,
@@ -80,11 +88,25 @@ const environments = async (
   secrets: { hashKey: string; operatorToken: string },
   dataDir: string,
   route: NonNullable<ServiceOptions['route']>,
+  hasSearch: boolean,
 ) => {
   const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const complianceOfNodes = await route('socket', 'compliance', local(ports.compliance));
+  const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
+  const cryptoOfSearch = await route('search', 'crypto', local(ports.crypto));
+  const searchOfNodes = await route('socket', 'search', local(ports.search));
+  const search = {
+    name: 'search',
+    service: 'search',
+    port: ports.search,
+    env: {
+      SEARCH_GRPC_ADDRESS: local(ports.search),
+      SEARCH_CRYPTO_ADDRESS: cryptoOfSearch,
+      CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+    },
+  };
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -96,8 +118,10 @@ const environments = async (
       SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
       SOCKET_AUTH_ADDRESS: authOfNodes,
       SOCKET_COMPLIANCE_ADDRESS: complianceOfNodes,
+      SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
       CAAS_AUDIT_DIR,
+      ...(hasSearch && { SOCKET_SEARCH_ADDRESS: searchOfNodes }),
     },
   }));
   return [
@@ -119,6 +143,16 @@ const environments = async (
       env: { PERSISTENCE_GRPC_ADDRESS: local(port) },
     })),
     {
+      name: 'crypto',
+      service: 'crypto',
+      port: ports.crypto,
+      env: {
+        CRYPTO_GRPC_ADDRESS: local(ports.crypto),
+        CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
+    {
       name: 'compliance',
       service: 'compliance',
       port: ports.compliance,
@@ -129,6 +163,7 @@ const environments = async (
         CAAS_AUDIT_DIR,
       },
     },
+    ...(hasSearch ? [search] : []),
     ...nodes,
     {
       name: 'gateway',
@@ -181,7 +216,9 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
   };
   process.once('exit', killNow);
   const route = options.route ?? ((_from, _to, address) => address);
-  for (const environment of await environments(ports, secrets, dataDir, route)) {
+  // Where there is no engine for it there is no search; all else goes without.
+  const hasSearch = options.envOf('search')['OPENSEARCH_URL'] !== undefined;
+  for (const environment of await environments(ports, secrets, dataDir, route, hasSearch)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;

@@ -10,9 +10,10 @@ const variables = z.object({
   SOCKET_1_PORT: settings.port().default(3001),
   SOCKET_2_PORT: settings.port().default(3002),
   // The other services' ports follow it.
-  AUTH_GRPC_PORT: settings.count({ max: 65_530 }).default(50051),
+  AUTH_GRPC_PORT: settings.count({ max: 65_527 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
   CAAS_OPERATOR_TOKEN: settings.token().optional(),
+  CAAS_VAULT_PASSPHRASE: settings.secret().optional(),
   CAAS_DRAIN: settings.milliseconds({ max: 300_000 }).default(1_000),
   LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('warn'),
 });
@@ -30,6 +31,8 @@ const schema = variables.transform((env) => ({
   developmentApp: env.CAAS_DEVELOPMENT_APP,
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken: env.CAAS_OPERATOR_TOKEN,
+  /** Seals the root keys of content; without it a key file beside them does. */
+  vaultPassphrase: env.CAAS_VAULT_PASSPHRASE,
   /** How long open connections are kept after the signal, in milliseconds. */
   drainMs: env.CAAS_DRAIN,
   logLevel: env.LOG_LEVEL,
@@ -44,7 +47,7 @@ export interface PlatformConfig extends z.output<typeof schema> {
 }
 
 /** Variables of distributed engines. */
-const ofEngines = /^(KAFKA|MONGODB|REDIS)_/;
+const ofEngines = /^(KAFKA|MONGODB|OPENSEARCH|REDIS|VAULT)_/;
 
 /** Variables of services that hold here as well. */
 const ofAll: readonly string[] = ['CAAS_AUDIT_MAX_BYTES'];
@@ -74,7 +77,9 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     gateway: read(servicesConfig.gateway),
     socket: read(servicesConfig.socket),
     persistence: read(servicesConfig.persistence),
+    crypto: read(servicesConfig.crypto),
     compliance: read(servicesConfig.compliance),
+    search: read(servicesConfig.search),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
   return { ...platform, services, unusedEngines: Object.keys(env).filter((name) => ofEngines.test(name)) };

@@ -6,6 +6,7 @@ import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 
 export interface EmbeddedEngines {
   log: EventLog;
@@ -13,6 +14,7 @@ export interface EmbeddedEngines {
   accounts: AccountStore;
   audit: AuditStore;
   policies: PolicyStore;
+  index: SearchIndex;
 }
 
 /** What an operator is told of a database that can't be opened; any other fault stays as it is. */
@@ -43,7 +45,7 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [[store, notBefore], accounts, audit, policies] = await Promise.all([
+  const [[store, notBefore], accounts, audit, policies, index] = await Promise.all([
     open('messages.db', async (file) => {
       const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
       return [opened, await positionsIn(opened)] as const;
@@ -51,6 +53,7 @@ export const openEngines = async (
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
     open('audit.db', (file) => openSqliteAuditStore({ file })),
     open('policies.db', (file) => openSqlitePolicyStore({ file })),
+    open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
@@ -59,7 +62,7 @@ export const openEngines = async (
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );
-  return { log, store, accounts, audit, policies };
+  return { log, store, accounts, audit, policies, index };
 };
 
 /** How much of the log the store has had, by "topic-partition" the next offset. */

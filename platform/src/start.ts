@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
 import { createCompliance } from '@caas/compliance';
 import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
+import { createCrypto } from '@caas/crypto';
 import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
@@ -16,18 +18,22 @@ import {
   type NodeBounds,
   policyClient,
   type SocketNode,
+  searchClient,
 } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
+import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
+import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
 /** The engines whose failures tests bring about. */
 export type Engines = EmbeddedEngines;
 
-export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 'services' | 'unusedEngines'> {
+export interface PlatformOptions
+  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
   /** Limits of users that differ from the settings, for benches and tests. */
@@ -37,6 +43,8 @@ export interface PlatformOptions extends Omit<PlatformConfig, 'operatorToken' | 
   crashable?: boolean;
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken?: string | undefined;
+  /** Seals the root keys of content; without it a key file beside them does. */
+  vaultPassphrase?: string | undefined;
   /** Where log lines go; standard output without. */
   logDestination?: LoggerOptions['destination'];
   /** Puts something between the services and their engines, for tests of what happens when those fail. */
@@ -48,10 +56,11 @@ export interface Platform {
   /** Where the nodes listen; clients are told others where the settings name some. */
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
+  readonly cryptoAddress: string;
   readonly complianceAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, compliance. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, compliance. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -64,7 +73,9 @@ const defaultServices = (): ServicesConfig => ({
   gateway: servicesConfig.gateway({}),
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
+  crypto: servicesConfig.crypto({}),
   compliance: servicesConfig.compliance({}),
+  search: servicesConfig.search({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -74,14 +85,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [engines, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
+    openKeyEngines(dataDir, options.vaultPassphrase),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit, policies } = between(engines);
+  const { log, store, accounts, audit, policies, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -127,7 +139,22 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     persistenceGrpc = started.grpcAddress;
     return started;
   });
-  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 3);
+  let cryptoGrpc = grpcAddressOf(options.socketPorts.length + 3);
+  const crypto = await restartable('crypto', crashable, async (severance) => {
+    const started = await createCrypto({
+      store: severance.port(keyEngines.keys),
+      vault: severance.port(keyEngines.vault),
+      config: { ...services.crypto, grpcAddress: cryptoGrpc },
+      logger: loggerOf('crypto'),
+      serviceAuth,
+    });
+    cryptoGrpc = started.address;
+    return started;
+  });
+  const keysOf = (callerName: string) =>
+    keySource({ address: crypto.current.address, auth: serviceAuth, callerName, logger: loggerOf(callerName) });
+  const [keys, keysOfSearch] = [keysOf('socket'), keysOf('search')];
+  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
   const compliance = await restartable('compliance', crashable, async (severance) => {
     const started = await createCompliance({
       log: severance.port(log),
@@ -142,6 +169,20 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceGrpc = started.address;
     return started;
   });
+  const search = await startSearch(
+    {
+      log,
+      store,
+      index,
+      keys: keysOfSearch,
+      config: services.search,
+      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+      serviceAuth,
+      logger: loggerOf('search'),
+    },
+    crashable,
+  );
+  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -158,12 +199,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keyValue: severance.port(keyValue),
           inbox: severance.port(inbox),
           auth: clients,
+          keys,
           audit: await writerOf(nodeId, severance.port(log)),
           policies: policyClient(
             { ...services.socket, complianceAddress: complianceGrpc },
             serviceAuth,
             loggerOf(nodeId),
           ),
+          search: searches,
           serviceAuth,
         },
         {
@@ -172,6 +215,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           port,
           grpcAddress,
           hashKey,
+          sealContent: services.socket.sealContent,
+          sealEnvelopes: false,
           bounds,
           limits: { ...services.socket.limits, ...options.limits },
         },
@@ -209,10 +254,11 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     gatewayUrl: gateway.url,
     socketUrls,
     authAddress: auth.address,
+    cryptoAddress: crypto.current.address,
     complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, ...nodes, compliance].map((service) => [service.name, service]),
+      [persistence, crypto, search, ...nodes, compliance].map((service) => [service.name, service]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -220,7 +266,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, auth, compliance].map((service) => service.run(back.signal));
+      const behind = [persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -230,16 +276,21 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         back.abort();
         await Promise.allSettled(behind);
         clients.close();
+        keys.close();
+        keysOfSearch.close();
+        searches.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
           engines.policies.close(),
+          engines.index.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),
         ]);
+        await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
       }
     },
   };

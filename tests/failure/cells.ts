@@ -25,7 +25,7 @@ export type Cell = Row & { readonly short: boolean } & (
     | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
   );
 
-const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'compliance'];
+const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'crypto', 'compliance'];
 const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
 const links = [
   'socket-kafka',
@@ -38,6 +38,8 @@ const links = [
   'gateway-redis',
   'gateway-auth',
   'socket-auth',
+  'socket-crypto',
+  'crypto-mongodb',
   'user-socket-1',
 ];
 const redisNames = ['gateway', 'socket', 'shared', 'compliance', 'crypto'];

@@ -2,17 +2,20 @@ import { join } from 'node:path';
 import type { EventLog } from '@caas/event-log';
 import { openKafkaEventLog } from '@caas/event-log/kafka';
 import { type EngineProcess, type Engines, freePorts, type Services, startEngines, startServices } from '@caas/infra';
-import type { MessageStore } from '@caas/message-store';
+import { createGrpcClient, mutualTls } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
 import { openMongoMessageStore } from '@caas/message-store/mongo';
+import { KeyServiceService } from '@caas/proto/caas/crypto/v1/key_service';
 import { Proxies } from './proxies.ts';
+import type { StoreView } from './store-view.ts';
 
 /** What is judged: the system with a way in, and its store to look into. */
 export interface Target {
   readonly gatewayUrl: string;
   readonly socketUrls: readonly string[];
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
-  /** The documents, by the side of all services. */
-  openStore(): Promise<MessageStore>;
+  /** The documents, by the side of all services, and what opens them. */
+  openStore(): Promise<StoreView & { close(): Promise<void> }>;
 }
 
 /** Services as processes on real engines, with a proxy on every way between them. */
@@ -61,19 +64,30 @@ const engineLinks = [
   ['socket', 'mongodb', 'MONGODB_URL'],
   ['persistence', 'mongodb', 'MONGODB_URL'],
   ['auth', 'mongodb', 'MONGODB_URL'],
+  ['crypto', 'mongodb', 'MONGODB_URL'],
   ['socket', 'redis', 'REDIS_SOCKET_URL'],
   ['persistence', 'redis', 'REDIS_SOCKET_URL'],
   ['gateway', 'redis', 'REDIS_GATEWAY_URL'],
 ] as const;
 const kafkaClients = ['socket', 'persistence'] as const;
+/** Between services, and of users to nodes. */
+const otherLinks = [
+  'gateway-auth',
+  'socket-auth',
+  'socket-crypto',
+  'socket-search',
+  'search-crypto',
+  'user-socket-1',
+  'user-socket-2',
+];
 /** Ports for all proxies, and for Kafka's listeners behind theirs. */
-const portCount = 2 * kafkaClients.length + engineLinks.length + 4;
+const portCount = 2 * kafkaClients.length + engineLinks.length + otherLinks.length;
 
 type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'compliance'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;
@@ -154,7 +168,20 @@ const worldOf = ({ engines, services, ...parts }: Parts): World => ({
   createApp: (tenantId) => services.createApp(tenantId),
   process: (name) =>
     [...engines.processes, ...services.processes].find(({ plan }) => plan.name === name) ?? absent(name),
-  openStore: () => openMongoMessageStore({ url: engines.env['MONGODB_URL'] as string }),
+  openStore: async () => {
+    const store = await openMongoMessageStore({ url: engines.env['MONGODB_URL'] as string });
+    const keys = createGrpcClient(KeyServiceService, {
+      address: `127.0.0.1:${services.process('crypto').plan.port}`,
+      auth: mutualTls({ dir: join(parts.dir, 'services', 'certs'), service: 'socket' }),
+      callerName: 'socket',
+      logger: createLogger({ service: 'failure', level: 'silent' }),
+    });
+    const close = async (): Promise<void> => {
+      keys.close();
+      await store.close();
+    };
+    return { store, keys, close };
+  },
   openLog: () =>
     openKafkaEventLog({
       connection: { brokers: [engines.env['KAFKA_BROKERS'] as string] },

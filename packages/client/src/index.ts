@@ -49,3 +49,4 @@ export type {
   Role,
   User,
 } from './wire/resources.ts';
+export type { Found, Highlight, SearchHit, SearchRequest } from './wire/search.ts';

@@ -2,6 +2,7 @@ import { Emitter } from './emitter.ts';
 import type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
 import type { Accepted, ConversationPage, Done, HistoryPage, MemberPage } from './wire/frames.ts';
 import type { ConversationEntry, ConversationKind, Presence, Role, User } from './wire/resources.ts';
+import type { Found } from './wire/search.ts';
 
 /** Fields of a conversation to create. */
 export interface NewConversation {
@@ -203,11 +204,12 @@ export abstract class Verbs<Events> extends Emitter<Events> {
     return this.command('getMedia', { conversationId, mediaId });
   }
 
-  /** Searches the messages the user may read. Rejects with UNIMPLEMENTED where no search service is installed. */
-  searchMessages(
-    query: string,
-    options: { readonly conversationId?: string; readonly limit?: number } = {},
-  ): Promise<unknown> {
+  /**
+   * Searches the messages the user may read at this moment, newest first: what they say, and the names of what is attached.
+   * Rejects with UNIMPLEMENTED where no search service is installed, UNAVAILABLE while it does not answer, CURSOR_INVALID for
+   * a cursor of another search.
+   */
+  searchMessages(query: string, options: Omit<Requests['searchMessages'], 'query'> = {}): Promise<Found> {
     return this.command('searchMessages', { query, ...options });
   }
 }

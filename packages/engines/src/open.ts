@@ -15,6 +15,7 @@ import {
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
 /*
@@ -23,7 +24,7 @@ import type { EngineSettings, RedisSettings } from './settings.ts';
  */
 
 /** An engine that is away at the start is told by the variable that names it; the password in a URL is not. */
-const told = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
+export const told = async <T>(variable: string, opening: Promise<T>): Promise<T> => {
   try {
     return await opening;
   } catch (cause) {
@@ -70,6 +71,16 @@ export const openPolicies = async ({ mongo }: EngineSettings, file: string): Pro
   if (mongo === undefined) return openSqlitePolicyStore({ file });
   const { openMongoPolicyStore } = await import('@caas/policy-store/mongo');
   return told('MONGODB_URL', openMongoPolicyStore(mongo));
+};
+
+export const openSearchIndex = async (
+  { openSearch }: EngineSettings,
+  file: string,
+  logger: Logger,
+): Promise<SearchIndex> => {
+  if (openSearch === undefined) return openSqliteSearchIndex({ file });
+  const { openOpenSearchIndex } = await import('@caas/search-index/opensearch');
+  return told('OPENSEARCH_URL', openOpenSearchIndex({ ...openSearch, onFault: faults(logger, 'opensearch') }));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

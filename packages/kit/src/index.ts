@@ -1,3 +1,4 @@
+export * from './breaker.ts';
 export * from './chunks.ts';
 export * from './clock.ts';
 export * from './config.ts';
@@ -10,3 +11,4 @@ export * from './tenant-limits.ts';
 export * from './token-bucket.ts';
 export * from './trace.ts';
 export * from './url-credentials.ts';
+export * from './watchers.ts';

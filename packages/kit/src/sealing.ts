@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, scrypt } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ConfigError } from './config.ts';
@@ -45,7 +45,10 @@ export const rootKeyFrom = (secret: Uint8Array): RootKey => {
         const decipher = createDecipheriv('aes-256-gcm', sealingKey, nonce, { authTagLength: tagBytes })
           .setAAD(Buffer.from(name))
           .setAuthTag(sealed.subarray(nonceBytes, nonceBytes + tagBytes));
-        return Buffer.concat([decipher.update(sealed.subarray(nonceBytes + tagBytes)), decipher.final()]);
+        // GCM gives all by `update`, in bytes of their own, which the caller may overwrite; `final` checks.
+        const plain = decipher.update(sealed.subarray(nonceBytes + tagBytes));
+        decipher.final();
+        return plain;
       } catch (cause) {
         throw new CaasError('INTERNAL', sealedByAnother, { cause });
       }
@@ -55,6 +58,12 @@ export const rootKeyFrom = (secret: Uint8Array): RootKey => {
 
 const exists = async (file: string): Promise<boolean> => (await stat(file).catch(() => undefined)) !== undefined;
 
+/** Throws a ConfigError when others than its owner may read or write the file. */
+export const assertOwnerOnly = async (file: string): Promise<void> => {
+  if (((await stat(file)).mode & 0o077) !== 0)
+    throw new ConfigError(`${file} is open to other users: chmod 600 ${file}`);
+};
+
 /**
  * The root key of an installation without a key service: a file of 32 random bytes, base64url, made at first use, readable
  * by its owner alone. Two processes starting at once agree on one file. Throws when the file is open to others or wrong:
@@ -63,9 +72,23 @@ const exists = async (file: string): Promise<boolean> => (await stat(file).catch
 export const rootKeyFromFile = async (file: string): Promise<RootKey> => {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   if (!(await exists(file))) await createWhole(file, randomBytes(keyBytes).toString('base64url'));
-  if (((await stat(file)).mode & 0o077) !== 0)
-    throw new ConfigError(`${file} is open to other users: chmod 600 ${file}`);
+  await assertOwnerOnly(file);
   const secret = Buffer.from((await readFile(file, 'utf8')).trim(), 'base64url');
   if (secret.length !== keyBytes) throw new ConfigError(`${file} does not hold a root key of ${keyBytes} bytes`);
   return rootKeyFrom(secret);
+};
+
+/** Cost of scrypt (RFC 7914): 64 MiB, some 0.2 s in a thread of the pool. */
+const scryptCost = { N: 65_536, r: 8, p: 1, maxmem: 128 * 1024 * 1024 };
+
+/** A root key from what an operator knows; the salt is kept beside what it seals. */
+export const rootKeyFromPassphrase = async (passphrase: string, salt: Uint8Array): Promise<RootKey> => {
+  const secret = await new Promise<Buffer>((resolve, reject) =>
+    scrypt(passphrase.normalize('NFKC'), salt, keyBytes, scryptCost, (error, key) =>
+      error ? reject(error) : resolve(key),
+    ),
+  );
+  const rootKey = rootKeyFrom(secret);
+  secret.fill(0);
+  return rootKey;
 };

@@ -1,5 +1,5 @@
 import type { EndedCursor, SessionOfUser, SessionStore } from '@caas/account-store';
-import { type Clock, fail } from '@caas/kit';
+import { type Clock, Watchers } from '@caas/kit';
 import {
   maxBlindMs,
   maxToldRevocations,
@@ -17,19 +17,12 @@ export interface RevocationBatch {
   blind: boolean;
 }
 
-interface Watcher {
-  waiting: SessionOfUser[];
-  /** More than `maxWaitingRevocations` came unread; what waited was dropped. */
-  overrun: boolean;
-  wake(): void;
-}
-
 /** Tells watchers which sessions end: those of this instance within the turn, those of others when a poll finds them. */
 export class Revocations {
   readonly #store: SessionStore;
   readonly #clock: Clock;
   readonly #onEnded: (sessions: readonly SessionOfUser[]) => void;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers: Watchers<SessionOfUser>;
   readonly #told = new Recent<true>({ maxEntries: maxToldRevocations, ttlMs: 4 * revocationOverlapMs });
   /** When the store was last asked with success. */
   #lookedAtMs: number;
@@ -40,6 +33,12 @@ export class Revocations {
     this.#clock = clock;
     this.#onEnded = onEnded;
     this.#lookedAtMs = clock.now();
+    this.#watchers = new Watchers({
+      maxWatchers,
+      maxWaiting: maxWaitingRevocations,
+      page: revocationPage,
+      signOfLifeMs,
+    });
   }
 
   /** Sessions that this instance has ended. */
@@ -52,11 +51,7 @@ export class Revocations {
     });
     if (news.length === 0) return;
     this.#onEnded(news);
-    for (const watcher of this.#watchers) {
-      watcher.overrun ||= watcher.waiting.length + news.length > maxWaitingRevocations;
-      watcher.waiting = watcher.overrun ? [] : watcher.waiting.concat(news);
-      watcher.wake();
-    }
+    this.#watchers.tell(news);
   }
 
   /** Looks once for sessions that other instances ended. */
@@ -80,37 +75,10 @@ export class Revocations {
    * wait to be read.
    */
   async *watch(signal: AbortSignal): AsyncGenerator<RevocationBatch> {
-    if (this.#watchers.size >= maxWatchers) {
-      fail('OVERLOADED', 'too many watchers', { details: { limit: 'maxWatchers', value: String(maxWatchers) } });
-    }
-    const watcher: Watcher = { waiting: [], overrun: false, wake: () => undefined };
-    this.#watchers.add(watcher);
-    const wake = () => watcher.wake();
-    signal.addEventListener('abort', wake);
-    try {
-      yield { ended: [], blind: this.#blind };
-      while (!signal.aborted) {
-        if (watcher.waiting.length === 0 && !watcher.overrun) await this.#wait(watcher, signal);
-        if (watcher.overrun) fail('SLOW_CONSUMER', 'revocations were not read in time');
-        yield { ended: watcher.waiting.splice(0, revocationPage), blind: this.#blind };
-      }
-    } finally {
-      signal.removeEventListener('abort', wake);
-      this.#watchers.delete(watcher);
-    }
+    for await (const ended of this.#watchers.watch(signal)) yield { ended, blind: this.#blind };
   }
 
   get #blind(): boolean {
     return this.#clock.now() - this.#lookedAtMs > maxBlindMs;
-  }
-
-  async #wait(watcher: Watcher, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      watcher.wake = resolve;
-      timer = setTimeout(resolve, signOfLifeMs);
-    });
-    clearTimeout(timer);
   }
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
 import { openAuditWriter } from '@caas/compliance-client/audit';
+import type { KeySource } from '@caas/compliance-client/keys';
 import { openSqliteEventLog } from '@caas/event-log';
 import { memoryKeyValue, memoryNodeInbox } from '@caas/key-value';
 import { sharedTokenAuth } from '@caas/kit/grpc';
@@ -49,14 +50,22 @@ const ports = async () => {
   const policies = { isSure: true, follow: () => undefined, judge: () => ({ kind: 'allow', version: 0 }) as const };
   return {
     auth,
-    shared: { ...shared, auth: auth.clients, policies: { ...policies, run: async () => undefined }, serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }) },
+    shared: {
+      ...shared,
+      auth: auth.clients,
+      // Nothing is sealed here, so no key is asked for.
+      keys: {} as KeySource,
+      policies: { ...policies, run: async () => undefined },
+      serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }),
+    },
   };
 };
 
 const aNode = async (shared: Awaited<ReturnType<typeof ports>>['shared'], nodeId: string): Promise<SocketNode> => {
   const logger = createLogger({ service: 'test', level: 'silent' });
   const config = { nodeId, host: '127.0.0.1', port: 0, grpcAddress: '127.0.0.1:0', hashKey: '0'.repeat(32) };
-  const node = await createSocketNode(shared, { ...config, bounds: { drainMs: 10 } }, logger);
+  const clear = { sealContent: false, sealEnvelopes: false };
+  const node = await createSocketNode(shared, { ...config, ...clear, bounds: { drainMs: 10 } }, logger);
   const stopping = new AbortController();
   const running = node.run(stopping.signal);
   closing.push(() => {

@@ -1,5 +1,6 @@
 import type { UserStore } from '@caas/account-store';
 import type { AuditWriter } from '@caas/compliance-client/audit';
+import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { PolicyClient } from '@caas/compliance-client/policy-client';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
@@ -8,7 +9,10 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/g
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
+import { storeOfCommands } from './commands/store-of-commands.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
+import { Contents } from './delivery/contents.ts';
+import { EnvelopeSeal } from './delivery/envelope-seal.ts';
 import { Heads } from './delivery/heads.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
 import { LogTail } from './delivery/log-tail.ts';
@@ -25,6 +29,7 @@ import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
+import type { SearchClient } from './search-client.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -33,10 +38,14 @@ export interface SocketPorts {
   keyValue: KeyValue;
   inbox: NodeInbox;
   auth: AuthClients;
+  /** Where data keys come from. */
+  keys: KeySource;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
   /** Followed by the node, and closed when it ends. */
   policies: Pick<PolicyClient, 'follow' | 'judge' | 'run' | 'isSure'>;
+  /** Undefined: searches are answered UNIMPLEMENTED. */
+  search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -51,6 +60,10 @@ export interface SocketConfig {
   grpcAddress: string;
   /** Key of content hashes, the same on every node; at least 16 bytes. */
   hashKey: string;
+  /** Whether new content is sealed under its author's key; what is sealed is read in any case. */
+  sealContent: boolean;
+  /** Whether what nodes tell each other is sealed: needless where the inboxes are this process's own. */
+  sealEnvelopes: boolean;
   limits?: Partial<Limits>;
   /** Most a tenant may be given; defaults to what auth lets an operator give. */
   ceilings?: Partial<Limits>;
@@ -102,11 +115,14 @@ export const createSocketNode = async (
   const turn = new Turn();
   const directory = new LocalDirectory(store, turn, clock, logger);
   const commits = new CommitWatch(store, clock, logger);
-  const heads = new Heads(store, directory, turn, commits, bounds, clock, logger);
+  const ring = new KeyRing({ source: ports.keys, holder: nodeId, logger });
+  const contents = new Contents(ring, config.sealContent);
+  const heads = new Heads(store, directory, turn, commits, contents, bounds, clock, logger);
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
-  const link = new NodeLink(inbox, nodeId, logger);
+  const envelopes = { seal: new EnvelopeSeal(config.hashKey), sealing: config.sealEnvelopes };
+  const link = new NodeLink(inbox, nodeId, envelopes, logger);
   const living = new LivingNodes(keyValue, clock, logger);
   const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
@@ -129,17 +145,18 @@ export const createSocketNode = async (
   ];
   const services: NodeServices = {
     nodeId,
-    store,
-    storeAnswers: () => heads.storeAnswers,
+    store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
     audit: ports.audit,
     policies: ports.policies,
     directory,
     messages,
+    contents,
     commits,
     ephemeral,
     recentSends,
     gate,
+    search: ports.search,
     reads: new ReadBudget(bounds),
     bounds,
     clock,
@@ -180,6 +197,7 @@ export const createSocketNode = async (
     async run(signal) {
       const loops = [
         gate.run(background.signal),
+        ring.run(background.signal),
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),

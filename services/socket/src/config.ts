@@ -23,8 +23,11 @@ const schema = z
     SOCKET_PORT: settings.port().default(3001),
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
-    SOCKET_COMPLIANCE_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_COMPLIANCE_ADDRESS: settings.address().default('127.0.0.1:50057'),
     SOCKET_POLICY_HOLD: settings.milliseconds({ min: 2_000, max: 3_600_000 }).default(15_000),
+    SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_SEAL_CONTENT: settings.flag().default(true),
+    SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -67,6 +70,12 @@ const schema = z
     complianceAddress: env.SOCKET_COMPLIANCE_ADDRESS,
     /** How long a policy is good without a word from compliance, in milliseconds. */
     policyHoldMs: env.SOCKET_POLICY_HOLD,
+    /** `host:port` of crypto's gRPC. */
+    cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
+    /** Whether new content is sealed under its author's key. */
+    sealContent: env.SOCKET_SEAL_CONTENT,
+    /** `host:port` of search's gRPC; undefined: searches are not served. */
+    searchAddress: env.SOCKET_SEARCH_ADDRESS,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,

@@ -3,3 +3,4 @@ export { authClients } from './auth-clients.ts';
 export { type SocketEnvironment, socketConfig } from './config.ts';
 export { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
 export { type PolicyClientSettings, policyClient } from './policy-clients.ts';
+export { searchClient } from './search-client.ts';

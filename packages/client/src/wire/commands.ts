@@ -1,5 +1,6 @@
 import type { Replies } from './frames.ts';
 import type { Attachment, ConversationKind, Role } from './resources.ts';
+import type { SearchRequest } from './search.ts';
 
 /** Content to send: text or an attachment is required. */
 export interface NewContent {
@@ -84,14 +85,17 @@ export interface Requests {
     metadata?: Readonly<Record<string, string>>;
   };
   renewToken: { accessToken: string };
-  createUpload: { name: string; mediaType: string; sizeBytes: number };
-  getMedia: { conversationId: string; mediaId: string };
-  searchMessages: { query: string; conversationId?: string; limit?: number };
+  createUpload: { name: string; mediaType: string; sizeBytes: number; sha256?: string };
+  getUpload: { mediaId: string };
+  completeUpload: { mediaId: string };
+  abortUpload: { mediaId: string };
+  getMedia: { conversationId?: string; mediaId: string; messageId?: string };
+  searchMessages: SearchRequest;
 }
 
 export type Verb = keyof Requests;
 
-/** Which reply answers each verb; `undefined`: the contract has none yet, nodes answer UNIMPLEMENTED. */
+/** Which reply answers each verb; `undefined`: no node serves it yet, all answer UNIMPLEMENTED. */
 export const replyOf = {
   sendMessage: 'accepted',
   editMessage: 'accepted',
@@ -122,8 +126,11 @@ export const replyOf = {
   updateProfile: 'users',
   renewToken: 'done',
   createUpload: undefined,
+  getUpload: undefined,
+  completeUpload: undefined,
+  abortUpload: undefined,
   getMedia: undefined,
-  searchMessages: undefined,
+  searchMessages: 'found',
 } as const;
 
 /** Type of the answer to a verb. */

@@ -15,6 +15,7 @@ import {
   type User,
   user,
 } from './resources.ts';
+import { type Found, foundKind } from './search.ts';
 import { dictionary, flag, type Kind, list, type MessageKind, message, optional, text, whole } from './shape.ts';
 
 /** The log holds the command: it will be persisted exactly once, or a `rejected` event follows. */
@@ -180,6 +181,7 @@ export interface Replies {
   sync: SyncResult;
   users: UserList;
   presence: PresenceList;
+  found: Found;
 }
 export const replyKinds: { readonly [K in keyof Replies]: MessageKind<Replies[K]> } = {
   accepted: message('caas.socket.v1.Accepted', {
@@ -201,6 +203,7 @@ export const replyKinds: { readonly [K in keyof Replies]: MessageKind<Replies[K]
   sync: message('caas.socket.v1.SyncResult', { deltas: list(delta) }),
   users: message('caas.socket.v1.UserList', { users: list(user), more: flag }),
   presence: message('caas.socket.v1.PresenceList', { presences: list(presence) }),
+  found: foundKind,
 };
 
 /** Events by their field name in the contract. */

@@ -105,7 +105,7 @@ export interface Message {
   readonly seq: number;
   /** Revision of its last known change; 0 while not known. */
   readonly rev: number;
-  /** What it says; undefined in a tombstone. */
+  /** What it says; undefined in a tombstone, and where it is unreadable. */
   readonly content: Content | undefined;
   /** Message it answers; empty: none. */
   readonly replyToMessageId: string;
@@ -123,6 +123,11 @@ export interface Message {
   readonly pinnedBy: string;
   /** Trace id of the send, 32 lower-case hex digits. */
   readonly traceId: string;
+  /**
+   * True: nobody can read any more what it said, for the keys of who said it were destroyed. `content` is undefined, and the
+   * message keeps its seq; it is no tombstone.
+   */
+  readonly unreadable: boolean;
 }
 export const messageKind: MessageKind<Message> = message('caas.socket.v1.Message', {
   messageId: text,
@@ -144,6 +149,7 @@ export const messageKind: MessageKind<Message> = message('caas.socket.v1.Message
   pinnedAtMs: whole,
   pinnedBy: text,
   traceId: text,
+  unreadable: flag,
 });
 
 /** Where a conversation stands. */

@@ -4,7 +4,7 @@ import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 import { assertRoomFor, assertUsersExist, notYetMembers } from './users.ts';
 
 /** Adds members. */
@@ -29,5 +29,5 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
   await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });
   noteUsers(context, 'members.added', conversationId, joining);
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

@@ -2,7 +2,7 @@ import { assertManages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import { noteAct } from './audited.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Archives or unarchives a conversation. */
 export const archiveConversation: Command<'archiveConversation'> = async (context, { conversationId, archived }) => {
@@ -14,5 +14,5 @@ export const archiveConversation: Command<'archiveConversation'> = async (contex
     conversationId,
     details: { archived: String(archived) },
   });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

@@ -6,6 +6,7 @@ import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
 import type { CommitWatch } from '../delivery/commit-watch.ts';
+import type { Contents } from '../delivery/contents.ts';
 import type { LocalDirectory } from '../delivery/local-directory.ts';
 import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
@@ -15,22 +16,25 @@ import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
+import type { SearchClient } from '../search-client.ts';
 
 /** What commands work with. */
 export interface NodeServices {
   readonly nodeId: string;
+  /** Refuses at once while it is known to be away. */
   readonly store: MessageStore;
-  /** False while the store is known to be away: who can do without it does not wait for it. */
-  storeAnswers(): boolean;
   readonly users: UserStore;
   readonly audit: AuditWriter;
   readonly policies: Pick<PolicyClient, 'follow' | 'judge'>;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
+  readonly contents: Contents;
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
   readonly gate: Gate;
+  /** Undefined: this installation has no search. */
+  readonly search: SearchClient | undefined;
   readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ import { assertClientId, assertLine, assertPictureUrl } from '../model/content.t
 import { commitChange } from './act.ts';
 import { noteAct } from './audited.ts';
 import type { Command, CommandContext } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 import { assertRoomFor, assertUsersExist } from './users.ts';
 
 /** Creates a conversation, or answers the one the same request created before. */
@@ -46,7 +46,7 @@ export const createConversation: Command<'createConversation'> = async (context,
     });
   }
   await node.directory.member(connection, conversationId);
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };
 
 /** Derived, so that a retry names the same conversation, and so do both sides of a direct one. */

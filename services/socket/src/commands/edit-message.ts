@@ -19,18 +19,16 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
   assertMaySend(acting.rules, acting.member.role);
   const message = await committedMessage(context, acting, messageId);
   if (message.senderId !== userId) fail('PERMISSION_DENIED', 'only its sender edits a message');
-  const judged = applied(context, await judgementOf(context, content), content, {
-    conversationId,
-    messageId,
-    clientMsgId: '',
-  });
+  const judgement = await judgementOf(context, content);
+  const key = await node.contents.key(tenantId, userId);
+  const judged = applied(context, judgement, content, { conversationId, messageId, clientMsgId: '' });
   const acceptedAtMs = node.clock.now();
   const event: MessageEdited = {
     tenantId,
     conversationId,
     messageId,
     editorId: userId,
-    content: { body: { $case: 'plain', value: judged.content } },
+    content: node.contents.written(key, judged.content, { tenantId, conversationId, messageId }),
     acceptedAtMs,
   };
   await publishEvent(

@@ -17,7 +17,8 @@ export const forwardMessage: Command<'forwardMessage'> = async (context, request
 /** What the original says now, to who may read it. */
 const originalOf = async (context: CommandContext, request: RequestOf<'forwardMessage'>): Promise<Words> => {
   const from = await actingMember(context, request.fromConversationId);
-  const original = await committedMessage(context, from, request.messageId);
+  const committed = await committedMessage(context, from, request.messageId);
+  const [original = committed] = await context.node.contents.read([committed]);
   const { conversationId, messageId, senderId } = original;
   const content = messageView(original, original.rev).content ?? fail('MESSAGE_NOT_FOUND', 'no such committed message');
   return { content, forwardedFrom: { conversationId, messageId, senderId } };

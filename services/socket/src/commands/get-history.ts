@@ -15,7 +15,7 @@ export const getHistory: Command<'getHistory'> = async (context, request) => {
   const acting = await actingMember(context, request.conversationId);
   const head = await headOf(context, acting);
   const range = rangeOf(request, acting.member.visibleFromSeq, head.lastSeq);
-  const messages = await messagesIn(context, acting, range, request.aroundSeq);
+  const messages = await context.node.contents.read(await messagesIn(context, acting, range, request.aroundSeq));
   const fit = fittingMessages(context, head, messages, anchorOf(request, range, messages));
   return { $case: 'history', value: await pageOf(context, acting, head, fit) };
 };

@@ -15,10 +15,11 @@ export const getThread: Command<'getThread'> = async (context, request) => {
   const { node } = context;
   const extent = { limit, maxBytes: node.bounds.maxReplyBytes };
   const found = await node.store.messages.thread(key, after, head.lastSeq, extent);
-  const fit = fittingMessages(context, head, found.documents, 0);
+  const messages = await node.contents.read(found.documents);
+  const fit = fittingMessages(context, head, messages, 0);
   const page = await pageOf(context, acting, head, fit);
   return {
     $case: 'history',
-    value: { ...page, moreBefore: request.afterSeq > 0, moreAfter: found.more || found.documents.length > fit.length },
+    value: { ...page, moreBefore: request.afterSeq > 0, moreAfter: found.more || messages.length > fit.length },
   };
 };

@@ -15,7 +15,8 @@ export const listPins: Command<'listPins'> = async (context, request) => {
   const hidden = await context.node.store.messages.areHidden(
     pins.map(({ seq }) => ({ tenantId, conversationId, userId, seq })),
   );
-  const readable = pins.filter((m, i) => m.seq >= acting.member.visibleFromSeq && !hidden[i]);
+  const visible = pins.filter((m, i) => m.seq >= acting.member.visibleFromSeq && !hidden[i]);
+  const readable = await context.node.contents.read(visible);
   const fit = fittingMessages(context, head, readable, 0);
   const messages = fit.map((m) => messageView(m, head.headRev));
   const moreAfter = more || fit.length < readable.length;

@@ -5,7 +5,7 @@ import { assertManages, assertOpen, manages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Removes members; only owners remove admins and owners. */
 export const removeMembers: Command<'removeMembers'> = async (context, request) => {
@@ -28,5 +28,5 @@ export const removeMembers: Command<'removeMembers'> = async (context, request) 
   }
   await commitChange(context, conversationId, { $case: 'membersRemoved', value: { userIds } });
   noteUsers(context, 'members.removed', conversationId, userIds);
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

@@ -1,6 +1,7 @@
 import type { Judgement } from '@caas/compliance-client/policy-client';
 import { CaasError, fail } from '@caas/kit';
 import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { ContentKey } from '../delivery/contents.ts';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
 import { assertClientId, assertContent } from '../model/content.ts';
 import { contentHash, messageIdOf, type SendContent } from '../model/message-id.ts';
@@ -46,7 +47,8 @@ interface Identified extends Outgoing {
 /**
  * The common way of sends and forwards. An earlier send is looked for before anything is judged: what was kept stays
  * kept, whatever has become since of the conversation, the membership or a forward's original. Takes its place in the
- * log before it returns where membership is known here and nothing needs looking up (ADR 15 says when that is).
+ * log before it returns where membership is known here, the sender's key is in hand and nothing needs looking up (ADR 15
+ * says when that is).
  */
 export const send = (
   context: CommandContext,
@@ -69,7 +71,8 @@ export const send = (
       assertMaySend(rules, known.member.role);
       const judgement = judgementOf(context, words.content);
       if (judgement instanceof Promise) return publishLater(context, identified, words, judgement);
-      return publish(context, identified, known, words, judgement);
+      const key = node.contents.keyInHand(tenantId, userId);
+      if (key) return publish(context, identified, known, words, judgement, key);
     }
   }
   return publishLater(context, identified, words);
@@ -98,11 +101,13 @@ const publishLater = async (
   // A retry nobody can tell from the first time may be of what is deleted or hidden by now.
   const deliver = !(outgoing.retry && found instanceof CaasError);
   const judgement = await (begun ?? judgementOf(context, judged.said.content));
+  const { tenantId, userId } = context.connection.claims;
+  const key = await context.node.contents.key(tenantId, userId);
   // Another connection of the user may have sent it meanwhile.
   const meanwhile = earlierAnswer(context, outgoing);
   if (meanwhile !== undefined) return meanwhile;
   if (found && judgement.kind === 'reject') return maybeKept(found);
-  return publish(context, outgoing, judged.acting, judged.said, judgement, deliver);
+  return publish(context, outgoing, judged.acting, judged.said, judgement, key, deliver);
 };
 
 /** A final refusal of what may have been kept would be a lie: the store is to be asked again. */
@@ -139,7 +144,6 @@ const storedOutcome = async (
   { node, connection }: CommandContext,
   { conversationId, messageId, hash }: Identified,
 ): Promise<SendOutcome | CaasError | undefined> => {
-  if (!node.storeAnswers()) return new CaasError('UNAVAILABLE', 'the message store is away');
   const key = { tenantId: connection.claims.tenantId, conversationId };
   const found = await Promise.all([
     node.store.messages.getMany([{ ...key, messageId }]),
@@ -161,12 +165,14 @@ const publish = async (
   { conversation }: Pick<ActingMember, 'conversation'>,
   { content: sent, forwardedFrom }: Words,
   judgement: Judgement,
+  key: ContentKey,
   deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
   const { tenantId, userId } = connection.claims;
   const judged = applied(context, judgement, sent, { conversationId, messageId, clientMsgId });
   const acceptedAtMs = node.clock.now();
+  const sealed = node.contents.sealedForSend(key, judged.content, { tenantId, conversationId, messageId });
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
@@ -184,6 +190,7 @@ const publish = async (
         acceptedAtMs,
         nodeId: node.nodeId,
       },
+      sealed,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
       reject,

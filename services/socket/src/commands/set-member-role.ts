@@ -6,7 +6,7 @@ import { assertOpen, assertOwner } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import { noteAct } from './audited.ts';
 import type { Command, CommandContext } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Promotes or demotes another member. */
 export const setMemberRole: Command<'setMemberRole'> = async (context, request) => {
@@ -24,7 +24,7 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   const position = await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
   await assertChanged(context, { conversationId, userId, role }, position);
   noteAct(context, 'role.changed', { subjectId: userId, conversationId, details: { role: roleToJSON(role) } });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };
 
 /** What the worker made of the change; what others did to the member since then is not asked. */

@@ -5,6 +5,7 @@ import { ConversationDocument, MessageDocument, ParticipantDocument } from '@caa
 import { Sync } from '@caas/proto/caas/socket/v1/commands';
 import type { ConversationDelta } from '@caas/proto/caas/socket/v1/server_frames';
 import { describe, expect, test } from '@jest/globals';
+import { Contents } from '../delivery/contents.ts';
 import { defaultBounds } from '../limits.ts';
 import type { CommandContext } from './command.ts';
 import { sync } from './sync.ts';
@@ -57,6 +58,8 @@ class Room {
       connection: { claims: { tenantId: 't', userId: 'me' } },
       node: {
         bounds: defaultBounds,
+        // Nothing is sealed here, so no key is asked for.
+        contents: new Contents({} as never, false),
         directory: { member: async () => ({ conversation: { ...conversation, rules }, member }) },
         store: {
           conversations: { getMany: async () => [this.head] },

@@ -84,7 +84,7 @@ const snapshot = async (
   const { conversationId } = conversation;
   const key = { tenantId, conversationId, userId };
   const wantedSeq = Math.max(1, member.visibleFromSeq, head.lastSeq - room.changes + 1);
-  const found =
+  const stored =
     head.lastSeq >= wantedSeq
       ? await node.store.messages.page(conversation, {
           fromSeq: wantedSeq,
@@ -94,7 +94,8 @@ const snapshot = async (
           from: 'newest',
         })
       : [];
-  if (head.lastSeq >= wantedSeq) assertContiguous(found, head.lastSeq);
+  if (head.lastSeq >= wantedSeq) assertContiguous(stored, head.lastSeq);
+  const found = await node.contents.read(stored);
   const view = (m: MessageDocument) => messageView(m, head.headRev);
   const { kept, bytes } = fitting(found, found.length - 1, room.bytes, view);
   room.bytes -= bytes;
@@ -176,7 +177,7 @@ const changes = async (
   if (afterRev === head.headRev && !since.midway)
     return { ...base, head: headView(head), cursor: cursorAt(afterRev, since.seq < 0 ? head.lastSeq : since.seq) };
   // The head was read first: whatever these reads find beyond it is told again by the next sync.
-  const [{ documents: messages, more: moreMessages }, participants, hidden] = await Promise.all([
+  const [{ documents, more: moreMessages }, participants, hidden] = await Promise.all([
     node.store.messages.changedSince(conversation, afterRev, head.lastSeq, {
       limit: room.changes + 1,
       maxBytes: room.bytes,
@@ -184,6 +185,7 @@ const changes = async (
     participantsSince(context, acting, head, since.midway ? 0 : since.rev, { afterRev, limit: room.changes + 1 }),
     node.store.messages.hiddenSince({ tenantId, conversationId, userId }, afterRev, room.changes + 1),
   ]);
+  const messages = await node.contents.read(documents);
   // Up to where all three are known.
   const throughRev = Math.min(
     participants.throughRev,

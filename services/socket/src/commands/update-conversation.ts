@@ -3,7 +3,7 @@ import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import { noteAct } from './audited.ts';
 import type { Command } from './command.ts';
-import { conversationResult } from './entries.ts';
+import { changedConversation } from './entries.ts';
 
 /** Changes title, picture or metadata. */
 export const updateConversation: Command<'updateConversation'> = async (context, request) => {
@@ -27,5 +27,5 @@ export const updateConversation: Command<'updateConversation'> = async (context,
     conversationId,
     details: { changed: changed.join(' ') },
   });
-  return conversationResult(context, conversationId);
+  return changedConversation(context, conversationId);
 };

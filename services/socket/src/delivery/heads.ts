@@ -1,8 +1,8 @@
 import { isPartitionOf, Topic } from '@caas/event-log';
-import type { Clock, Logger } from '@caas/kit';
+import { CaasError, type Clock, type Logger } from '@caas/kit';
 import { created, type MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
-import type { ConversationDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
+import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
 import type { DocumentChange, HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Head } from '@caas/proto/caas/socket/v1/resources';
 import type { NodeBounds } from '../limits.ts';
@@ -10,6 +10,7 @@ import { decidedPositionOf } from '../model/decided.ts';
 import { conversationView, headView, messageView, participantView, pastLast } from '../model/views.ts';
 import { pause } from '../pause.ts';
 import type { CommitWatch } from './commit-watch.ts';
+import type { Contents } from './contents.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import type { Turn } from './turn.ts';
@@ -18,6 +19,8 @@ import type { Turn } from './turn.ts';
 const activeMs = 60_000;
 const conversationsPerCall = 500;
 const participantsPerCall = 500;
+/** Notices of a conversation that may wait until one before them can be read; more are dropped, as lost ones are. */
+const maxWaitingNotices = 200;
 /**
  * Members on this node up to which others are told how far each has read. Past it every message would cost as many receipts
  * as there are members, each told to all of them.
@@ -33,18 +36,22 @@ export class Heads {
   readonly #directory: LocalDirectory;
   readonly #turn: Turn;
   readonly #commits: CommitWatch;
+  readonly #contents: Contents;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #bounds: Readonly<NodeBounds>;
   #checkAll = false;
   #storeAnswers = true;
   #repairs = 0;
+  /** Notices that wait, in order, for the keys of the first. */
+  readonly #waiting = new Map<LocalConversation, HeadNotice[]>();
 
   constructor(
     store: MessageStore,
     directory: LocalDirectory,
     turn: Turn,
     commits: CommitWatch,
+    contents: Contents,
     bounds: Readonly<NodeBounds>,
     clock: Clock,
     logger: Logger,
@@ -53,6 +60,7 @@ export class Heads {
     this.#directory = directory;
     this.#turn = turn;
     this.#commits = commits;
+    this.#contents = contents;
     this.#bounds = bounds;
     this.#clock = clock;
     this.#logger = logger;
@@ -76,6 +84,46 @@ export class Heads {
   noticed(notice: HeadNotice): void {
     this.#commits.applied(notice.tenantId, notice.conversationId, notice.applied);
     const conversation = this.#directory.conversation(notice.tenantId, notice.conversationId);
+    if (conversation) this.#inOrder(conversation, notice);
+    else this.#taken(undefined, notice, []);
+  }
+
+  /** Changed messages are told before the head that tells of them: where a key is not here yet, that waits for it. */
+  #inOrder(conversation: LocalConversation, notice: HeadNotice): void {
+    const waiting = this.#waiting.get(conversation);
+    if (waiting) {
+      if (waiting.length < maxWaitingNotices) waiting.push(notice);
+      return;
+    }
+    const kept = messagesIn(notice);
+    const read = this.#contents.readNow(kept);
+    if (read) this.#taken(conversation, notice, read);
+    else void this.#takenLater(conversation, notice, kept);
+  }
+
+  async #takenLater(
+    conversation: LocalConversation,
+    notice: HeadNotice,
+    kept: readonly MessageDocument[],
+  ): Promise<void> {
+    const waiting: HeadNotice[] = [];
+    this.#waiting.set(conversation, waiting);
+    const read = await this.#contents.read(kept).catch((error: unknown) => {
+      this.#logger.debug({ err: error }, 'changed messages can’t be read; members find them by their head');
+      return undefined;
+    });
+    this.#waiting.delete(conversation);
+    // Members may have left meanwhile, and come again.
+    const current = this.#directory.conversation(notice.tenantId, notice.conversationId);
+    this.#taken(current, read ? notice : { ...notice, changesOmitted: true }, read ?? []);
+    for (const next of waiting) {
+      if (current) this.#inOrder(current, next);
+      else this.#taken(undefined, next, []);
+    }
+  }
+
+  /** `read` are the notice's messages as members may read them. */
+  #taken(conversation: LocalConversation | undefined, notice: HeadNotice, read: readonly MessageDocument[]): void {
     if (conversation && conversation.headRev !== 0 && notice.headRev <= conversation.headRev) {
       if (notice.headRev === conversation.headRev) this.#decided(conversation, headOf(notice, 0));
       return;
@@ -85,6 +133,7 @@ export class Heads {
       if (change.document?.$case === 'participant')
         this.#directory.applyParticipant(change.document.value, notice.headRev);
     if (!conversation) return;
+    for (const message of read) this.#publishMessage(conversation, message, notice.headRev);
     for (const change of notice.changes) this.#publishChange(conversation, change, notice);
     const contiguous =
       !notice.changesOmitted && (conversation.headRev === 0 || notice.prevHeadRev === conversation.headRev);
@@ -110,7 +159,8 @@ export class Heads {
         this.#storeAnswers = true;
       } catch (error) {
         if (all) this.#checkAll = true;
-        this.#storeAnswers = false;
+        // One that has too much to do answers.
+        this.#storeAnswers = error instanceof CaasError && error.reason === 'OVERLOADED';
         // Compared again at the next check; the store's absence is told to whoever asks it for something.
         this.#logger.debug({ err: error }, 'heads could not be compared');
       }
@@ -197,15 +247,16 @@ export class Heads {
     conversation.membersRev = Math.max(conversation.membersRev, doc.headRev);
   }
 
+  #publishMessage(conversation: LocalConversation, message: MessageDocument, headRev: number): void {
+    this.#turn.publish(
+      conversation,
+      { event: { $case: 'messageChanged', value: messageView(message, headRev) } },
+      notReading(conversation, message.seq),
+    );
+  }
+
   #publishChange(conversation: LocalConversation, change: DocumentChange, { headRev, applied }: HeadNotice): void {
     switch (change.document?.$case) {
-      case 'message':
-        this.#turn.publish(
-          conversation,
-          { event: { $case: 'messageChanged', value: messageView(change.document.value, headRev) } },
-          notReading(conversation, change.document.value.seq),
-        );
-        break;
       case 'participant':
         if (concernsOthers(conversation, applied)) {
           // The user's own connections have been told already, with what is for them alone.
@@ -246,6 +297,9 @@ export class Heads {
     this.#turn.publish(conversation, { event: { $case: 'head', value: head } });
   }
 }
+
+const messagesIn = ({ changes }: HeadNotice): MessageDocument[] =>
+  changes.flatMap(({ document }) => (document?.$case === 'message' ? [document.value] : []));
 
 const headOf = (notice: HeadNotice, prevHeadRev: number): Head => {
   const { conversationId, headRev, lastSeq, lastPosition, digest, applied } = notice;

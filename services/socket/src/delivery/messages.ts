@@ -6,14 +6,18 @@ import { encodeMessage } from '@caas/kit/encode';
 import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { MessageDelivery } from '@caas/proto/caas/events/v1/node_envelope';
 import { acceptedMessage } from '../model/views.ts';
+import type { SealedForSend } from './contents.ts';
 import type { LocalConversation } from './local.ts';
 import type { LocalDirectory } from './local-directory.ts';
 import { LogWriter, type PendingRecord } from './log-writer.ts';
 import type { NodeLink } from './node-link.ts';
+import { withPlainContent, withSealedContent } from './sent-bytes.ts';
 import type { Turn } from './turn.ts';
 
 interface PendingMessage extends PendingRecord {
   readonly sent: MessageSent;
+  /** What other nodes are told where that is not what the log is. */
+  readonly told: Uint8Array | undefined;
   /** Key of the nodes that want it. */
   readonly interestKey: string;
   readonly traceparent: string;
@@ -88,26 +92,29 @@ export class Messages {
   }
 
   /**
-   * Hands a message to the log; `accepted` gets its position, and where it is to be delivered its members on this node get
-   * it in the same turn.
+   * Hands a message to the log; `accepted` gets its position, and where it is to be delivered its members on this node get it in
+   * the same turn. `sealed` is what it says where the log is not to hold that in the clear.
    */
   send(
     conversation: LocalConversation,
     sent: MessageSent,
+    sealed: SealedForSend | undefined,
     { traceparent, deliver }: { traceparent: string; deliver: boolean },
     accepted: (position: number) => void,
     refused: (error: CaasError) => void,
   ): void {
+    const base = encodeMessage(MessageSent, sealed ? { ...sent, content: undefined } : sent);
     const entry: PendingMessage = {
       record: recordOf(
         Topic.messageSent,
         'MessageSent',
         sent.tenantId,
         sent.conversationId,
-        encodeMessage(MessageSent, sent),
+        sealed ? withSealedContent(base, sealed.sealed) : base,
         traceparent,
       ),
       sent,
+      told: sealed && withPlainContent(base, sealed.plain),
       interestKey: conversation.interestKey,
       traceparent,
       deliver,
@@ -167,7 +174,7 @@ export class Messages {
       if (!isMessage(entry) || !entry.deliver) continue;
       const nodes = interests.get(entry.interestKey);
       if (!nodes || nodes.length === 0) continue;
-      const { value } = entry.record;
+      const value = entry.told ?? entry.record.value;
       const delivery: MessageDelivery = {
         position: entry.position,
         messageSent: value as Buffer,

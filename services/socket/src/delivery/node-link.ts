@@ -2,6 +2,7 @@ import type { NodeInbox } from '@caas/key-value';
 import type { Logger } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { type NodeEntry, NodeEnvelope } from '@caas/proto/caas/events/v1/node_envelope';
+import type { EnvelopeSeal } from './envelope-seal.ts';
 
 /** Bytes of entries in one envelope before it is sent without waiting for the turn to end. */
 const maxEnvelopeBytes = 512 * 1024;
@@ -9,19 +10,31 @@ const maxEnvelopeBytes = 512 * 1024;
 /** Envelopes to one node being handed over; at it more are dropped and counted as lost. */
 const maxEnvelopesInFlight = 64;
 
+const none = Buffer.alloc(0);
+
 /** Sends what a turn has for other nodes, one envelope each, and receives theirs. Best effort: loss costs seconds. */
 export class NodeLink {
   readonly #inbox: NodeInbox;
   readonly #nodeId: string;
+  readonly #seal: EnvelopeSeal;
+  readonly #sealing: boolean;
   readonly #logger: Logger;
   #outgoing = new Map<string, { entries: NodeEntry[]; bytes: number }>();
   readonly #inFlight = new Map<string, number>();
   #scheduled = false;
   #lost = 0;
 
-  constructor(inbox: NodeInbox, nodeId: string, logger: Logger) {
+  /** `sealing` false: envelopes go as they are; those that come sealed are opened all the same. */
+  constructor(
+    inbox: NodeInbox,
+    nodeId: string,
+    { seal, sealing }: { seal: EnvelopeSeal; sealing: boolean },
+    logger: Logger,
+  ) {
     this.#inbox = inbox;
     this.#nodeId = nodeId;
+    this.#seal = seal;
+    this.#sealing = sealing;
     this.#logger = logger;
   }
 
@@ -54,12 +67,19 @@ export class NodeLink {
       let envelope: NodeEnvelope;
       try {
         envelope = NodeEnvelope.decode(bytes);
+        if (envelope.sealed.length > 0) envelope = NodeEnvelope.decode(this.#seal.open(envelope.sealed, this.#nodeId));
       } catch (error) {
         this.#logger.error({ err: error }, 'unreadable envelope dropped');
         return;
       }
       for (const entry of envelope.entries) handler(entry);
     });
+  }
+
+  #sealed(nodeId: string, entries: NodeEntry[]): Uint8Array<ArrayBuffer> {
+    const bytes = encodeMessage(NodeEnvelope, { entries, sealed: none });
+    if (!this.#sealing) return bytes;
+    return encodeMessage(NodeEnvelope, { entries: [], sealed: this.#seal.seal(bytes, nodeId) });
   }
 
   #flush(): void {
@@ -78,7 +98,7 @@ export class NodeLink {
     }
     this.#inFlight.set(nodeId, inFlight + 1);
     this.#inbox
-      .send(nodeId, encodeMessage(NodeEnvelope, { entries }))
+      .send(nodeId, this.#sealed(nodeId, entries))
       .catch((error: unknown) => {
         this.#lost++;
         this.#logger.warn({ err: error, nodeId }, 'envelope not delivered');

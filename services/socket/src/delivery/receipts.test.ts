@@ -4,7 +4,11 @@ import { HeadNotice } from '@caas/proto/caas/events/v1/node_envelope';
 import type { Event } from '@caas/proto/caas/socket/v1/server_frames';
 import { expect, test } from '@jest/globals';
 import { defaultBounds } from '../limits.ts';
+import { Contents } from './contents.ts';
 import { Heads, maxMembersToldReceipts } from './heads.ts';
+
+/** Nothing is sealed here, so no key is asked for. */
+const inTheClear = new Contents({} as never, false);
 
 const { CONVERSATION_KIND_GROUP: group, CONVERSATION_KIND_CHANNEL: channel } = ConversationKind;
 
@@ -22,7 +26,9 @@ const toldOf = (kind: ConversationKind, members: number, topic: string): string[
   const clock = { now: () => 0 };
   const store = {};
   const logger = {};
-  const heads = new Heads(...([store, directory, turn, commits, defaultBounds, clock, logger] as unknown as Parts));
+  const heads = new Heads(
+    ...([store, directory, turn, commits, inTheClear, defaultBounds, clock, logger] as unknown as Parts),
+  );
   const value = ParticipantDocument.fromPartial({
     ...{ tenantId: 't', conversationId: 'c', userId: 'u1', rev: 2, readSeq: 1 },
     role: Role.ROLE_MEMBER,

@@ -8,9 +8,13 @@ import { describe, expect, test } from '@jest/globals';
 import type { Connection } from '../edge/connection.ts';
 import { defaultBounds, defaultLimits } from '../limits.ts';
 import { CommitWatch } from './commit-watch.ts';
+import { Contents } from './contents.ts';
 import { Heads } from './heads.ts';
 import { LocalDirectory } from './local-directory.ts';
 import { Turn } from './turn.ts';
+
+/** Nothing is sealed here, so no key is asked for. */
+const inTheClear = new Contents({} as never, false);
 
 const { ROLE_MEMBER: member, ROLE_ADMIN: admin } = Role;
 const { PARTICIPANT_STATE_ACTIVE: active, PARTICIPANT_STATE_REMOVED: removed } = ParticipantState;
@@ -80,7 +84,7 @@ const setUp = async (store = new HeldStore()) => {
   const directory = new LocalDirectory(store as unknown as MessageStore, turn, clock, quiet);
   const commits = new CommitWatch(store as unknown as MessageStore, clock, quiet);
   const bounds = { ...defaultBounds, headCheckMs: 5 };
-  const heads = new Heads(store as unknown as MessageStore, directory, turn, commits, bounds, clock, quiet);
+  const heads = new Heads(store as unknown as MessageStore, directory, turn, commits, inTheClear, bounds, clock, quiet);
   const told: string[] = [];
   const connection = {
     claims: Claims.fromPartial({ tenantId: 't', userId: 'u' }),

@@ -62,6 +62,7 @@ const message = (): fc.Arbitrary<Message> =>
     pinnedAtMs: maybe(whole(), 0),
     pinnedBy: fc.constant(''),
     traceId: trace(),
+    unreadable: maybe(fc.boolean(), false),
   });
 
 const head = (): fc.Arbitrary<Head> =>

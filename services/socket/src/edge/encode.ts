@@ -54,6 +54,7 @@ const messageJson = (m: Message): string => {
     m.replyToMessageId !== '' ||
     m.threadRootId !== '' ||
     m.seq !== 0 ||
+    m.unreadable ||
     content === undefined ||
     content.attachments.length > 0 ||
     content.mentions.length > 0 ||

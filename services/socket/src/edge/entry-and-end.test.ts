@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import { CommitWatch } from '../delivery/commit-watch.ts';
+import { EnvelopeSeal } from '../delivery/envelope-seal.ts';
 import { KeptRates } from '../delivery/kept-rates.ts';
 import { NodeLink } from '../delivery/node-link.ts';
 import { Turn } from '../delivery/turn.ts';
@@ -231,6 +232,7 @@ describe('commands in work', () => {
       faults: { heard: () => undefined },
       audit: { record: () => undefined },
       reads: new ReadBudget(defaultBounds),
+      contents: { expect: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
@@ -343,7 +345,12 @@ describe('what others keep waiting is bounded', () => {
         return new Promise<void>(() => undefined);
       },
     };
-    const link = new NodeLink(inbox as never, 'n', quiet);
+    const link = new NodeLink(
+      inbox as never,
+      'n',
+      { seal: new EnvelopeSeal('the key of all nodes'), sealing: true },
+      quiet,
+    );
     const large = 512 * 1024;
     for (let i = 0; i < 66; i++) link.send('stuck', { entry: undefined }, large);
     link.send('other', { entry: undefined }, large);

@@ -4,10 +4,11 @@ import type { ConversationDocument, MessageDocument, ParticipantDocument } from 
 import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { Conversation, Head, Message, Participant, User } from '@caas/proto/caas/socket/v1/resources';
 import { decidedPositionOf } from './decided.ts';
+import { isUnreadable } from './readable.ts';
 
 /** Documents and events as clients see them. */
 
-/** Content for a reader; sealed content is opened before it comes here. */
+/** Content for a reader; it has been read before it comes here. */
 const readable = (content: MessageContent | undefined): PlainContent | undefined =>
   content?.body?.$case === 'plain' ? content.body.value : undefined;
 
@@ -32,6 +33,7 @@ export const acceptedMessage = (sent: MessageSent, position: number, traceId: st
   pinnedAtMs: 0,
   pinnedBy: '',
   traceId,
+  unreadable: isUnreadable(sent.content),
 });
 
 /**
@@ -58,6 +60,7 @@ export const messageView = (doc: MessageDocument, headRev: number): Message => (
   pinnedAtMs: doc.pinnedAtMs,
   pinnedBy: doc.pinnedBy,
   traceId: doc.traceId,
+  unreadable: isUnreadable(doc.content),
 });
 
 export const headView = (doc: ConversationDocument, prevHeadRev = 0): Head => ({

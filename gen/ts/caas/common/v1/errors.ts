@@ -76,7 +76,7 @@ export const ErrorReason = {
   ERROR_REASON_ORIGIN_NOT_ALLOWED: 29,
   /** ERROR_REASON_TENANT_SUSPENDED - The tenant is suspended. Its operator can resume it. */
   ERROR_REASON_TENANT_SUSPENDED: 30,
-  /** ERROR_REASON_USER_DEACTIVATED - The user is deactivated or banned in this tenant. */
+  /** ERROR_REASON_USER_DEACTIVATED - The user is deactivated or banned in this tenant, or the user's data was erased. */
   ERROR_REASON_USER_DEACTIVATED: 31,
   /** ERROR_REASON_CONTENT_REJECTED - The tenant's content policy refused the message; the details carry the rule's public reason. */
   ERROR_REASON_CONTENT_REJECTED: 32,
@@ -918,7 +918,10 @@ export const protoMetadata: ProtoMetadata = {
           },
           "ERROR_REASON_USER_DEACTIVATED": {
             "reason": ReasonRule.decode(
-              Buffer.from("CAcQkwMYtyIyMVRoZSB1c2VyIGlzIGRlYWN0aXZhdGVkIG9yIGJhbm5lZCBpbiB0aGlzIHRlbmFudC4=", "base64"),
+              Buffer.from(
+                "CAcQkwMYtyIyUFRoZSB1c2VyIGlzIGRlYWN0aXZhdGVkIG9yIGJhbm5lZCBpbiB0aGlzIHRlbmFudCwgb3IgdGhlIHVzZXIncyBkYXRhIHdhcyBlcmFzZWQu",
+                "base64",
+              ),
             ),
           },
           "ERROR_REASON_CONTENT_REJECTED": {

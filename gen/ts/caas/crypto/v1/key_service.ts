@@ -163,6 +163,18 @@ export interface RotateTenantKeyResponse {
   rewrapped: number;
 }
 
+/** Request of KeyService.RotateRootKey. */
+export interface RotateRootKeyRequest {
+}
+
+/** Response of KeyService.RotateRootKey. */
+export interface RotateRootKeyResponse {
+  /** Version of the new root key, 1, 2, 3 …. */
+  version: number;
+  /** Tenant keys that were wrapped anew. */
+  rewrapped: number;
+}
+
 /** Request of KeyService.DestroyUserKeys. */
 export interface DestroyUserKeysRequest {
   /** Tenant of the user. */
@@ -179,13 +191,18 @@ export interface DestroyedKey {
   keyId: string;
   /** When, UTC milliseconds since 1970. */
   destroyedAtMs: number;
+  /** User whose content it protected. */
+  userId: string;
 }
 
 /** Response of KeyService.DestroyUserKeys. */
 export interface DestroyUserKeysResponse {
   /** Every key the user had, earlier destroyed ones included. */
   keys: DestroyedKey[];
-  /** From when on no holder keeps a copy: every watcher was told or has run out of its grace; UTC milliseconds since 1970. */
+  /**
+   * From when on no holder uses a copy any more: each has been told by then, or has run out of its grace. UTC milliseconds since
+   * 1970, by the clock of the service; in the future when it is answered first.
+   */
   goneEverywhereAtMs: number;
 }
 
@@ -193,14 +210,23 @@ export interface DestroyUserKeysResponse {
 export interface WatchDestroyedRequest {
   /** Name of the holder, for the log. */
   holder: string;
+  /** `as_of_ms` of the last response a holder with copies has heard: what was destroyed since comes first. 0: it has no copies. */
+  afterMs: number;
 }
 
-/** Response of KeyService.WatchDestroyed; one is sent at once, and one at least every third of the grace. */
+/**
+ * Response of KeyService.WatchDestroyed; one is sent at once, and one at least every third of the grace, unless the service
+ * itself can't know what was destroyed.
+ */
 export interface WatchDestroyedResponse {
   /** Keys destroyed since the last response; may be empty. */
   keys: DestroyedKey[];
   /** How long a holder that hears nothing may go on using its copies, in milliseconds. */
   holderGraceMs: number;
+  /** What was destroyed until then has been told, but for what others have destroyed a moment before. UTC milliseconds since 1970. */
+  asOfMs: number;
+  /** When this was said, UTC milliseconds since 1970: a holder's grace runs from then, however late it hears it. */
+  saidAtMs: number;
 }
 
 function createBaseDataKey(): DataKey {
@@ -1036,6 +1062,143 @@ export const RotateTenantKeyResponse: MessageFns<RotateTenantKeyResponse> = {
   },
 };
 
+function createBaseRotateRootKeyRequest(): RotateRootKeyRequest {
+  return {};
+}
+
+export const RotateRootKeyRequest: MessageFns<RotateRootKeyRequest> = {
+  encode(_: RotateRootKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateRootKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateRootKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RotateRootKeyRequest {
+    return {};
+  },
+
+  toJSON(_: RotateRootKeyRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateRootKeyRequest>): RotateRootKeyRequest {
+    return RotateRootKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<RotateRootKeyRequest>): RotateRootKeyRequest {
+    const message = createBaseRotateRootKeyRequest();
+    return message;
+  },
+};
+
+function createBaseRotateRootKeyResponse(): RotateRootKeyResponse {
+  return { version: 0, rewrapped: 0 };
+}
+
+export const RotateRootKeyResponse: MessageFns<RotateRootKeyResponse> = {
+  encode(message: RotateRootKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.version !== 0) {
+      writer.uint32(8).int32(message.version);
+    }
+    if (message.rewrapped !== 0) {
+      writer.uint32(16).int64(message.rewrapped);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RotateRootKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRotateRootKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rewrapped = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RotateRootKeyResponse {
+    return {
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      rewrapped: isSet(object.rewrapped) ? globalThis.Number(object.rewrapped) : 0,
+    };
+  },
+
+  toJSON(message: RotateRootKeyResponse): unknown {
+    const obj: any = {};
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.rewrapped !== 0) {
+      obj.rewrapped = Math.round(message.rewrapped);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RotateRootKeyResponse>): RotateRootKeyResponse {
+    return RotateRootKeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RotateRootKeyResponse>): RotateRootKeyResponse {
+    const message = createBaseRotateRootKeyResponse();
+    message.version = object.version ?? 0;
+    message.rewrapped = object.rewrapped ?? 0;
+    return message;
+  },
+};
+
 function createBaseDestroyUserKeysRequest(): DestroyUserKeysRequest {
   return { tenantId: "", userId: "" };
 }
@@ -1130,7 +1293,7 @@ export const DestroyUserKeysRequest: MessageFns<DestroyUserKeysRequest> = {
 };
 
 function createBaseDestroyedKey(): DestroyedKey {
-  return { tenantId: "", keyId: "", destroyedAtMs: 0 };
+  return { tenantId: "", keyId: "", destroyedAtMs: 0, userId: "" };
 }
 
 export const DestroyedKey: MessageFns<DestroyedKey> = {
@@ -1143,6 +1306,9 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     }
     if (message.destroyedAtMs !== 0) {
       writer.uint32(24).int64(message.destroyedAtMs);
+    }
+    if (message.userId !== "") {
+      writer.uint32(34).string(message.userId);
     }
     return writer;
   },
@@ -1184,6 +1350,14 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
             message.destroyedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1213,6 +1387,11 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
         : isSet(object.destroyed_at_ms)
         ? globalThis.Number(object.destroyed_at_ms)
         : 0,
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
     };
   },
 
@@ -1227,6 +1406,9 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     if (message.destroyedAtMs !== 0) {
       obj.destroyedAtMs = Math.round(message.destroyedAtMs);
     }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
     return obj;
   },
 
@@ -1238,6 +1420,7 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     message.tenantId = object.tenantId ?? "";
     message.keyId = object.keyId ?? "";
     message.destroyedAtMs = object.destroyedAtMs ?? 0;
+    message.userId = object.userId ?? "";
     return message;
   },
 };
@@ -1332,13 +1515,16 @@ export const DestroyUserKeysResponse: MessageFns<DestroyUserKeysResponse> = {
 };
 
 function createBaseWatchDestroyedRequest(): WatchDestroyedRequest {
-  return { holder: "" };
+  return { holder: "", afterMs: 0 };
 }
 
 export const WatchDestroyedRequest: MessageFns<WatchDestroyedRequest> = {
   encode(message: WatchDestroyedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.holder !== "") {
       writer.uint32(10).string(message.holder);
+    }
+    if (message.afterMs !== 0) {
+      writer.uint32(16).int64(message.afterMs);
     }
     return writer;
   },
@@ -1364,6 +1550,14 @@ export const WatchDestroyedRequest: MessageFns<WatchDestroyedRequest> = {
             message.holder = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.afterMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1377,13 +1571,23 @@ export const WatchDestroyedRequest: MessageFns<WatchDestroyedRequest> = {
   },
 
   fromJSON(object: any): WatchDestroyedRequest {
-    return { holder: isSet(object.holder) ? globalThis.String(object.holder) : "" };
+    return {
+      holder: isSet(object.holder) ? globalThis.String(object.holder) : "",
+      afterMs: isSet(object.afterMs)
+        ? globalThis.Number(object.afterMs)
+        : isSet(object.after_ms)
+        ? globalThis.Number(object.after_ms)
+        : 0,
+    };
   },
 
   toJSON(message: WatchDestroyedRequest): unknown {
     const obj: any = {};
     if (message.holder !== "") {
       obj.holder = message.holder;
+    }
+    if (message.afterMs !== 0) {
+      obj.afterMs = Math.round(message.afterMs);
     }
     return obj;
   },
@@ -1394,12 +1598,13 @@ export const WatchDestroyedRequest: MessageFns<WatchDestroyedRequest> = {
   fromPartial(object: DeepPartial<WatchDestroyedRequest>): WatchDestroyedRequest {
     const message = createBaseWatchDestroyedRequest();
     message.holder = object.holder ?? "";
+    message.afterMs = object.afterMs ?? 0;
     return message;
   },
 };
 
 function createBaseWatchDestroyedResponse(): WatchDestroyedResponse {
-  return { keys: [], holderGraceMs: 0 };
+  return { keys: [], holderGraceMs: 0, asOfMs: 0, saidAtMs: 0 };
 }
 
 export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
@@ -1409,6 +1614,12 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     }
     if (message.holderGraceMs !== 0) {
       writer.uint32(16).int64(message.holderGraceMs);
+    }
+    if (message.asOfMs !== 0) {
+      writer.uint32(24).int64(message.asOfMs);
+    }
+    if (message.saidAtMs !== 0) {
+      writer.uint32(32).int64(message.saidAtMs);
     }
     return writer;
   },
@@ -1442,6 +1653,22 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
             message.holderGraceMs = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.asOfMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.saidAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1462,6 +1689,16 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
         : isSet(object.holder_grace_ms)
         ? globalThis.Number(object.holder_grace_ms)
         : 0,
+      asOfMs: isSet(object.asOfMs)
+        ? globalThis.Number(object.asOfMs)
+        : isSet(object.as_of_ms)
+        ? globalThis.Number(object.as_of_ms)
+        : 0,
+      saidAtMs: isSet(object.saidAtMs)
+        ? globalThis.Number(object.saidAtMs)
+        : isSet(object.said_at_ms)
+        ? globalThis.Number(object.said_at_ms)
+        : 0,
     };
   },
 
@@ -1473,6 +1710,12 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     if (message.holderGraceMs !== 0) {
       obj.holderGraceMs = Math.round(message.holderGraceMs);
     }
+    if (message.asOfMs !== 0) {
+      obj.asOfMs = Math.round(message.asOfMs);
+    }
+    if (message.saidAtMs !== 0) {
+      obj.saidAtMs = Math.round(message.saidAtMs);
+    }
     return obj;
   },
 
@@ -1483,6 +1726,8 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     const message = createBaseWatchDestroyedResponse();
     message.keys = object.keys?.map((e) => DestroyedKey.fromPartial(e)) || [];
     message.holderGraceMs = object.holderGraceMs ?? 0;
+    message.asOfMs = object.asOfMs ?? 0;
+    message.saidAtMs = object.saidAtMs ?? 0;
     return message;
   },
 };
@@ -1538,6 +1783,17 @@ export const KeyServiceService = {
       Buffer.from(RotateTenantKeyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RotateTenantKeyResponse => RotateTenantKeyResponse.decode(value),
   },
+  /** RotateRootKey makes a new root key in the vault and brings every tenant's keys under it; safe to repeat after a failure. */
+  rotateRootKey: {
+    path: "/caas.crypto.v1.KeyService/RotateRootKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RotateRootKeyRequest): Buffer => Buffer.from(RotateRootKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RotateRootKeyRequest => RotateRootKeyRequest.decode(value),
+    responseSerialize: (value: RotateRootKeyResponse): Buffer =>
+      Buffer.from(RotateRootKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RotateRootKeyResponse => RotateRootKeyResponse.decode(value),
+  },
   /** DestroyUserKeys destroys every data key of a user for good. Repeating it answers the same ids and times. */
   destroyUserKeys: {
     path: "/caas.crypto.v1.KeyService/DestroyUserKeys" as const,
@@ -1576,6 +1832,8 @@ export interface KeyServiceServer extends UntypedServiceImplementation {
   rotateUserKey: handleUnaryCall<RotateUserKeyRequest, RotateUserKeyResponse>;
   /** RotateTenantKey makes a new tenant key and wraps the tenant's data keys anew; safe to repeat after a failure. */
   rotateTenantKey: handleUnaryCall<RotateTenantKeyRequest, RotateTenantKeyResponse>;
+  /** RotateRootKey makes a new root key in the vault and brings every tenant's keys under it; safe to repeat after a failure. */
+  rotateRootKey: handleUnaryCall<RotateRootKeyRequest, RotateRootKeyResponse>;
   /** DestroyUserKeys destroys every data key of a user for good. Repeating it answers the same ids and times. */
   destroyUserKeys: handleUnaryCall<DestroyUserKeysRequest, DestroyUserKeysResponse>;
   /**
@@ -1649,6 +1907,22 @@ export interface KeyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RotateTenantKeyResponse) => void,
+  ): ClientUnaryCall;
+  /** RotateRootKey makes a new root key in the vault and brings every tenant's keys under it; safe to repeat after a failure. */
+  rotateRootKey(
+    request: RotateRootKeyRequest,
+    callback: (error: ServiceError | null, response: RotateRootKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateRootKey(
+    request: RotateRootKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RotateRootKeyResponse) => void,
+  ): ClientUnaryCall;
+  rotateRootKey(
+    request: RotateRootKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RotateRootKeyResponse) => void,
   ): ClientUnaryCall;
   /** DestroyUserKeys destroys every data key of a user for good. Repeating it answers the same ids and times. */
   destroyUserKeys(
@@ -1725,6 +1999,8 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.crypto.v1.RotateUserKeyResponse": RotateUserKeyResponse,
     ".caas.crypto.v1.RotateTenantKeyRequest": RotateTenantKeyRequest,
     ".caas.crypto.v1.RotateTenantKeyResponse": RotateTenantKeyResponse,
+    ".caas.crypto.v1.RotateRootKeyRequest": RotateRootKeyRequest,
+    ".caas.crypto.v1.RotateRootKeyResponse": RotateRootKeyResponse,
     ".caas.crypto.v1.DestroyUserKeysRequest": DestroyUserKeysRequest,
     ".caas.crypto.v1.DestroyedKey": DestroyedKey,
     ".caas.crypto.v1.DestroyUserKeysResponse": DestroyUserKeysResponse,
@@ -1782,6 +2058,9 @@ export const protoMetadata: ProtoMetadata = {
             "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkYiCc=", "base64")),
           },
           "RotateTenantKey": {
+            "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkY4NQDIAE=", "base64")),
+          },
+          "RotateRootKey": {
             "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkY4NQDIAE=", "base64")),
           },
           "DestroyUserKeys": { "rule": MethodRule.decode(Buffer.from("Egpjb21wbGlhbmNlGJBOIAE=", "base64")) },

@@ -21,8 +21,13 @@ export const protobufFileName = "caas/events/v1/node_envelope.proto";
 
 /** All that one sender has for one node in one event-loop turn. */
 export interface NodeEnvelope {
-  /** Entries in order. */
+  /** Entries in order; those of nodes are in `sealed`. */
   entries: NodeEntry[];
+  /**
+   * Entries of a node: an encoded NodeEnvelope under the key that nodes share (AES-256-GCM), its nonce of 12 bytes before it and
+   * its tag of 16 bytes after it. Whoever carries envelopes reads none.
+   */
+  sealed: Buffer;
 }
 
 /** One thing to know. */
@@ -51,7 +56,10 @@ export interface NodeEntry {
 export interface MessageDelivery {
   /** Position of the record. */
   position: number;
-  /** The record's value: an encoded MessageSent, as the log holds it. */
+  /**
+   * The record's value: an encoded MessageSent as the log holds it, but for its content, which is in the clear: so no node need
+   * open what another has just sealed. Envelopes of nodes are sealed.
+   */
   messageSent: Buffer;
   /** Trace context of the send. */
   traceparent: string;
@@ -133,13 +141,16 @@ export interface PresenceNotice {
 }
 
 function createBaseNodeEnvelope(): NodeEnvelope {
-  return { entries: [] };
+  return { entries: [], sealed: Buffer.alloc(0) };
 }
 
 export const NodeEnvelope: MessageFns<NodeEnvelope> = {
   encode(message: NodeEnvelope, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.entries) {
       NodeEntry.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.sealed.length !== 0) {
+      writer.uint32(18).bytes(message.sealed);
     }
     return writer;
   },
@@ -165,6 +176,14 @@ export const NodeEnvelope: MessageFns<NodeEnvelope> = {
             message.entries.push(NodeEntry.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sealed = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -180,6 +199,7 @@ export const NodeEnvelope: MessageFns<NodeEnvelope> = {
   fromJSON(object: any): NodeEnvelope {
     return {
       entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => NodeEntry.fromJSON(e)) : [],
+      sealed: isSet(object.sealed) ? Buffer.from(bytesFromBase64(object.sealed)) : Buffer.alloc(0),
     };
   },
 
@@ -187,6 +207,9 @@ export const NodeEnvelope: MessageFns<NodeEnvelope> = {
     const obj: any = {};
     if (message.entries?.length) {
       obj.entries = message.entries.map((e) => NodeEntry.toJSON(e));
+    }
+    if (message.sealed.length !== 0) {
+      obj.sealed = base64FromBytes(message.sealed);
     }
     return obj;
   },
@@ -197,6 +220,7 @@ export const NodeEnvelope: MessageFns<NodeEnvelope> = {
   fromPartial(object: DeepPartial<NodeEnvelope>): NodeEnvelope {
     const message = createBaseNodeEnvelope();
     message.entries = object.entries?.map((e) => NodeEntry.fromPartial(e)) || [];
+    message.sealed = object.sealed ?? Buffer.alloc(0);
     return message;
   },
 };

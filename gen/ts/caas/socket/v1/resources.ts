@@ -73,6 +73,11 @@ export interface Message {
   pinnedBy: string;
   /** Trace id of the send, 32 lower-case hex digits. */
   traceId: string;
+  /**
+   * True: there is a message, and nobody can read any more what it said, because the keys of who said it were destroyed. Content
+   * is absent; the message keeps its seq. Unlike a deletion this changes no revision.
+   */
+  unreadable: boolean;
 }
 
 /** Reactions of one kind on a message. */
@@ -240,6 +245,7 @@ function createBaseMessage(): Message {
     pinnedAtMs: 0,
     pinnedBy: "",
     traceId: "",
+    unreadable: false,
   };
 }
 
@@ -301,6 +307,9 @@ export const Message: MessageFns<Message> = {
     }
     if (message.traceId !== "") {
       writer.uint32(154).string(message.traceId);
+    }
+    if (message.unreadable !== false) {
+      writer.uint32(160).bool(message.unreadable);
     }
     return writer;
   },
@@ -470,6 +479,14 @@ export const Message: MessageFns<Message> = {
             message.traceId = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.unreadable = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -561,6 +578,7 @@ export const Message: MessageFns<Message> = {
         : isSet(object.trace_id)
         ? globalThis.String(object.trace_id)
         : "",
+      unreadable: isSet(object.unreadable) ? globalThis.Boolean(object.unreadable) : false,
     };
   },
 
@@ -623,6 +641,9 @@ export const Message: MessageFns<Message> = {
     if (message.traceId !== "") {
       obj.traceId = message.traceId;
     }
+    if (message.unreadable !== false) {
+      obj.unreadable = message.unreadable;
+    }
     return obj;
   },
 
@@ -654,6 +675,7 @@ export const Message: MessageFns<Message> = {
     message.pinnedAtMs = object.pinnedAtMs ?? 0;
     message.pinnedBy = object.pinnedBy ?? "";
     message.traceId = object.traceId ?? "";
+    message.unreadable = object.unreadable ?? false;
     return message;
   },
 };

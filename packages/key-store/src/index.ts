@@ -1,0 +1,3 @@
+export { dataKeyId, dataKeyOf, userKeysName } from './names.ts';
+export * from './port.ts';
+export { openSqliteKeyStore } from './sqlite-key-store.ts';
