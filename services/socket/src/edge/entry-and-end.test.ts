@@ -234,6 +234,7 @@ describe('commands in work', () => {
       reads: new ReadBudget(defaultBounds),
       contents: { expect: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },
+      policies: { follow: () => undefined },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
       gate: {
