@@ -72,9 +72,11 @@ export interface NodeBounds {
   maxConnectionReadBytes: number;
   /** The same of all connections of a user. */
   maxUserReadBytes: number;
+  /** The same of all connections of a tenant: below `maxReadBytes`, so that no tenant alone makes others wait. */
+  maxTenantReadBytes: number;
   /** The same of all connections of the node. */
   maxReadBytes: number;
-  /** What takes the place of `slowConsumerMs` for answers not taken while others' reads wait for the node's bytes, ms. */
+  /** What takes the place of `slowConsumerMs` for answers not taken while reads wait for the node's or the tenant's bytes, ms. */
   pressedConsumerMs: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
@@ -115,6 +117,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxReadsInFlight: 8,
   maxConnectionReadBytes: 2 * 1024 * 1024,
   maxUserReadBytes: 8 * 1024 * 1024,
+  maxTenantReadBytes: 32 * 1024 * 1024,
   maxReadBytes: 64 * 1024 * 1024,
   pressedConsumerMs: 3_000,
   maxMalformedFrames: 5,

@@ -30,7 +30,7 @@ const open = async (bounds: Partial<NodeBounds> = {}) => {
     clock,
     logger: quiet,
     faults: new FaultLog(clock, quiet),
-    reads: { pressed: false },
+    reads: { pressed: () => false },
     gate: { verify: () => Promise.reject(new CaasError('UNAUTHENTICATED', 'nobody')), closed: () => undefined },
   };
   const edge = new Edge(node as unknown as NodeServices, new Turn(), {

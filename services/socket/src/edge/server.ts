@@ -194,7 +194,7 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
-        pressed: () => this.#node.reads.pressed,
+        pressed: () => this.#node.reads.pressed(claims.tenantId),
         ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
