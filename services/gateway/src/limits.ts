@@ -14,6 +14,8 @@ export const requestTimeoutMs = 15_000;
 export const keepAliveTimeoutMs = 65_000;
 /** Open connections; more are closed at once. */
 export const maxConnections = 20_000;
+/** Open connections of one address, idle ones included, with no proxy in front; more are cut off. */
+export const maxConnectionsPerAddress = 2_000;
 /** How long readiness waits for auth, in milliseconds. */
 export const readyTimeoutMs = 1_000;
 /** How long an answer of /health/ready and the key set are used again, in milliseconds. */

@@ -88,8 +88,8 @@ export interface NodeBounds {
   pingIntervalMs: number;
   /** How long the answer to a ping may take, ms. */
   pongTimeoutMs: number;
-  /** Sockets of one address whose first request is not in yet; more are cut off. 0: any number, behind a proxy. */
-  maxUnfinishedPerAddress: number;
+  /** Sockets of one address that are no WebSocket, or not yet; more are cut off. 0: any number, behind a proxy. */
+  maxPlainPerAddress: number;
   /** How long a request, an upgrade included, may take to arrive, ms. */
   requestTimeoutMs: number;
   /** Open connections of the node. */
@@ -125,7 +125,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxReplyBytes: 1024 * 1024,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 8_000,
-  maxUnfinishedPerAddress: 5_000,
+  maxPlainPerAddress: 5_000,
   requestTimeoutMs: 10_000,
   maxConnections: 50_000,
   maxPendingSends: 50_000,
