@@ -8,6 +8,7 @@ import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
 import { Heads } from './delivery/heads.ts';
+import { JoinClaims } from './delivery/join-claims.ts';
 import { LocalDirectory } from './delivery/local-directory.ts';
 import { LogTail } from './delivery/log-tail.ts';
 import { Messages } from './delivery/messages.ts';
@@ -130,6 +131,8 @@ export const createSocketNode = async (
     commits,
     ephemeral,
     recentSends,
+    // As long as a change may take, and as long again for one that was given up.
+    joins: new JoinClaims(keyValue, store.participants, 2 * bounds.commitTimeoutMs, logger),
     gate,
     reads: new ReadBudget(bounds),
     bounds,
