@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -413,6 +414,11 @@ describe('the gateway', () => {
       }
     }
     expect(seen).toHaveLength(10);
+    const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap(Object.values);
+    const documented = readFileSync('docs/services.md', 'utf8').matchAll(
+      /^\| `(?:GET|POST|DELETE) [^|]* \| `(\w+)` \|/gm,
+    );
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual([...documented].map(([, id]) => id).sort());
     expect(document.components.schemas.Problem.properties.reason.enum).toEqual([...reasonTable.keys()]);
     expect(document.components.schemas.IssueTokenRequest.additionalProperties).toBe(false);
   });
