@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Runnable } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
-import { createHttpEdge } from '@caas/kit/http';
+import { AddressSockets, createHttpEdge } from '@caas/kit/http';
 import type { Logger } from '@caas/kit/log';
 import { headersTimeoutMs, keepAliveTimeoutMs, maxConnections, maxHeaderBytes, requestTimeoutMs } from '../limits.ts';
 
@@ -17,6 +17,8 @@ export interface HttpServer extends Runnable {
 export interface ListenOptions {
   host: string;
   port: number;
+  /** Open connections of one address, idle ones included; more are cut off. 0: any number. */
+  maxPerAddress: number;
   /** How long open requests may take after the signal, in milliseconds. */
   drainMs: number;
   logger: Logger;
@@ -24,13 +26,14 @@ export interface ListenOptions {
 
 /** Serves HTTP with its limits; on the signal takes no more connections and lets open requests finish. */
 export const listen = async (handler: RequestListener, options: ListenOptions): Promise<HttpServer> => {
-  const { host, port, drainMs, logger } = options;
+  const { host, port, maxPerAddress, drainMs, logger } = options;
   let draining = false;
   const limits = {
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
+    sockets: new AddressSockets(maxPerAddress),
   };
   const server = createHttpEdge(limits, (request, response) => {
     if (draining) response.setHeader('connection', 'close');
