@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { engineUsers } from './engine.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
+import { opensearch } from './engines/opensearch.ts';
 import { redisInstances, redisUsers, redisVariable } from './engines/redis.ts';
 import { secretNames } from './secrets.ts';
 
@@ -29,6 +30,8 @@ const ours = {
   'socket-service-2': 'socket',
   persistence: 'persistence',
   crypto: 'crypto',
+  compliance: 'compliance',
+  search: 'search',
 } as const;
 /** Does its work and ends. */
 const job = 'topics';
@@ -36,7 +39,7 @@ const redisNames = Object.keys(redisInstances) as (keyof typeof redisInstances)[
 
 test('there are the services, five Redis, Kafka and MongoDB, and no messaging service', () => {
   expect(Object.keys(services).toSorted()).toEqual(
-    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', job].toSorted(),
+    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', 'opensearch', job].toSorted(),
   );
   expect(text).not.toMatch(/messaging/i);
 });
@@ -50,6 +53,7 @@ test('every port is published on loopback only, at the number the design gives i
     'socket-service-2': ['127.0.0.1:3002:3001'],
     persistence: [],
     crypto: [],
+    compliance: [],
     'redis-gateway': ['127.0.0.1:6379:6379'],
     'redis-socket': ['127.0.0.1:6380:6380'],
     'redis-shared': ['127.0.0.1:6381:6381'],
@@ -57,6 +61,8 @@ test('every port is published on loopback only, at the number the design gives i
     'redis-crypto': ['127.0.0.1:6383:6383'],
     kafka: ['127.0.0.1:9092:19092'],
     mongodb: ['127.0.0.1:27017:27017'],
+    opensearch: ['127.0.0.1:9200:9200'],
+    search: [],
     topics: [],
   });
 });
@@ -129,6 +135,12 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     expect(given.toSorted()).toEqual(addresses);
     expect('kafka' in depends_on).toBe(kafka.users.includes(service));
     expect('mongodb' in depends_on).toBe(mongodb.users.includes(service));
+  });
+
+  test('is told where OpenSearch is if it uses it, and waits for it', () => {
+    const uses = opensearch.users.includes(service);
+    expect(environment['OPENSEARCH_URL']).toBe(uses ? 'http://opensearch:9200' : undefined);
+    expect('opensearch' in depends_on).toBe(uses);
   });
 
   test('finds its certificates', () => {

@@ -1,7 +1,9 @@
 import { type AuthConfig, authConfig } from '@caas/auth';
+import { type ComplianceConfig, complianceConfig } from '@caas/compliance';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
+import { type SearchConfig, searchConfig } from '@caas/search';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
 
 /** The services' own settings. Addresses, ports, files, drains and tokens in them give way to the platform's. */
@@ -13,6 +15,8 @@ export interface ServicesConfig {
   socket: SocketEnvironment;
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
+  compliance: ComplianceConfig;
+  search: SearchConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -22,4 +26,6 @@ export const servicesConfig = {
   socket: socketConfig,
   persistence: persistenceConfig,
   crypto: cryptoConfig,
+  compliance: complianceConfig,
+  search: searchConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

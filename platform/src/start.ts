@@ -1,18 +1,30 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
+import { createCompliance } from '@caas/compliance';
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
 import { createCrypto } from '@caas/crypto';
+import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import {
+  authClients,
+  createSocketNode,
+  type Limits,
+  type NodeBounds,
+  type SocketNode,
+  searchClient,
+} from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
+import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
@@ -44,9 +56,10 @@ export interface Platform {
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
   readonly cryptoAddress: string;
+  readonly complianceAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, compliance. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -60,6 +73,8 @@ const defaultServices = (): ServicesConfig => ({
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
   crypto: servicesConfig.crypto({}),
+  compliance: servicesConfig.compliance({}),
+  search: servicesConfig.search({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -77,17 +92,27 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts } = between(engines);
+  const { log, store, accounts, audit, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
+
+  const writerOf = (service: string, to: EventLog) =>
+    openAuditWriter({
+      ...services.compliance.audit,
+      log: to,
+      service,
+      folder: join(dataDir, 'audit'),
+      logger: loggerOf(service),
+    });
 
   // Without TLS between them the services talk over loopback, wherever the edges listen.
   const grpcAddressOf = (service: number): string =>
     `127.0.0.1:${options.authPort === 0 ? 0 : options.authPort + service}`;
   const auth = await createAuth({
     accounts,
+    audit: await writerOf('auth', log),
     rootKey,
     serviceAuth,
     config: { ...services.auth, grpcAddress: grpcAddressOf(0) },
@@ -125,7 +150,37 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     cryptoGrpc = started.address;
     return started;
   });
-  const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
+  const keysOf = (callerName: string) =>
+    keySource({ address: crypto.current.address, auth: serviceAuth, callerName, logger: loggerOf(callerName) });
+  const [keys, keysOfSearch] = [keysOf('socket'), keysOf('search')];
+  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
+  const compliance = await restartable('compliance', crashable, async (severance) => {
+    const started = await createCompliance({
+      log: severance.port(log),
+      audit: severance.port(audit),
+      writer: await writerOf('compliance', severance.port(log)),
+      rootKey,
+      serviceAuth,
+      config: { ...services.compliance, grpcAddress: complianceGrpc },
+      logger: loggerOf('compliance'),
+    });
+    complianceGrpc = started.address;
+    return started;
+  });
+  const search = await startSearch(
+    {
+      log,
+      store,
+      index,
+      keys: keysOfSearch,
+      config: services.search,
+      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+      serviceAuth,
+      logger: loggerOf('search'),
+    },
+    crashable,
+  );
+  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -143,6 +198,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox: severance.port(inbox),
           auth: clients,
           keys,
+          audit: await writerOf(nodeId, severance.port(log)),
+          search: searches,
           serviceAuth,
         },
         {
@@ -191,15 +248,18 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     socketUrls,
     authAddress: auth.address,
     cryptoAddress: crypto.current.address,
+    complianceAddress: complianceGrpc,
     app,
-    services: new Map<string, Restartable>([persistence, crypto, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>(
+      [persistence, crypto, search, ...nodes, compliance].map((service) => [service.name, service]),
+    ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, crypto, auth].map((service) => service.run(back.signal));
+      const behind = [persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -210,10 +270,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
+        keysOfSearch.close();
+        searches.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
+          engines.audit.close(),
+          engines.index.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),

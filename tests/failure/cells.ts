@@ -25,7 +25,7 @@ export type Cell = Row & { readonly short: boolean } & (
     | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
   );
 
-const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'crypto'];
+const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'crypto', 'compliance'];
 const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
 const links = [
   'socket-kafka',

@@ -70,14 +70,24 @@ const engineLinks = [
   ['gateway', 'redis', 'REDIS_GATEWAY_URL'],
 ] as const;
 const kafkaClients = ['socket', 'persistence'] as const;
+/** Between services, and of users to nodes. */
+const otherLinks = [
+  'gateway-auth',
+  'socket-auth',
+  'socket-crypto',
+  'socket-search',
+  'search-crypto',
+  'user-socket-1',
+  'user-socket-2',
+];
 /** Ports for all proxies, and for Kafka's listeners behind theirs. */
-const portCount = 2 * kafkaClients.length + engineLinks.length + 5;
+const portCount = 2 * kafkaClients.length + engineLinks.length + otherLinks.length;
 
 type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;

@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
@@ -17,6 +18,7 @@ import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import { pause } from './pause.ts';
+import type { SearchClient } from './search-client.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -27,6 +29,10 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Where data keys come from. */
   keys: KeySource;
+  /** Closed by the node when it ends. */
+  audit: AuditWriter;
+  /** Undefined: searches are answered UNIMPLEMENTED. */
+  search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -106,6 +112,7 @@ export const createSocketNode = async (
     nodeId,
     store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
+    audit: ports.audit,
     directory,
     messages,
     contents,
@@ -114,6 +121,7 @@ export const createSocketNode = async (
     recentSends,
     joins,
     gate,
+    search: ports.search,
     reads: new ReadBudget(bounds),
     bounds,
     clock,
@@ -158,7 +166,7 @@ export const createSocketNode = async (
       await edge.drain();
       await edge.close();
       background.abort();
-      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0)]);
+      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0), ports.audit.close()]);
     },
     crash() {
       background.abort();
@@ -166,6 +174,7 @@ export const createSocketNode = async (
       void tail.stop();
       void stopListening();
       void grpc.stop(0);
+      void ports.audit.close();
     },
     stats: () => statsOf(delivery, edge),
   };

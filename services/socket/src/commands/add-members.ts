@@ -2,6 +2,7 @@ import { fail } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
+import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
 import { assertUsersExist, joinWithinLimits, notYetMembers } from './users.ts';
@@ -25,7 +26,10 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
     commitChange(context, conversationId, { $case: 'membersAdded', value: { members, maxMembers } }),
   );
   // Others who were added in the same moment may have come first.
-  if ((await notYetMembers(context, conversationId, joining)).length > 0) tooManyMembers(maxMembers);
+  const leftOut = await notYetMembers(context, conversationId, joining);
+  const joined = joining.filter((id) => !leftOut.includes(id));
+  noteUsers(context, 'members.added', conversationId, joined);
+  if (leftOut.length > 0) tooManyMembers(maxMembers);
   return changedConversation(context, conversationId);
 };
 

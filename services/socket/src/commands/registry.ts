@@ -19,6 +19,7 @@ import { markRead } from './mark-read.ts';
 import { muteConversation } from './mute-conversation.ts';
 import { removeMembers } from './remove-members.ts';
 import { renewToken } from './renew-token.ts';
+import { searchMessages } from './search-messages.ts';
 import { sendMessage } from './send-message.ts';
 import { setMemberRole } from './set-member-role.ts';
 import { setPin } from './set-pin.ts';
@@ -115,7 +116,7 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   completeUpload: notServed('completeUpload'),
   abortUpload: notServed('abortUpload'),
   getMedia: notServed('getMedia'),
-  searchMessages: notServed('searchMessages'),
+  searchMessages: read(searchMessages),
 };
 
 export const verbOf = (name: CommandName): Verb<CommandName> => verbs[name] as unknown as Verb<CommandName>;
