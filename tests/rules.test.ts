@@ -314,6 +314,31 @@ describe('what commands may and may not, over two nodes', () => {
     );
   }, 60_000);
 
+  test('an act on a message that was sent a moment ago may be tried again, one on no message may not', async () => {
+    const ann = await newUser();
+    const conversationId = await create(ann.client, 'GROUP');
+    // Messages gather for 50 ms before they are committed, so this one is not there yet as a rule.
+    const content = { text: 'x' };
+    const sent = ann.client.ask({ sendMessage: { conversationId, clientMsgId: 'fresh', content } });
+    const { messageId } = (await sent).accepted;
+    const react = (id: string) =>
+      ann.client.ask({ setReaction: { conversationId, messageId: id, kind: '+', present: true } });
+    const early = await react(messageId);
+    if (early.error) expect(early.error).toMatchObject({ retryable: true, retryAfterMs: 200 });
+    expect((await react('A'.repeat(22))).error).toEqual(
+      expect.not.objectContaining({ retryable: true, retryAfterMs: expect.anything() }),
+    );
+    await until(
+      'it is there',
+      () => react(messageId),
+      ({ accepted }) => accepted,
+    );
+    const seq = 1_000_000;
+    await ann.client.ask({ markRead: { conversationId, seq } });
+    const own = async () => (await ann.client.ask({ getConversation: { conversationId } })).conversation;
+    await until('read as far as there is something', own, (entry) => entry.own.readSeq === 1);
+  });
+
   test('a used client_ref answers its conversation as it stands, another kind is a conflict', async () => {
     const { client } = await newUser();
     const ask = (kind: string, more: object = {}) =>

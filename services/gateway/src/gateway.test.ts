@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -413,6 +414,11 @@ describe('the gateway', () => {
       }
     }
     expect(seen).toHaveLength(10);
+    const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap(Object.values);
+    const documented = readFileSync('docs/services.md', 'utf8').matchAll(
+      /^\| `(?:GET|POST|DELETE) [^|]* \| `(\w+)` \|/gm,
+    );
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual([...documented].map(([, id]) => id).sort());
     expect(document.components.schemas.Problem.properties.reason.enum).toEqual([...reasonTable.keys()]);
     expect(document.components.schemas.IssueTokenRequest.additionalProperties).toBe(false);
   });
@@ -509,6 +515,14 @@ describe('the gateway by its settings', () => {
     await g.stop();
   });
 
+  test('tells how long a token lives whatever the clocks say', async () => {
+    for (const days of [-40, 40]) {
+      const g = await start({ auth: { clock: new TestClock(Date.now() + days * 24 * 60 * 60_000) } });
+      expect((await g.issue()).expires_in).toBe(900);
+      await g.stop();
+    }
+  });
+
   test('tells clients the ping and pong of its settings', async () => {
     const settings = gatewayConfig({ ...env, SOCKET_PING_INTERVAL: '5000', SOCKET_PONG_TIMEOUT: '900' });
     const g = await start({
@@ -542,8 +556,14 @@ describe('the gateway by its settings', () => {
     const { access_token: token } = await g.issue();
     expect((await g.call('GET', '/health/ready')).body).toEqual({ status: 'ok' });
     await g.auth.stop();
-    expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: g.credentials }), 'UNAVAILABLE');
-    expectProblem(await g.call('GET', '/api/v1/auth/sessions', { token }), 'UNAVAILABLE');
+    for (const answer of [
+      await g.call('POST', '/api/v1/auth/sdk/token', { json: g.credentials }),
+      await g.call('GET', '/api/v1/auth/sessions', { token }),
+    ]) {
+      expectProblem(answer, 'UNAVAILABLE');
+      // Nobody is told what serves them.
+      expect(answer.text).not.toMatch(/caas\.auth|TokenService|SessionService|grpc|127\.0\.0\.1|VerifyTokens/i);
+    }
     const untilMs = Date.now() + 3000;
     let ready = await g.call('GET', '/health/ready');
     while (ready.status === 200 && Date.now() < untilMs) ready = await g.call('GET', '/health/ready');

@@ -31,6 +31,8 @@ export interface Route<Body = unknown, Params = unknown, Response = unknown> {
   method: 'get' | 'post' | 'delete';
   /** With parameters as OpenAPI writes them: `/sessions/{session_id}`. */
   path: string;
+  /** What generated clients call it; never changed. */
+  operationId: string;
   summary: string;
   /** True: a verified access token is required. */
   bearer: boolean;

@@ -18,6 +18,7 @@ export const issueToken = ({ tokens }: AuthClients, config: GatewayConfig): Rout
   return route({
     method: 'post',
     path: '/api/v1/auth/sdk/token',
+    operationId: 'issueToken',
     summary: 'Trade an app secret for the tokens of a user',
     bearer: false,
     rate: 'issue',
