@@ -34,10 +34,7 @@ test('pins from before they were counted are counted once, and right even when w
       if (name === 'conversations.commit' && wrote && fails-- > 0) throw unavailable();
     },
   });
-  await bench.log.append([
-    toRecord(c.pinned('ann', `m${maxPins}`), c),
-    toRecord(c.pinned('ann', 'm0', false), c),
-  ]);
+  await bench.log.append([toRecord(c.pinned('ann', `m${maxPins}`), c), toRecord(c.pinned('ann', 'm0', false), c)]);
   bench.start({ store, config: { maxBatchRecords: 1_000 } });
   await until(async () => (await head())?.pinCount === maxPins - 1);
   const { documents } = await bench.store.messages.pinned(c, ids.length, { limit: 99 });
