@@ -17,7 +17,8 @@ const maxPendingSends = 5;
 const maxRecentSends = 3;
 const maxQueuedBytes = 64 * 1024;
 /** Longer than what is sent to a reader that comes back takes, on a slow machine too. */
-const slowConsumerMs = 8_000;
+/** Longer than it takes a busy machine to send what no socket and queue can hold, and to index it. */
+const slowConsumerMs = 20_000;
 
 interface NodeStats {
   connections: number;
@@ -156,7 +157,7 @@ describe('invariant', () => {
       (connections) => connections === 1,
     );
     expect(b.events('message').length).toBeLessThan(lastSeq);
-  }, 60_000);
+  }, 90_000);
 
   test('11: bounded: a user has so many connections, whatever the nodes, and no more until one is closed', async () => {
     const mine = [await open('bob', 0), await open('bob', 0), await open('bob', 1)];
