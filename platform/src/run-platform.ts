@@ -30,8 +30,9 @@ const assertLoopback = ({ host, developmentApp }: PlatformConfig): void => {
 };
 
 /** The variable that moves what listens on a port. */
-const portVariable = (port: number, { gatewayPort, socketPorts }: PlatformConfig): string => {
+const portVariable = (port: number, { gatewayPort, socketPorts, mediaPort }: PlatformConfig): string => {
   if (port === gatewayPort) return 'GATEWAY_PORT';
+  if (port === mediaPort) return 'MEDIA_PORT';
   const node = socketPorts.indexOf(port);
   return node < 0 ? 'AUTH_GRPC_PORT (the gRPC of all services follows it)' : `SOCKET_${node + 1}_PORT`;
 };
@@ -48,7 +49,7 @@ const plainly = (error: unknown, config: PlatformConfig): unknown => {
   }
   if (fault.syscall === 'listen' || fault.syscall === 'getaddrinfo')
     return new ConfigError(
-      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT.`,
+      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT, MEDIA_PORT.`,
     );
   const { details } = error as { details?: Readonly<Record<string, string>> };
   if (fault.code === 'ENOSPC' || fault.code === 'EDQUOT' || details?.['engine'] === 'SQLITE_FULL')

@@ -1,6 +1,7 @@
 import { type AuthConfig, authConfig } from '@caas/auth';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
+import { type MediaConfig, mediaConfig } from '@caas/media';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
 
@@ -13,6 +14,7 @@ export interface ServicesConfig {
   socket: SocketEnvironment;
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
+  media: MediaConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -22,4 +24,5 @@ export const servicesConfig = {
   socket: socketConfig,
   persistence: persistenceConfig,
   crypto: cryptoConfig,
+  media: mediaConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

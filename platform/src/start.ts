@@ -6,12 +6,22 @@ import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-val
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
+import { createMedia, mediaKeySource } from '@caas/media';
 import { servePersistence } from '@caas/persistence';
-import { authClients, createSocketNode, keySource, type Limits, type NodeBounds, type SocketNode } from '@caas/socket';
+import {
+  authClients,
+  createSocketNode,
+  keySource,
+  type Limits,
+  mediaClient,
+  type NodeBounds,
+  type SocketNode,
+} from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
+import { openMediaEngines } from './media-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
@@ -44,9 +54,12 @@ export interface Platform {
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
   readonly cryptoAddress: string;
+  readonly mediaAddress: string;
+  /** Where media's bytes come in and go out. */
+  readonly mediaUrl: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, media. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -60,6 +73,7 @@ const defaultServices = (): ServicesConfig => ({
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
   crypto: servicesConfig.crypto({}),
+  media: servicesConfig.media({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -69,9 +83,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [engines, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, keyEngines, mediaEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     openKeyEngines(dataDir, options.vaultPassphrase),
+    openMediaEngines(dataDir),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
@@ -125,6 +140,29 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     cryptoGrpc = started.address;
     return started;
   });
+  const mediaKeys = mediaKeySource(crypto.current.address, serviceAuth, loggerOf('media'));
+  let [mediaGrpc, mediaPort] = [grpcAddressOf(options.socketPorts.length + 5), options.mediaPort];
+  const media = await restartable('media', crashable, async (severance) => {
+    const started = await createMedia({
+      store: severance.port(mediaEngines.records),
+      objects: severance.port(mediaEngines.objects),
+      keys: mediaKeys,
+      serviceAuth,
+      config: {
+        ...services.media,
+        host,
+        port: mediaPort,
+        grpcAddress: mediaGrpc,
+        workDir: join(dataDir, 'media-work'),
+        drainMs: options.drainMs,
+        hashKey,
+      },
+      logger: loggerOf('media'),
+    });
+    [mediaGrpc, mediaPort] = [started.address, started.port];
+    return started;
+  });
+  const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
   const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
@@ -143,6 +181,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox: severance.port(inbox),
           auth: clients,
           keys,
+          media: mediaOfNodes,
           serviceAuth,
         },
         {
@@ -191,15 +230,19 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     socketUrls,
     authAddress: auth.address,
     cryptoAddress: crypto.current.address,
+    mediaAddress: media.current.address,
+    mediaUrl: media.current.url,
     app,
-    services: new Map<string, Restartable>([persistence, crypto, ...nodes].map((service) => [service.name, service])),
+    services: new Map<string, Restartable>(
+      [persistence, crypto, media, ...nodes].map((service) => [service.name, service]),
+    ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
       // In the order of the message's way: no new work, then what is under way, then what answers questions about it.
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, crypto, auth].map((service) => service.run(back.signal));
+      const behind = [media, persistence, crypto, auth].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -210,6 +253,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
+        mediaOfNodes.close();
+        mediaKeys.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
@@ -218,7 +263,12 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox.close(),
           rateLimits.close(),
         ]);
-        await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
+        await Promise.all([
+          keyEngines.keys.close(),
+          keyEngines.vault.close(),
+          mediaEngines.records.close(),
+          mediaEngines.objects.close(),
+        ]);
       }
     },
   };

@@ -49,6 +49,7 @@ export class KillablePlatform {
       host: '127.0.0.1',
       gatewayPort: this.#where ? portOf(this.#where.gatewayUrl) : 0,
       socketPorts: this.#where ? this.#where.socketUrls.map(portOf) : [0, 0],
+      mediaPort: 0,
       authPort: 0,
       developmentApp: true,
       drainMs: 50,

@@ -25,6 +25,7 @@ import { type AuthClients, Gate } from './edge/gate.ts';
 import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
+import type { MediaClient } from './media-client.ts';
 import { pause } from './pause.ts';
 
 export interface SocketPorts {
@@ -36,6 +37,7 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Where data keys come from. */
   keys: KeySource;
+  media: MediaClient;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -139,6 +141,7 @@ export const createSocketNode = async (
     directory,
     messages,
     contents,
+    media: ports.media,
     commits,
     ephemeral,
     recentSends,

@@ -3,3 +3,4 @@ export { authClients } from './auth-clients.ts';
 export { type SocketEnvironment, socketConfig } from './config.ts';
 export { keySource } from './crypto-client.ts';
 export { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
+export { type MediaClient, mediaClient } from './media-client.ts';

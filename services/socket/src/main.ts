@@ -7,6 +7,7 @@ import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
 import { keySource } from './crypto-client.ts';
+import { mediaClient } from './media-client.ts';
 
 await runMain(async (signal) => {
   const { hashKey, engines, ...config } = socketConfig();
@@ -15,6 +16,7 @@ await runMain(async (signal) => {
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
   const keys = keySource(config.cryptoAddress, serviceAuth, logger);
+  const media = mediaClient(config.mediaAddress, serviceAuth, logger);
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),
     openMessages(engines, config.messagesFile),
@@ -23,7 +25,7 @@ await runMain(async (signal) => {
     openInbox(engines, logger),
   ]);
   try {
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, serviceAuth };
+    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, media, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
@@ -31,6 +33,7 @@ await runMain(async (signal) => {
   } finally {
     auth.close();
     keys.close();
+    media.close();
     await Promise.all([log.close(), store.close(), accounts.close(), keyValue.close(), inbox.close()]);
   }
 });

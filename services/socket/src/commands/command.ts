@@ -14,6 +14,7 @@ import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
+import type { MediaClient } from '../media-client.ts';
 
 /** What commands work with. */
 export interface NodeServices {
@@ -25,6 +26,7 @@ export interface NodeServices {
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;
+  readonly media: MediaClient;
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
