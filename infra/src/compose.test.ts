@@ -29,6 +29,7 @@ const ours = {
   'socket-service-2': 'socket',
   persistence: 'persistence',
   crypto: 'crypto',
+  media: 'media',
 } as const;
 /** Does its work and ends. */
 const job = 'topics';
@@ -50,6 +51,7 @@ test('every port is published on loopback only, at the number the design gives i
     'socket-service-2': ['127.0.0.1:3002:3001'],
     persistence: [],
     crypto: [],
+    media: ['127.0.0.1:3003:3003'],
     'redis-gateway': ['127.0.0.1:6379:6379'],
     'redis-socket': ['127.0.0.1:6380:6380'],
     'redis-shared': ['127.0.0.1:6381:6381'],

@@ -70,5 +70,17 @@ export interface ProcessPlan {
 }
 
 /** The services that use engines, and the administrator: tests and operators. */
-export const engineUsers = ['admin', 'gateway', 'auth', 'socket', 'persistence', 'compliance', 'crypto'] as const;
+export const engineUsers = [
+  'admin',
+  'gateway',
+  'auth',
+  'socket',
+  'persistence',
+  'compliance',
+  'crypto',
+  'media',
+] as const;
 export type EngineUser = (typeof engineUsers)[number];
+
+/** Those no Redis knows. */
+export const usersWithoutRedis: readonly EngineUser[] = ['media'];

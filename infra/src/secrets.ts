@@ -3,11 +3,13 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { parseEnv } from 'node:util';
 import { replaceWhole } from '@caas/kit/files';
-import { engineUsers } from './engine.ts';
+import { engineUsers, usersWithoutRedis } from './engine.ts';
 
 /** What a system on engines needs in secrets: a password for each user, and what its services share. */
 export const secretNames = [
-  ...engineUsers.map((user) => `REDIS_PASSWORD_${user.toUpperCase()}`),
+  ...engineUsers
+    .filter((user) => !usersWithoutRedis.includes(user))
+    .map((user) => `REDIS_PASSWORD_${user.toUpperCase()}`),
   'CAAS_HASH_KEY',
   'CAAS_OPERATOR_TOKEN',
   'CAAS_VAULT_PASSPHRASE',

@@ -34,7 +34,7 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence-1 …, crypto, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, crypto, media, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
@@ -54,15 +54,22 @@ interface Ports {
   gatewayGrpc: number;
   /** gRPC of crypto. */
   crypto: number;
+  /** gRPC of media, and the port its bytes go through. */
+  media: number;
+  mediaHttp: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, ...others] = await freePorts(4 + 2 * nodes + workers);
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, media = 0, mediaHttp = 0, ...others] = await freePorts(
+    6 + 2 * nodes + workers,
+  );
   return {
     gateway,
     auth,
     gatewayGrpc,
     crypto,
+    media,
+    mediaHttp,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
     workers: others,
@@ -81,6 +88,8 @@ const environments = async (
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
+  const mediaOfNodes = await route('socket', 'media', local(ports.media));
+  const cryptoOfMedia = await route('media', 'crypto', local(ports.crypto));
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -92,6 +101,7 @@ const environments = async (
       SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
       SOCKET_AUTH_ADDRESS: authOfNodes,
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
+      SOCKET_MEDIA_ADDRESS: mediaOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
     },
   }));
@@ -120,6 +130,19 @@ const environments = async (
         CRYPTO_GRPC_ADDRESS: local(ports.crypto),
         CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
+    {
+      name: 'media',
+      service: 'media',
+      port: ports.media,
+      env: {
+        MEDIA_PORT: String(ports.mediaHttp),
+        MEDIA_GRPC_ADDRESS: local(ports.media),
+        MEDIA_CRYPTO_ADDRESS: cryptoOfMedia,
+        MEDIA_FOLDER: join(dataDir, 'media'),
+        MEDIA_WORK_DIR: join(dataDir, 'media-work'),
+        CAAS_HASH_KEY: secrets.hashKey,
       },
     },
     ...nodes,

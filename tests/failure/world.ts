@@ -62,19 +62,20 @@ const engineLinks = [
   ['persistence', 'mongodb', 'MONGODB_URL'],
   ['auth', 'mongodb', 'MONGODB_URL'],
   ['crypto', 'mongodb', 'MONGODB_URL'],
+  ['media', 'mongodb', 'MONGODB_URL'],
   ['socket', 'redis', 'REDIS_SOCKET_URL'],
   ['persistence', 'redis', 'REDIS_SOCKET_URL'],
   ['gateway', 'redis', 'REDIS_GATEWAY_URL'],
 ] as const;
 const kafkaClients = ['socket', 'persistence'] as const;
 /** Ports for all proxies, and for Kafka's listeners behind theirs. */
-const portCount = 2 * kafkaClients.length + engineLinks.length + 5;
+const portCount = 2 * kafkaClients.length + engineLinks.length + 7;
 
 type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;

@@ -1,3 +1,4 @@
+import { allOrNone, mongoOf, mongoVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -19,7 +20,9 @@ const schema = z
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...mongoVariables,
   })
+  .superRefine(allOrNone('MONGODB_URL'))
   .transform((env) => ({
     /** Address the bytes come in and go out on. */
     host: env.MEDIA_HOST,
@@ -49,6 +52,8 @@ const schema = z
     /** Shared by the services of one machine. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
+    /** Distributed engines, in place of the embedded file. */
+    engines: { mongo: mongoOf(env) },
   }));
 
 export type MediaConfig = z.output<typeof schema>;

@@ -1,8 +1,8 @@
+import { openMediaRecords } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import { openSqliteMediaStore } from '@caas/media-store';
 import { openFolderObjectStore } from '@caas/object-store';
 import { createMedia } from './app.ts';
 import { mediaConfig } from './config.ts';
@@ -15,7 +15,7 @@ await runMain(async (signal) => {
   const serviceAuth = chooseServiceAuth('media', config, logger);
   const keys = keySource(config.cryptoAddress, serviceAuth, logger);
   const [store, objects] = await Promise.all([
-    openSqliteMediaStore({ file: config.databaseFile }),
+    openMediaRecords(config.engines, config.databaseFile),
     openFolderObjectStore({ folder: config.folder }),
   ]);
   try {
