@@ -66,7 +66,7 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto'].map((name) => [
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'media'].map((name) => [
     name,
     name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
   ]);
