@@ -60,7 +60,10 @@ describe('media', () => {
   test('is uploaded, attached, told to the members as it is, and downloaded by them alone', async () => {
     const progress: number[] = [];
     const bytes = await aPicture();
-    const media = await client.upload(bytes, { name: 'green.png', onProgress: (sentBytes) => progress.push(sentBytes) });
+    const media = await client.upload(bytes, {
+      name: 'green.png',
+      onProgress: (sentBytes) => progress.push(sentBytes),
+    });
     expect(media).toMatchObject({ state: 'COMMITTED', kind: 'IMAGE', name: 'green.png', mediaType: 'image/png' });
     expect(progress).toEqual([bytes.length]);
     const { mediaId } = media;
@@ -107,7 +110,9 @@ describe('media', () => {
     expect((await urls(b, blue.mediaId, text)).error.reason).toBe(notFound);
     const edit = (by: RawClient, id: string, of: string, content: Frame) =>
       by.ask({ editMessage: { conversationId: of, messageId: id, content } });
-    expect((await edit(a, messageId, conversationId, { text: 'red', attachments: [{ mediaId: red.mediaId }] })).error).toBeUndefined();
+    expect(
+      (await edit(a, messageId, conversationId, { text: 'red', attachments: [{ mediaId: red.mediaId }] })).error,
+    ).toBeUndefined();
     await until(
       'edited out',
       () => urls(b, blue.mediaId, messageId),
@@ -151,7 +156,12 @@ describe('media', () => {
     const again = await send(a, `r${mediaId}`, { attachments: [{ mediaId }] });
     expect(again.accepted).toBeDefined();
     // A retry is the same message, whatever media says by now.
-    const retried = { conversationId, clientMsgId: `r${mediaId}`, content: { attachments: [{ mediaId }] }, retry: true };
+    const retried = {
+      conversationId,
+      clientMsgId: `r${mediaId}`,
+      content: { attachments: [{ mediaId }] },
+      retry: true,
+    };
     await until(
       'the retry',
       () => a.ask({ sendMessage: retried }),
