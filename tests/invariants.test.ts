@@ -27,9 +27,19 @@ describe('invariant', () => {
     faults.heal();
     for (const client of clients) await client.close();
     clients = [];
+    await untilNothingIsAway();
   });
   afterAll(() => platform.stop());
 
+  const nodesHealth = (): Promise<Frame[]> =>
+    Promise.all(
+      platform.socketUrls.map(async (url) => {
+        const response = await fetch(`${url.replace('ws', 'http')}/health/ready`);
+        return { code: response.status, ...((await response.json()) as object) };
+      }),
+    );
+  const untilNothingIsAway = (): Promise<Frame[]> =>
+    until('the nodes miss nothing', nodesHealth, (nodes) => nodes.every((node) => node.degraded === undefined));
   const user = (name: string): TestUser => users.get(name) as TestUser;
   const open = async (who: string | TestUser, node: number): Promise<RawClient> => {
     const { accessToken } = typeof who === 'string' ? user(who) : who;
@@ -357,24 +367,27 @@ describe('invariant', () => {
     expect(await committed(b, id, 4)).toEqual(['with it', 'two', 'three', 'four']);
   });
 
-  test('7: the store may be away: once a node knows, a retry waits for no answer of it', async () => {
+  test('7: the store may be away: once a node knows, no command waits for an answer of it, nor what is sent after', async () => {
     const [a] = [await open('alice', 0)];
     const id = await group(a, 'bob');
-    await a.ask(sending(id, 'm1', 'with it'));
+    const { accepted } = await a.ask(sending(id, 'm1', 'with it'));
     await committed(a, id, 1);
+    const { messageId } = accepted as Frame;
     const back = faults.away('store.');
     let hung: Held | undefined;
     try {
-      const url = `${platform.socketUrls[0]?.replace('ws:', 'http:')}/health/ready`;
-      const degraded = async (): Promise<unknown> => ((await (await fetch(url)).json()) as Frame).degraded;
-      await until('the node knows', degraded, (names) => Array.isArray(names) && names.includes('messageStore'));
+      await until('the node knows', nodesHealth, ([node]) => node?.degraded?.includes('messageStore'));
       hung = faults.hold('store.');
       back();
+      const editing = { editMessage: { conversationId: id, messageId, content: { text: 'other words' } } };
+      const edited = a.ask(editing);
       expect((await a.ask(sending(id, 'm2', 'again', true))).accepted).toBeDefined();
+      expect((await edited).error).toMatchObject({ reason: 'ERROR_REASON_UNAVAILABLE', retryable: true });
     } finally {
       back();
       hung?.release();
     }
+    await untilNothingIsAway();
     expect(await committed(a, id, 2)).toEqual(['with it', 'again']);
   });
 
@@ -415,12 +428,7 @@ describe('invariant', () => {
     const away = [faults.away('store.'), faults.away('accounts.')];
     const answers: Frame[] = [];
     const health = async (): Promise<Frame[]> => {
-      const now = await Promise.all(
-        platform.socketUrls.map(async (url) => {
-          const response = await fetch(`${url.replace('ws', 'http')}/health/ready`);
-          return { code: response.status, ...((await response.json()) as object) };
-        }),
-      );
+      const now = await nodesHealth();
       answers.push(...now);
       return now;
     };

@@ -257,7 +257,7 @@ describe('while crypto is away', () => {
   }, 40_000);
 });
 
-test('where content is not to be sealed it is kept in the clear, and what was sealed before is read all the same', async () => {
+test('sealing may be switched off and on again: what is there is read all the same, and edited', async () => {
   const first = await testPlatform();
   const { conversationId, clients } = await room(first, 'leo', 'mia');
   const [l] = clients as [RawClient, RawClient];
@@ -284,6 +284,21 @@ test('where content is not to be sealed it is kept in the clear, and what was se
   await platform.stop({ remove: false });
   expect(await filesWith(platform.dataDir, 'plain words')).not.toEqual([]);
   expect(await filesWith(platform.dataDir, 'sealed words')).toEqual([]);
+  const third = await testPlatform({ dataDir: first.dataDir });
+  const [leoAgain, mia] = [await signIn(third, 'leo'), await signIn(third, 'mia')];
+  const [x, y] = [
+    await RawClient.open(third.socketUrls[0] as string, leoAgain.accessToken),
+    await RawClient.open(third.socketUrls[1] as string, mia.accessToken),
+  ];
+  const { messageId } = history.messages[1];
+  const edit = await x.ask({ editMessage: { conversationId, messageId, content: { text: 'sealed by now' } } });
+  expect(edit.accepted).toBeDefined();
+  await y.waitFor((f) => f.event?.messageChanged?.content?.text === 'sealed by now');
+  const read = (await y.ask({ getHistory: { conversationId } })).history;
+  expect(read.messages.map((m: Frame) => m.content.text)).toEqual(['sealed words', 'sealed by now']);
+  await Promise.all([x.close(), y.close()]);
+  await third.stop({ remove: false });
+  expect(await filesWith(third.dataDir, 'sealed by now')).toEqual([]);
   const { rm } = await import('node:fs/promises');
   await rm(first.dataDir, { recursive: true, force: true });
-}, 30_000);
+}, 45_000);

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { startCrypto } from '@caas/crypto/testing';
 import { openSqliteMessageStore } from '@caas/message-store';
 import type { Chance } from '../support/chance.ts';
 import { KillablePlatform } from '../support/killable-platform.ts';
@@ -47,9 +48,15 @@ export const startEmbedded = async (dir: string): Promise<Embedded> => {
       createApp: async (tenantId) =>
         (await anotherTenant(platform.where, tenantId)).app as { appId: string; appSecret: string },
       openStore: async () => {
-        // The file is one process's.
+        // The files are one process's.
         await platform.stop();
-        return openSqliteMessageStore({ file: join(dataDir, 'messages.db') });
+        const store = await openSqliteMessageStore({ file: join(dataDir, 'messages.db') });
+        const crypto = await startCrypto(dataDir);
+        const close = async (): Promise<void> => {
+          await crypto.stop();
+          await store.close();
+        };
+        return { store, keys: crypto.socket, close };
       },
       stop: () => end(platform),
     };

@@ -56,9 +56,13 @@ export const paused =
     process.resume();
   };
 
-/** How long the store is stopped, and a send may take meanwhile, in milliseconds. */
+/** How long the store is stopped, in milliseconds. */
 const awayMs = 60_000;
-const sendMs = 10_000;
+/**
+ * How long a send may take meanwhile, in milliseconds: it keeps its turn behind a command of its connection that asks the
+ * store, which is given up after 10 s.
+ */
+const sendMs = 15_000;
 
 /**
  * The store is stopped for a minute. Meanwhile who is connected goes on to talk (nobody comes in: auth has its sessions in

@@ -16,11 +16,11 @@ export const recordEnds = async (
       await recordMember(member, sdk);
       sdk.close();
     }
-  const store = await target.openStore();
+  const view = await target.openStore();
   try {
-    for (const fleet of fleets) await recordStore(store, fleet, dir);
+    for (const fleet of fleets) await recordStore(view, fleet, dir);
   } finally {
-    await store.close();
+    await view.close();
   }
 };
 

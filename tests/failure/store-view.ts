@@ -1,14 +1,31 @@
 import { join } from 'node:path';
+import { KeyRing, type KeySource, readContents } from '@caas/compliance-client/keys';
+import { createLogger } from '@caas/kit/log';
 import { type MessageStore, maxDocumentsPerCall } from '@caas/message-store';
-import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { Recorder, reactionsOf } from '../support/history.ts';
 import type { Fleet } from './fleet.ts';
 
-const textOf = ({ content }: MessageDocument): string =>
-  content?.body?.$case === 'plain' ? content.body.value.text : '';
+/** A store with the keys of what is sealed in it. */
+export interface StoreView {
+  readonly store: MessageStore;
+  readonly keys: KeySource;
+}
 
 /** Writes down what the documents of the store say of every conversation of a fleet, in the name of each first member. */
-export const recordStore = async (store: MessageStore, fleet: Fleet, dir: string): Promise<void> => {
+export const recordStore = async ({ store, keys }: StoreView, fleet: Fleet, dir: string): Promise<void> => {
+  const logger = createLogger({ service: 'failure', level: 'silent' });
+  const ring = new KeyRing({ source: keys, holder: 'failure suite', logger });
+  const stopping = new AbortController();
+  const following = ring.run(stopping.signal);
+  try {
+    await record(store, ring, fleet, dir);
+  } finally {
+    stopping.abort();
+    await following;
+  }
+};
+
+const record = async (store: MessageStore, ring: KeyRing, fleet: Fleet, dir: string): Promise<void> => {
   const { tenantId } = fleet;
   const recorder = new Recorder(join(dir, `${tenantId}-store.jsonl`), 'store');
   const firstMembers = new Map<string, string>();
@@ -21,7 +38,9 @@ export const recordStore = async (store: MessageStore, fleet: Fleet, dir: string
     for (let fromSeq = 1; fromSeq <= lastSeq; fromSeq += maxDocumentsPerCall) {
       const toSeq = Math.min(lastSeq, fromSeq + maxDocumentsPerCall - 1);
       const page = await store.messages.page(key, { fromSeq, toSeq, limit: maxDocumentsPerCall, from: 'oldest' });
-      for (const message of page) {
+      const contents = await readContents(ring, page);
+      for (const [i, message] of page.entries()) {
+        const content = contents[i];
         const { seq, position, messageId, clientMsgId, senderId: sender } = message;
         const seen = {
           conversation: conversationId,
@@ -30,7 +49,7 @@ export const recordStore = async (store: MessageStore, fleet: Fleet, dir: string
           messageId,
           sender,
           clientMsgId,
-          text: textOf(message),
+          text: typeof content === 'string' ? content : (content?.text ?? ''),
         };
         recorder.write({ client, event: 'held', view: 'store', ...seen, reactions: reactionsOf(message.reactions) });
       }

@@ -2,17 +2,20 @@ import { join } from 'node:path';
 import type { EventLog } from '@caas/event-log';
 import { openKafkaEventLog } from '@caas/event-log/kafka';
 import { type EngineProcess, type Engines, freePorts, type Services, startEngines, startServices } from '@caas/infra';
-import type { MessageStore } from '@caas/message-store';
+import { createGrpcClient, mutualTls } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
 import { openMongoMessageStore } from '@caas/message-store/mongo';
+import { KeyServiceService } from '@caas/proto/caas/crypto/v1/key_service';
 import { Proxies } from './proxies.ts';
+import type { StoreView } from './store-view.ts';
 
 /** What is judged: the system with a way in, and its store to look into. */
 export interface Target {
   readonly gatewayUrl: string;
   readonly socketUrls: readonly string[];
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
-  /** The documents, by the side of all services. */
-  openStore(): Promise<MessageStore>;
+  /** The documents, by the side of all services, and what opens them. */
+  openStore(): Promise<StoreView & { close(): Promise<void> }>;
 }
 
 /** Services as processes on real engines, with a proxy on every way between them. */
@@ -156,7 +159,20 @@ const worldOf = ({ engines, services, ...parts }: Parts): World => ({
   createApp: (tenantId) => services.createApp(tenantId),
   process: (name) =>
     [...engines.processes, ...services.processes].find(({ plan }) => plan.name === name) ?? absent(name),
-  openStore: () => openMongoMessageStore({ url: engines.env['MONGODB_URL'] as string }),
+  openStore: async () => {
+    const store = await openMongoMessageStore({ url: engines.env['MONGODB_URL'] as string });
+    const keys = createGrpcClient(KeyServiceService, {
+      address: `127.0.0.1:${services.process('crypto').plan.port}`,
+      auth: mutualTls({ dir: join(parts.dir, 'services', 'certs'), service: 'socket' }),
+      callerName: 'socket',
+      logger: createLogger({ service: 'failure', level: 'silent' }),
+    });
+    const close = async (): Promise<void> => {
+      keys.close();
+      await store.close();
+    };
+    return { store, keys, close };
+  },
   openLog: () =>
     openKafkaEventLog({
       connection: { brokers: [engines.env['KAFKA_BROKERS'] as string] },

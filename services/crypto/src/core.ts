@@ -1,6 +1,6 @@
 import type { KeyStore } from '@caas/key-store';
 import type { KeyVault } from '@caas/key-vault';
-import type { Clock } from '@caas/kit';
+import type { Clock, Logger } from '@caas/kit';
 import type { CryptoConfig } from './config.ts';
 import { DataKeys } from './data-keys.ts';
 import { Destructions } from './destructions.ts';
@@ -14,6 +14,7 @@ export interface CorePorts {
   vault: KeyVault;
   config: Lifetimes;
   clock: Clock;
+  logger: Logger;
 }
 
 /** What the commands share. */
@@ -25,12 +26,12 @@ export class CryptoCore {
   readonly rotations: Rotations;
   readonly destructions: Destructions;
 
-  constructor({ store, vault, config, clock }: CorePorts) {
+  constructor({ store, vault, config, clock, logger }: CorePorts) {
     this.store = store;
     this.clock = clock;
     this.config = config;
     const tenants = new TenantKeys(store.tenants, vault, clock);
-    this.keys = new DataKeys(store.users, tenants, clock);
+    this.keys = new DataKeys(store.users, tenants, clock, logger);
     this.rotations = new Rotations({ store, vault, tenants, keys: this.keys });
     this.destructions = new Destructions(store.users, clock, config.holderGraceMs);
   }

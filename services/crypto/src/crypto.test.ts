@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { maxUsersPerCall } from '@caas/key-store';
+import { maxUsersPerCall, userKeysName } from '@caas/key-store';
 import type { CaasError } from '@caas/kit';
 import { type DestroyedKey, KeyState } from '@caas/proto/caas/crypto/v1/key_service';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -70,6 +70,24 @@ describe('crypto', () => {
     const answers = [...(await open(fresh('t'), keyId)), ...(await open('t', ...unknown.slice(1)))];
     expect(answers.map(({ state }) => state)).toEqual(unknown.map(() => KEY_STATE_UNKNOWN));
     expect(answers.every(({ key, userId }) => key.length === 0 && userId === '')).toBe(true);
+  });
+
+  test('a record that is damaged costs its own user alone, and no rotation', async () => {
+    const [tenantId, users] = [fresh('t'), ['alice', 'bob']];
+    const [alice, bob] = await current(tenantId, ...users);
+    const { ref } = userKeysName(tenantId, 'alice');
+    const [kept] = await crypto.store.users.getMany([{ tenantId, ref }]);
+    const { rev, ...keys } = kept as NonNullable<typeof kept>;
+    const damaged = keys.keys.map((key) => ({ ...key, wrapped: key.wrapped.map((byte) => byte ^ 1) }));
+    expect(await crypto.store.users.put([{ keys: { ...keys, keys: damaged }, expectRev: rev }])).toEqual([true]);
+    const unreadable = { userId: 'alice', state: KEY_STATE_UNKNOWN, key: Buffer.alloc(0) };
+    expect(await open(tenantId, alice?.keyId as string, bob?.keyId as string)).toMatchObject([unreadable, bob]);
+    expect(await current(tenantId, ...users)).toMatchObject([unreadable, bob]);
+    expect(await crypto.operator.rotateTenantKey({ tenantId })).toEqual({ version: 2, rewrapped: 1 });
+    expect(await open(tenantId, bob?.keyId as string)).toEqual([bob]);
+    const repaired = (await crypto.store.users.getMany([{ tenantId, ref }]))[0];
+    await crypto.store.users.put([{ keys, expectRev: repaired?.rev as number }]);
+    expect(await open(tenantId, alice?.keyId as string)).toEqual([alice]);
   });
 
   test('keeps no key in the clear in any file', async () => {

@@ -10,7 +10,7 @@ import {
   type UserKeysName,
   userKeysName,
 } from '@caas/key-store';
-import { CaasError, type Clock, fail } from '@caas/kit';
+import { CaasError, type Clock, fail, type Logger } from '@caas/kit';
 import { type DataKey, KeyState } from '@caas/proto/caas/crypto/v1/key_service';
 import { maxAttempts } from './limits.ts';
 import type { TenantKey, TenantKeys } from './tenant-keys.ts';
@@ -45,11 +45,13 @@ export class DataKeys {
   readonly #store: UserKeyStore;
   readonly #tenants: TenantKeys;
   readonly #clock: Clock;
+  readonly #logger: Logger;
 
-  constructor(store: UserKeyStore, tenants: TenantKeys, clock: Clock) {
+  constructor(store: UserKeyStore, tenants: TenantKeys, clock: Clock, logger: Logger) {
     this.#store = store;
     this.#tenants = tenants;
     this.#clock = clock;
+    this.#logger = logger;
   }
 
   /** One a user, in the order of the ids; made where there is none. */
@@ -129,7 +131,8 @@ export class DataKeys {
   async #wrappedAnew({ tenantId, ref }: UserKeysName, record: DataKeyRecord, by: TenantKey): Promise<DataKeyRecord> {
     const name = nameOf(dataKeyId(ref, record.generation));
     const from = await this.#tenants.version(tenantId, record.tenantKeyVersion);
-    const plain = from.key.open(name, record.wrapped);
+    const plain = this.#opened(from.key, dataKeyId(ref, record.generation), record);
+    if (!plain) return record;
     const wrapped = by.key.seal(name, plain);
     plain.fill(0);
     return { ...record, tenantKeyVersion: by.version, wrapped };
@@ -179,9 +182,21 @@ export class DataKeys {
       return { keyId, userId, state, key: Buffer.alloc(0), destroyedAtMs: record.destroyedAtMs };
     }
     const { key } = await this.#tenants.version(user.tenantId, record.tenantKeyVersion);
-    const plain = key.open(nameOf(keyId), record.wrapped);
+    const plain = this.#opened(key, keyId, record);
+    // Those asked for together with it are answered all the same.
+    if (!plain) return { ...unknown(keyId), userId };
     const state = record === currentOf(user) ? KeyState.KEY_STATE_CURRENT : KeyState.KEY_STATE_RETIRED;
     return { keyId, userId, state, key: plain as Buffer, destroyedAtMs: 0 };
+  }
+
+  /** Undefined where the record is damaged: its tenant's key, which opens others, does not open it. */
+  #opened({ open }: TenantKey['key'], keyId: string, { wrapped }: DataKeyRecord): Uint8Array | undefined {
+    try {
+      return open(nameOf(keyId), wrapped);
+    } catch (err) {
+      this.#logger.error({ err, keyId }, 'a data key is damaged: restore it from a backup of the key store');
+      return undefined;
+    }
   }
 }
 

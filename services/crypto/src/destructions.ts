@@ -74,7 +74,7 @@ export class Destructions {
       return keys;
     };
     for await (const keys of this.#watchers.watch(signal, past))
-      yield { keys, holderGraceMs: this.#graceMs, asOfMs: this.#lookedAtMs };
+      yield { keys, holderGraceMs: this.#graceMs, asOfMs: this.#lookedAtMs, saidAtMs: this.#clock.now() };
   }
 
   async *#since(fromMs: number): AsyncGenerator<UserKeys[]> {

@@ -7,6 +7,7 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/g
 import type { MessageStore } from '@caas/message-store';
 import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
+import { storeOfCommands } from './commands/store-of-commands.ts';
 import { CommitWatch } from './delivery/commit-watch.ts';
 import { Contents } from './delivery/contents.ts';
 import { EnvelopeSeal } from './delivery/envelope-seal.ts';
@@ -113,7 +114,8 @@ export const createSocketNode = async (
   const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
   directory.registrations = registrations;
   directory.userConnections = new UserConnections(keyValue, registrations, logger);
-  const link = new NodeLink(inbox, nodeId, config.sealEnvelopes ? new EnvelopeSeal(config.hashKey) : undefined, logger);
+  const envelopes = { seal: new EnvelopeSeal(config.hashKey), sealing: config.sealEnvelopes };
+  const link = new NodeLink(inbox, nodeId, envelopes, logger);
   const living = new LivingNodes(keyValue, clock, logger);
   const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
     nodeId,
@@ -135,8 +137,7 @@ export const createSocketNode = async (
   ];
   const services: NodeServices = {
     nodeId,
-    store,
-    storeAnswers: () => heads.storeAnswers,
+    store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
     directory,
     messages,

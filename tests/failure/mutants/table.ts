@@ -51,14 +51,14 @@ export const mutants: readonly Mutant[] = [
     shows: ['lost'],
     patches: [
       {
-        file: `${socket}delivery/log-writer.ts`,
-        from: '    const outcome = await this.#log\n      .append(',
-        to: `    const last = entries.at(-1);
-    const told = entries.map(() => ({ partition: 0, offset: Date.now() * 1_000 + this.#pending }));
-    const outcome: { positions: LogPosition[] } | { error: CaasError } =
-      last !== undefined ? { positions: told } : { positions: [] };
-    void this.#log
-      .append(`,
+        file: `${socket}delivery/messages.ts`,
+        from: '        accepted(entry.position);\n',
+        to: '',
+      },
+      {
+        file: `${socket}delivery/messages.ts`,
+        from: '    this.writer.submit(entry);\n',
+        to: '    accepted(1);\n    this.writer.submit(entry);\n',
       },
     ],
   },
@@ -204,7 +204,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'failed-batch-done',
     about: 'a batch that the store refused counts as done',
-    cell: 'kill-mongodb',
+    cell: 'stop-mongodb-minute',
     shows: ['lost'],
     patches: [
       {

@@ -42,6 +42,8 @@ class Line implements KeySource {
   readonly bytes: Buffer[] = [];
   cut = false;
   silent = false;
+  /** What the watch says waits for it. */
+  late: (() => Promise<void>) | undefined;
   /** Answers wait for it. */
   slow: Promise<void> | undefined;
   #cutting = new AbortController();
@@ -71,7 +73,10 @@ class Line implements KeySource {
     if (this.cut) throw new CaasError('UNAVAILABLE', 'the line is cut');
     const both = AbortSignal.any([this.#cutting.signal, ...(signal ? [signal] : [])]);
     for await (const response of this.#service.socket.watchDestroyed(request, { signal: both }))
-      if (!this.silent) yield response;
+      if (!this.silent) {
+        await this.late?.();
+        yield response;
+      }
   }
 
   async #through<T>(call: () => Promise<T>): Promise<T> {
@@ -292,6 +297,22 @@ test('a service that answers and does not say what is destroyed is as one that i
     ),
   );
 }, 20_000);
+
+test('what the service said long ago counts from then, though it is heard again and again', async () => {
+  const { ring, line } = aRing();
+  const tenantId = fresh('t');
+  await current(ring, tenantId, 'alice');
+  // More often than the grace is over, and each later than the one before.
+  line.late = () => pause((graceMs * 2) / 3);
+  await until(() => ring.held(tenantId, 'alice') === undefined);
+  line.late = undefined;
+  await until(() =>
+    current(ring, tenantId, 'alice').then(
+      () => true,
+      () => false,
+    ),
+  );
+});
 
 test('asks beyond the bound are refused at once, and a ring that has ended asks for nothing', async () => {
   const { ring, line, stop } = aRing();

@@ -135,10 +135,12 @@ export class KeyRing implements Runnable {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const nowMs = this.#clock.now();
-    if (!this.#usable(nowMs)) this.#clear();
-    const afterMs = this.#keys.size > 0 ? this.#asOfMs : 0;
+    const goesOn = this.#usable(nowMs);
+    if (!goesOn) this.#clear();
+    const afterMs = goesOn ? this.#asOfMs : 0;
     const silence = new AbortController();
     let heardAtMs = nowMs;
+    let firstSaidAtMs: number | undefined;
     const watchdog = setInterval(() => {
       // The service says something every third of the grace; a first word has its time, too.
       if (this.#clock.now() - heardAtMs > Math.max(this.#graceMs, firstWordMs)) silence.abort(away('silence'));
@@ -146,12 +148,16 @@ export class KeyRing implements Runnable {
     try {
       const request = { holder: this.#holder, afterMs };
       const options = { signal: AbortSignal.any([signal, silence.signal]) };
-      for await (const { keys, holderGraceMs, asOfMs } of this.#source.watchDestroyed(request, options)) {
+      for await (const { keys, holderGraceMs, asOfMs, saidAtMs } of this.#source.watchDestroyed(request, options)) {
         heardAtMs = this.#clock.now();
         for (const { tenantId, keyId } of keys) this.#keys.destroyed(tenantId, keyId);
-        this.#heardAtMs = heardAtMs;
+        if (!this.#usable(heardAtMs)) this.#clear();
+        firstSaidAtMs ??= saidAtMs;
+        // No later than it was said, by our clock: it may have been long under way, or waited for this process to go on.
+        this.#heardAtMs = Math.min(heardAtMs, nowMs + saidAtMs - firstSaidAtMs);
         this.#graceMs = holderGraceMs;
         this.#asOfMs = asOfMs;
+        if (!this.#usable(heardAtMs)) throw away('what is said comes too late');
         this.#attempt.resolve();
       }
       throw away();

@@ -19,9 +19,8 @@ import type { MediaClient } from '../media-client.ts';
 /** What commands work with. */
 export interface NodeServices {
   readonly nodeId: string;
+  /** Refuses at once while it is known to be away. */
   readonly store: MessageStore;
-  /** False while the store is known to be away: who can do without it does not wait for it. */
-  storeAnswers(): boolean;
   readonly users: UserStore;
   readonly directory: LocalDirectory;
   readonly messages: Messages;

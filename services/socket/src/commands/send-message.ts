@@ -139,7 +139,6 @@ const storedOutcome = async (
   { node, connection }: CommandContext,
   { conversationId, messageId, hash }: Identified,
 ): Promise<SendOutcome | CaasError | undefined> => {
-  if (!node.storeAnswers()) return new CaasError('UNAVAILABLE', 'the message store is away');
   const key = { tenantId: connection.claims.tenantId, conversationId };
   const found = await Promise.all([
     node.store.messages.getMany([{ ...key, messageId }]),

@@ -1,5 +1,5 @@
 import { isPartitionOf, Topic } from '@caas/event-log';
-import type { Clock, Logger } from '@caas/kit';
+import { CaasError, type Clock, type Logger } from '@caas/kit';
 import { created, type MessageStore } from '@caas/message-store';
 import { ConversationKind } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
@@ -159,7 +159,8 @@ export class Heads {
         this.#storeAnswers = true;
       } catch (error) {
         if (all) this.#checkAll = true;
-        this.#storeAnswers = false;
+        // One that has too much to do answers.
+        this.#storeAnswers = error instanceof CaasError && error.reason === 'OVERLOADED';
         // Compared again at the next check; the store's absence is told to whoever asks it for something.
         this.#logger.debug({ err: error }, 'heads could not be compared');
       }

@@ -16,18 +16,25 @@ const none = Buffer.alloc(0);
 export class NodeLink {
   readonly #inbox: NodeInbox;
   readonly #nodeId: string;
-  readonly #seal: EnvelopeSeal | undefined;
+  readonly #seal: EnvelopeSeal;
+  readonly #sealing: boolean;
   readonly #logger: Logger;
   #outgoing = new Map<string, { entries: NodeEntry[]; bytes: number }>();
   readonly #inFlight = new Map<string, number>();
   #scheduled = false;
   #lost = 0;
 
-  /** `seal` absent: envelopes go as they are. */
-  constructor(inbox: NodeInbox, nodeId: string, seal: EnvelopeSeal | undefined, logger: Logger) {
+  /** `sealing` false: envelopes go as they are; those that come sealed are opened all the same. */
+  constructor(
+    inbox: NodeInbox,
+    nodeId: string,
+    { seal, sealing }: { seal: EnvelopeSeal; sealing: boolean },
+    logger: Logger,
+  ) {
     this.#inbox = inbox;
     this.#nodeId = nodeId;
     this.#seal = seal;
+    this.#sealing = sealing;
     this.#logger = logger;
   }
 
@@ -60,8 +67,7 @@ export class NodeLink {
       let envelope: NodeEnvelope;
       try {
         envelope = NodeEnvelope.decode(bytes);
-        if (this.#seal && envelope.sealed.length > 0)
-          envelope = NodeEnvelope.decode(this.#seal.open(envelope.sealed, this.#nodeId));
+        if (envelope.sealed.length > 0) envelope = NodeEnvelope.decode(this.#seal.open(envelope.sealed, this.#nodeId));
       } catch (error) {
         this.#logger.error({ err: error }, 'unreadable envelope dropped');
         return;
@@ -72,7 +78,8 @@ export class NodeLink {
 
   #sealed(nodeId: string, entries: NodeEntry[]): Uint8Array<ArrayBuffer> {
     const bytes = encodeMessage(NodeEnvelope, { entries, sealed: none });
-    return this.#seal ? encodeMessage(NodeEnvelope, { entries: [], sealed: this.#seal.seal(bytes, nodeId) }) : bytes;
+    if (!this.#sealing) return bytes;
+    return encodeMessage(NodeEnvelope, { entries: [], sealed: this.#seal.seal(bytes, nodeId) });
   }
 
   #flush(): void {

@@ -344,7 +344,12 @@ describe('what others keep waiting is bounded', () => {
         return new Promise<void>(() => undefined);
       },
     };
-    const link = new NodeLink(inbox as never, 'n', new EnvelopeSeal('the key of all nodes'), quiet);
+    const link = new NodeLink(
+      inbox as never,
+      'n',
+      { seal: new EnvelopeSeal('the key of all nodes'), sealing: true },
+      quiet,
+    );
     const large = 512 * 1024;
     for (let i = 0; i < 66; i++) link.send('stuck', { entry: undefined }, large);
     link.send('other', { entry: undefined }, large);

@@ -223,6 +223,8 @@ export interface WatchDestroyedResponse {
   holderGraceMs: number;
   /** What was destroyed until then has been told, but for what others have destroyed a moment before. UTC milliseconds since 1970. */
   asOfMs: number;
+  /** When this was said, UTC milliseconds since 1970: a holder's grace runs from then, however late it hears it. */
+  saidAtMs: number;
 }
 
 function createBaseDataKey(): DataKey {
@@ -1580,7 +1582,7 @@ export const WatchDestroyedRequest: MessageFns<WatchDestroyedRequest> = {
 };
 
 function createBaseWatchDestroyedResponse(): WatchDestroyedResponse {
-  return { keys: [], holderGraceMs: 0, asOfMs: 0 };
+  return { keys: [], holderGraceMs: 0, asOfMs: 0, saidAtMs: 0 };
 }
 
 export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
@@ -1593,6 +1595,9 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     }
     if (message.asOfMs !== 0) {
       writer.uint32(24).int64(message.asOfMs);
+    }
+    if (message.saidAtMs !== 0) {
+      writer.uint32(32).int64(message.saidAtMs);
     }
     return writer;
   },
@@ -1634,6 +1639,14 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
             message.asOfMs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.saidAtMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1659,6 +1672,11 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
         : isSet(object.as_of_ms)
         ? globalThis.Number(object.as_of_ms)
         : 0,
+      saidAtMs: isSet(object.saidAtMs)
+        ? globalThis.Number(object.saidAtMs)
+        : isSet(object.said_at_ms)
+        ? globalThis.Number(object.said_at_ms)
+        : 0,
     };
   },
 
@@ -1673,6 +1691,9 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     if (message.asOfMs !== 0) {
       obj.asOfMs = Math.round(message.asOfMs);
     }
+    if (message.saidAtMs !== 0) {
+      obj.saidAtMs = Math.round(message.saidAtMs);
+    }
     return obj;
   },
 
@@ -1684,6 +1705,7 @@ export const WatchDestroyedResponse: MessageFns<WatchDestroyedResponse> = {
     message.keys = object.keys?.map((e) => DestroyedKey.fromPartial(e)) || [];
     message.holderGraceMs = object.holderGraceMs ?? 0;
     message.asOfMs = object.asOfMs ?? 0;
+    message.saidAtMs = object.saidAtMs ?? 0;
     return message;
   },
 };

@@ -15,7 +15,10 @@ const dateOf = (atMs: number): Date | null => (atMs > 0 ? new Date(atMs) : null)
 const plainOf = (content: MessageDocument['content']) => {
   if (content === undefined) return undefined;
   if (content.body?.$case === 'plain') return content.body.value;
-  return fail('FAILED_PRECONDITION', 'sealed content cannot be written back: the old service could not open it');
+  return fail(
+    'FAILED_PRECONDITION',
+    'a message is sealed and cannot be written back: the nodes were to run with SOCKET_SEAL_CONTENT=false',
+  );
 };
 
 /** Users a message names. */
