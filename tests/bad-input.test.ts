@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import type { Reason } from '@caas/kit';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
@@ -437,7 +438,7 @@ describe('bad input at the edge', () => {
 
     const invalid = 'INVALID_ARGUMENT' as const;
     const unserved = 'UNIMPLEMENTED' as const;
-    test.each<[string, string, typeof invalid | typeof unserved, Record<string, unknown>]>([
+    test.each<[string, string, Reason, Record<string, unknown>]>([
       ['an unknown command', '{"id":"1","launchMissiles":{}}', unserved, { command: 'launchMissiles' }],
       ['an upload of nothing', '{"id":"1","createUpload":{"name":"a","sizeBytes":0}}', invalid, {}],
       ['an upload beyond its most', '{"id":"1","createUpload":{"name":"a","sizeBytes":104857601}}', invalid, {}],
@@ -445,7 +446,24 @@ describe('bad input at the edge', () => {
       ['a hash that is none', '{"id":"1","createUpload":{"name":"a","sizeBytes":1,"sha256":"x"}}', invalid, {}],
       ['media of a conversation alone', '{"id":"1","getMedia":{"conversationId":"a","mediaId":"b"}}', invalid, {}],
       ['media of no id', '{"id":"1","getMedia":{}}', invalid, {}],
-      ['a search', '{"id":"1","searchMessages":{"query":"a"}}', unserved, { command: 'searchMessages' }],
+      ['a search for nothing', '{"id":"1","searchMessages":{}}', invalid, {}],
+      ['a search of 1,025 bytes', `{"id":"1","searchMessages":{"query":"${'q'.repeat(1_025)}"}}`, invalid, {}],
+      [
+        'a search for 65 words',
+        `{"id":"1","searchMessages":{"query":"${Array.from({ length: 65 }, (_, i) => `w${i}`).join(' ')}"}}`,
+        invalid,
+        { field: 'query' },
+      ],
+      ['a search for 101 hits', '{"id":"1","searchMessages":{"query":"a","limit":101}}', invalid, {}],
+      ['a search from before time', '{"id":"1","searchMessages":{"query":"a","fromMs":-1}}', invalid, {}],
+      ['a search of a sender of no name', '{"id":"1","searchMessages":{"query":"a","senderIds":[""]}}', invalid, {}],
+      ['a search for NUL', '{"id":"1","searchMessages":{"query":"a\\u0000b"}}', invalid, {}],
+      [
+        'a cursor that no search gave',
+        '{"id":"1","searchMessages":{"query":"a","cursor":"bm9uZQ"}}',
+        'CURSOR_INVALID',
+        {},
+      ],
       ['__proto__ as a command', '{"id":"1","__proto__":{}}', unserved, { command: '__proto__' }],
       ['constructor as a command', '{"id":"1","constructor":{}}', unserved, { command: 'constructor' }],
       ['no command', '{"id":"1"}', invalid, { field: 'command' }],

@@ -1,14 +1,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type DescMessage, fromJson } from '@bufbuild/protobuf';
+import { type ActionRule, auditActions, auditVariables } from '@caas/compliance-client/audit';
 import {
   kafkaVariables,
   mongoVariables,
+  openSearchVariables,
   redisGatewayVariables,
   redisSocketVariables,
   vaultVariables,
 } from '@caas/engines';
 import { reasonTable, tenantLimitCeilings } from '@caas/kit';
+import { AuditEntry } from '@caas/proto/caas/compliance/v1/audit_service';
 import { descriptors } from '@caas/proto/descriptor';
 import { defaultBounds, defaultLimits } from '@caas/socket';
 import { describe, expect, test } from '@jest/globals';
@@ -66,10 +69,9 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'media'].map((name) => [
-    name,
-    name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`,
-  ]);
+  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'media', 'compliance', 'search'].map(
+    (name) => [name, name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`],
+  );
   const sections = new Map(
     read('docs/services.md')
       .split(/^## /m)
@@ -99,15 +101,50 @@ describe('docs/services.md', () => {
     expect(rowsOf(name as string).toSorted()).toEqual(inCode.toSorted());
   });
 
+  test('lists the variables of whoever audits, and no others', () => {
+    expect(rowsOf('Audit').toSorted()).toEqual(Object.keys(auditVariables).toSorted());
+  });
+
   test('lists the variables that name engines, and no others', () => {
     const inCode = {
       ...kafkaVariables,
       ...mongoVariables,
+      ...openSearchVariables,
       ...redisGatewayVariables,
       ...redisSocketVariables,
       ...vaultVariables,
     };
     expect(rowsOf('Engines').toSorted()).toEqual(Object.keys(inCode).toSorted());
+  });
+});
+
+describe('docs/compliance/audit.md', () => {
+  const page = read('docs/compliance/audit.md');
+
+  test('lists every act that is audited, by whom, about what, and whether first', () => {
+    const rows = [...page.matchAll(/^\| `([a-z]+\.[a-z_]+)` \| (\w+) \| (\w+) \| (\w+) \|/gm)].map(([, ...row]) => row);
+    const rules = Object.entries(auditActions as Record<string, ActionRule>);
+    expect(rows).toEqual(
+      rules.map(([action, { service, subject, first }]) => [action, service, subject, first ? 'first' : 'noted']),
+    );
+  });
+
+  test('every act of the table is told in the code of its service', () => {
+    const told = (folder: string): string =>
+      readdirSync(folder, { recursive: true, encoding: 'utf8' })
+        .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+        .map((name) => read(join(folder, name)))
+        .join();
+    for (const [action, { service }] of Object.entries(auditActions as Record<string, ActionRule>)) {
+      const folder = service === 'any' ? 'packages/compliance-client/src/audit' : `services/${service}/src`;
+      expect([action, told(folder).includes(`'${action}'`)]).toEqual([action, true]);
+    }
+  });
+
+  test('shows a leaf that is its entry', () => {
+    const [, line = ''] = /```json\n(\{"leaf".*)\n/.exec(page) ?? [];
+    const { leaf, entry } = JSON.parse(line);
+    expect(AuditEntry.toJSON(AuditEntry.decode(Buffer.from(leaf, 'base64')))).toEqual(entry);
   });
 });
 

@@ -8,6 +8,8 @@ import { type Frame, RawClient } from './support/raw-client.ts';
 import { until } from './support/until.ts';
 
 const canary = 'canary-7d2c-whispers';
+/** A word of it: the index of search holds those in the clear, one after the other. */
+const word = 'whispers';
 
 /** Everything that lies in the data folder, by file. */
 const filesOf = async (folder: string): Promise<Map<string, Buffer>> => {
@@ -21,6 +23,11 @@ const filesOf = async (folder: string): Promise<Map<string, Buffer>> => {
 };
 const filesWith = async (folder: string, text: string): Promise<string[]> =>
   [...(await filesOf(folder))].filter(([, bytes]) => bytes.includes(text)).map(([path]) => path);
+
+/** Files of the search index, which is purged where keys are destroyed. */
+const isOfIndex = (file: string): boolean => /\/search\.db(-wal|-shm)?$/.test(file);
+const unindexedWith = async (folder: string, text: string): Promise<string[]> =>
+  (await filesWith(folder, text)).filter((file) => !isOfIndex(file));
 
 describe('content at rest', () => {
   let platform: TestPlatform;
@@ -48,7 +55,7 @@ describe('content at rest', () => {
       ({ history }) => history?.head.lastSeq >= count,
     );
 
-  test('is in no file, after sends, edits and forwards and after the stop; readers read it', async () => {
+  test('is in no file, and its words in that of the index alone, after sends, edits and forwards and after the stop; readers read it', async () => {
     const content = { text: canary, metadata: { note: canary } };
     const { messageId } = (await send(a, 'one', content)).accepted;
     await b.waitFor((f) => f.event?.message?.content?.text === canary);
@@ -77,8 +84,16 @@ describe('content at rest', () => {
       expect(JSON.stringify(answer)).not.toContain('unreadable');
     }
     expect(await filesWith(platform.dataDir, canary)).toEqual([]);
+    await until(
+      'found',
+      () => a.ask({ searchMessages: { query: word } }),
+      ({ found }) => found?.hits?.length === 3,
+    );
+    expect(await unindexedWith(platform.dataDir, word)).toEqual([]);
     await platform.stop({ remove: false });
     expect(await filesWith(platform.dataDir, canary)).toEqual([]);
+    expect(await unindexedWith(platform.dataDir, word)).toEqual([]);
+    expect(await filesWith(platform.dataDir, word)).not.toEqual([]);
     expect((await filesOf(platform.dataDir)).size).toBeGreaterThan(5);
   }, 30_000);
 });
@@ -119,7 +134,7 @@ describe('a user whose keys are destroyed', () => {
       client.ask({ sendMessage: { conversationId, clientMsgId, content: { text } } });
     const { messageId } = (await send(e, 'one', 'words of erin')).accepted;
     await send(f, 'two', 'words of frank');
-    await send(e, 'three', 'more words of erin');
+    await send(e, 'three', 'more erinscanary 단어들');
     const history = (client: RawClient): Promise<Frame> => client.ask({ getHistory: { conversationId } });
     const committed = await until(
       'committed',
@@ -128,6 +143,15 @@ describe('a user whose keys are destroyed', () => {
     );
     expect(JSON.stringify(committed)).toContain('words of erin');
 
+    const search = async (query: string): Promise<string[]> =>
+      ((await f.ask({ searchMessages: { query } })).found?.hits ?? []).map(({ snippet }: Frame) => snippet);
+    for (const query of ['erinscanary', '단어'])
+      await until(
+        'found',
+        () => search(query),
+        (hits) => hits.join() === 'more erinscanary 단어들',
+      );
+    expect(await filesWith(platform.dataDir, 'erinscanary')).not.toEqual([]);
     const { keys } = await crypto.compliance.destroyUserKeys({ tenantId: 'dev', userId: erin.userId });
     expect(keys).toHaveLength(1);
     const gone = (message: Frame): boolean => message.unreadable === true && message.content === undefined;
@@ -153,6 +177,13 @@ describe('a user whose keys are destroyed', () => {
       expect(JSON.stringify(answer)).toContain('"unreadable":true');
       expect(JSON.stringify(answer)).not.toContain('words of erin');
     }
+    for (const query of ['erinscanary', '단어']) expect(await search(query)).toEqual([]);
+    expect(await search('words')).toEqual(['words of frank']);
+    await until(
+      'purged',
+      () => filesWith(platform.dataDir, 'erinscanary'),
+      (files) => files.length === 0,
+    );
     // What changes about such a message is told, and what it said is not.
     expect(
       (await f.ask({ setReaction: { conversationId, messageId, kind: 'up', present: true } })).error,
@@ -282,8 +313,8 @@ test('sealing may be switched off and on again: what is there is read all the sa
   expect(history.messages.map((m: Frame) => m.content.text)).toEqual(['sealed words', 'plain words']);
   await again.close();
   await platform.stop({ remove: false });
-  expect(await filesWith(platform.dataDir, 'plain words')).not.toEqual([]);
-  expect(await filesWith(platform.dataDir, 'sealed words')).toEqual([]);
+  expect(await unindexedWith(platform.dataDir, 'plain words')).not.toEqual([]);
+  expect(await unindexedWith(platform.dataDir, 'sealed words')).toEqual([]);
   const third = await testPlatform({ dataDir: first.dataDir });
   const [leoAgain, mia] = [await signIn(third, 'leo'), await signIn(third, 'mia')];
   const [x, y] = [
@@ -298,7 +329,7 @@ test('sealing may be switched off and on again: what is there is read all the sa
   expect(read.messages.map((m: Frame) => m.content.text)).toEqual(['sealed words', 'sealed by now']);
   await Promise.all([x.close(), y.close()]);
   await third.stop({ remove: false });
-  expect(await filesWith(third.dataDir, 'sealed by now')).toEqual([]);
+  expect(await unindexedWith(third.dataDir, 'sealed by now')).toEqual([]);
   const { rm } = await import('node:fs/promises');
   await rm(first.dataDir, { recursive: true, force: true });
 }, 45_000);

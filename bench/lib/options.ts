@@ -29,4 +29,5 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   connect: async () => (await import('../connect.ts')).connect,
   start: async () => (await import('../start.ts')).start,
   persist: async () => (await import('../persist.ts')).persist,
+  search: async () => (await import('../search.ts')).search,
 };

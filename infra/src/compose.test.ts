@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { engineUsers } from './engine.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
+import { opensearch } from './engines/opensearch.ts';
 import { redisInstances, redisUsers, redisVariable } from './engines/redis.ts';
 import { secretNames } from './secrets.ts';
 
@@ -30,6 +31,8 @@ const ours = {
   persistence: 'persistence',
   crypto: 'crypto',
   media: 'media',
+  compliance: 'compliance',
+  search: 'search',
 } as const;
 /** Does its work and ends. */
 const job = 'topics';
@@ -37,7 +40,7 @@ const redisNames = Object.keys(redisInstances) as (keyof typeof redisInstances)[
 
 test('there are the services, five Redis, Kafka and MongoDB, and no messaging service', () => {
   expect(Object.keys(services).toSorted()).toEqual(
-    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', job].toSorted(),
+    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', 'opensearch', job].toSorted(),
   );
   expect(text).not.toMatch(/messaging/i);
 });
@@ -52,6 +55,7 @@ test('every port is published on loopback only, at the number the design gives i
     persistence: [],
     crypto: [],
     media: ['127.0.0.1:3003:3003'],
+    compliance: [],
     'redis-gateway': ['127.0.0.1:6379:6379'],
     'redis-socket': ['127.0.0.1:6380:6380'],
     'redis-shared': ['127.0.0.1:6381:6381'],
@@ -59,6 +63,8 @@ test('every port is published on loopback only, at the number the design gives i
     'redis-crypto': ['127.0.0.1:6383:6383'],
     kafka: ['127.0.0.1:9092:19092'],
     mongodb: ['127.0.0.1:27017:27017'],
+    opensearch: ['127.0.0.1:9200:9200'],
+    search: [],
     topics: [],
   });
 });
@@ -131,6 +137,12 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     expect(given.toSorted()).toEqual(addresses);
     expect('kafka' in depends_on).toBe(kafka.users.includes(service));
     expect('mongodb' in depends_on).toBe(mongodb.users.includes(service));
+  });
+
+  test('is told where OpenSearch is if it uses it, and waits for it', () => {
+    const uses = opensearch.users.includes(service);
+    expect(environment['OPENSEARCH_URL']).toBe(uses ? 'http://opensearch:9200' : undefined);
+    expect('opensearch' in depends_on).toBe(uses);
   });
 
   test('finds its certificates', () => {

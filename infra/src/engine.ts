@@ -79,8 +79,9 @@ export const engineUsers = [
   'compliance',
   'crypto',
   'media',
+  'search',
 ] as const;
 export type EngineUser = (typeof engineUsers)[number];
 
 /** Those no Redis knows. */
-export const usersWithoutRedis: readonly EngineUser[] = ['media'];
+export const usersWithoutRedis: readonly EngineUser[] = ['media', 'search'];

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { createGrpcClient, mutualTls, operator } from '@caas/kit/grpc';
+import { createGrpcClient, type GrpcClient, mutualTls, operator, type ServiceDefinition } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { makeCertificates } from './certs.ts';
@@ -34,8 +34,12 @@ export interface Services {
   /** Where the nodes listen. */
   readonly socketUrls: readonly string[];
   readonly processes: readonly EngineProcess[];
-  /** One process: auth, persistence-1 …, crypto, media, socket-1 …, gateway. */
+  /** `host:port` of compliance's gRPC. */
+  readonly complianceAddress: string;
+  /** One process: auth, persistence-1 …, crypto, media, compliance, search, socket-1 …, gateway. */
   process(name: string): EngineProcess;
+  /** A client of a service as an operator has it; the caller closes it. */
+  asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
   /** Makes a tenant with an app, as an operator does. */
   createApp(tenantId: string): Promise<{ appId: string; appSecret: string }>;
   /** Ends all in good order: the edges first. */
@@ -45,6 +49,7 @@ export interface Services {
 interface Ports {
   gateway: number;
   auth: number;
+  compliance: number;
   sockets: number[];
   /** gRPC of the nodes. */
   nodes: number[];
@@ -57,19 +62,23 @@ interface Ports {
   /** gRPC of media, and the port its bytes go through. */
   media: number;
   mediaHttp: number;
+  /** gRPC of search. */
+  search: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, media = 0, mediaHttp = 0, ...others] = await freePorts(
-    6 + 2 * nodes + workers,
+  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, search = 0, media = 0, mediaHttp = 0, ...others] = await freePorts(
+    8 + 2 * nodes + workers,
   );
   return {
     gateway,
     auth,
+    compliance,
     gatewayGrpc,
     crypto,
     media,
     mediaHttp,
+    search,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
     workers: others,
@@ -84,12 +93,26 @@ const environments = async (
   secrets: { hashKey: string; operatorToken: string },
   dataDir: string,
   route: NonNullable<ServiceOptions['route']>,
+  hasSearch: boolean,
 ) => {
+  const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
   const mediaOfNodes = await route('socket', 'media', local(ports.media));
   const cryptoOfMedia = await route('media', 'crypto', local(ports.crypto));
+  const cryptoOfSearch = await route('search', 'crypto', local(ports.crypto));
+  const searchOfNodes = await route('socket', 'search', local(ports.search));
+  const search = {
+    name: 'search',
+    service: 'search',
+    port: ports.search,
+    env: {
+      SEARCH_GRPC_ADDRESS: local(ports.search),
+      SEARCH_CRYPTO_ADDRESS: cryptoOfSearch,
+      CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+    },
+  };
   const urls = ports.sockets.map((port) => `ws://${local(port)}`);
   const nodes = ports.sockets.map((port, i) => ({
     name: `socket-${i + 1}`,
@@ -103,6 +126,8 @@ const environments = async (
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       SOCKET_MEDIA_ADDRESS: mediaOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
+      CAAS_AUDIT_DIR,
+      ...(hasSearch && { SOCKET_SEARCH_ADDRESS: searchOfNodes }),
     },
   }));
   return [
@@ -114,6 +139,7 @@ const environments = async (
         AUTH_GRPC_ADDRESS: local(ports.auth),
         AUTH_ROOT_KEY_FILE: join(dataDir, 'root.key'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
       },
     },
     ...ports.workers.map((port, i) => ({
@@ -145,6 +171,18 @@ const environments = async (
         CAAS_HASH_KEY: secrets.hashKey,
       },
     },
+    {
+      name: 'compliance',
+      service: 'compliance',
+      port: ports.compliance,
+      env: {
+        COMPLIANCE_GRPC_ADDRESS: local(ports.compliance),
+        COMPLIANCE_ROOT_KEY_FILE: join(dataDir, 'compliance.key'),
+        CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+        CAAS_AUDIT_DIR,
+      },
+    },
+    ...(hasSearch ? [search] : []),
     ...nodes,
     {
       name: 'gateway',
@@ -197,7 +235,9 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
   };
   process.once('exit', killNow);
   const route = options.route ?? ((_from, _to, address) => address);
-  for (const environment of await environments(ports, secrets, dataDir, route)) {
+  // Where there is no engine for it there is no search; all else goes without.
+  const hasSearch = options.envOf('search')['OPENSEARCH_URL'] !== undefined;
+  for (const environment of await environments(ports, secrets, dataDir, route, hasSearch)) {
     await endOrphan(join(run, `${environment.name}.json`));
     const each = new EngineProcess(planOf(environment, options, tlsDir), { logs, run });
     each.onLost = options.onLost;
@@ -209,22 +249,26 @@ export const startServices = async (options: ServiceOptions): Promise<Services> 
     await stop();
     throw thrown;
   }
+  const asOperator = <S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S> =>
+    createGrpcClient(definition, {
+      address,
+      auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
+      callerName: operator,
+      logger: createLogger({ service: operator, level: 'silent' }),
+    });
   return {
     gatewayUrl: `http://${local(ports.gateway)}`,
     socketUrls: ports.sockets.map((port) => `ws://${local(port)}`),
+    complianceAddress: local(ports.compliance),
     processes,
     process(name) {
       const found = processes.find((each) => each.plan.name === name);
       if (!found) throw new Error(`no process ${name} was started`);
       return found;
     },
+    asOperator,
     async createApp(tenantId) {
-      const tenants = createGrpcClient(TenantServiceService, {
-        address: local(ports.auth),
-        auth: mutualTls({ dir: tlsDir, service: operator, operatorToken: secrets.operatorToken }),
-        callerName: operator,
-        logger: createLogger({ service: operator, level: 'silent' }),
-      });
+      const tenants = asOperator(TenantServiceService, local(ports.auth));
       try {
         await tenants.createTenant({ tenantId, name: tenantId, limits: undefined, allowedOrigins: [] });
         const { appId, appSecret } = await tenants.createApp({ tenantId, name: 'app' });

@@ -6,6 +6,7 @@ import { type Engine, type EngineUser, engineUsers, type KafkaLink, type Site } 
 import { EngineProcess, endOrphan } from './engine-process.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
+import { opensearch } from './engines/opensearch.ts';
 import { redis } from './engines/redis.ts';
 import { toxiproxy } from './engines/toxiproxy.ts';
 import { installEngines } from './install.ts';
@@ -13,11 +14,12 @@ import { tryLock } from './lock.ts';
 import { freePorts, isFree } from './port-check.ts';
 import { envText, secretsIn } from './secrets.ts';
 
-const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy', Engine>> = {
+const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch', Engine>> = {
   kafka,
   redis,
   mongodb,
   toxiproxy,
+  opensearch,
 };
 export type EngineName = keyof typeof allEngines;
 export const engineNames = Object.keys(allEngines) as EngineName[];

@@ -11,7 +11,7 @@ const variables = z.object({
   SOCKET_2_PORT: settings.port().default(3002),
   MEDIA_PORT: settings.port().default(3003),
   // The other services' ports follow it.
-  AUTH_GRPC_PORT: settings.count({ max: 65_530 }).default(50051),
+  AUTH_GRPC_PORT: settings.count({ max: 65_527 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
   CAAS_OPERATOR_TOKEN: settings.token().optional(),
   CAAS_VAULT_PASSPHRASE: settings.secret().optional(),
@@ -50,7 +50,10 @@ export interface PlatformConfig extends z.output<typeof schema> {
 }
 
 /** Variables of distributed engines. */
-const ofEngines = /^(KAFKA|MONGODB|REDIS|VAULT)_/;
+const ofEngines = /^(KAFKA|MONGODB|OPENSEARCH|REDIS|VAULT)_/;
+
+/** Variables of services that hold here as well. */
+const ofAll: readonly string[] = ['CAAS_AUDIT_MAX_BYTES'];
 
 /** The settings of the one-process platform and its services; throws one ConfigError that names every wrong one. */
 export const platformConfig = (env: Environment = process.env): PlatformConfig => {
@@ -58,7 +61,8 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
   // What the platform decides or makes itself, the services do not read a second time.
   const ofServices = Object.fromEntries(
     Object.entries(env).filter(
-      ([name]) => !(name in variables.shape) && !name.startsWith('CAAS_') && !ofEngines.test(name),
+      ([name]) =>
+        !(name in variables.shape) && !ofEngines.test(name) && (!name.startsWith('CAAS_') || ofAll.includes(name)),
     ),
   );
   const read = <T>(load: (env: Environment) => T, from = ofServices): T => {
@@ -78,6 +82,8 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     persistence: read(servicesConfig.persistence),
     crypto: read(servicesConfig.crypto),
     media: read(servicesConfig.media),
+    compliance: read(servicesConfig.compliance),
+    search: read(servicesConfig.search),
   };
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'));
   return { ...platform, services, unusedEngines: Object.keys(env).filter((name) => ofEngines.test(name)) };

@@ -1,14 +1,18 @@
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
 import { type EventLog, openSqliteEventLog, shardCount } from '@caas/event-log';
 import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 
 export interface EmbeddedEngines {
   log: EventLog;
   store: MessageStore;
   accounts: AccountStore;
+  audit: AuditStore;
+  index: SearchIndex;
 }
 
 /** What an operator is told of a database that can't be opened; any other fault stays as it is. */
@@ -39,12 +43,14 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
-  const [[store, notBefore], accounts] = await Promise.all([
+  const [[store, notBefore], accounts, audit, index] = await Promise.all([
     open('messages.db', async (file) => {
       const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
       return [opened, await positionsIn(opened)] as const;
     }),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
+    open('audit.db', (file) => openSqliteAuditStore({ file })),
+    open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
@@ -53,7 +59,7 @@ export const openEngines = async (
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );
-  return { log, store, accounts };
+  return { log, store, accounts, audit, index };
 };
 
 /** How much of the log the store has had, by "topic-partition" the next offset. */

@@ -1,8 +1,10 @@
 import { type AuthConfig, authConfig } from '@caas/auth';
+import { type ComplianceConfig, complianceConfig } from '@caas/compliance';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
 import { type MediaConfig, mediaConfig } from '@caas/media';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
+import { type SearchConfig, searchConfig } from '@caas/search';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
 
 /** The services' own settings. Addresses, ports, files, drains and tokens in them give way to the platform's. */
@@ -15,6 +17,8 @@ export interface ServicesConfig {
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
   media: MediaConfig;
+  compliance: ComplianceConfig;
+  search: SearchConfig;
 }
 
 /** The services' settings as they read them when started alone; throws a ConfigError. */
@@ -25,4 +29,6 @@ export const servicesConfig = {
   persistence: persistenceConfig,
   crypto: cryptoConfig,
   media: mediaConfig,
+  compliance: complianceConfig,
+  search: searchConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

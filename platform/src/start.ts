@@ -1,21 +1,25 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
+import { createCompliance } from '@caas/compliance';
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
 import { createCrypto } from '@caas/crypto';
+import type { EventLog } from '@caas/event-log';
 import { createGateway } from '@caas/gateway';
 import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-value';
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
-import { createMedia, mediaKeySource } from '@caas/media';
+import { createMedia } from '@caas/media';
 import { servePersistence } from '@caas/persistence';
 import {
   authClients,
   createSocketNode,
-  keySource,
   type Limits,
   mediaClient,
   type NodeBounds,
   type SocketNode,
+  searchClient,
 } from '@caas/socket';
 import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
@@ -23,6 +27,7 @@ import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
 import { openMediaEngines } from './media-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
+import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
 import { type ServicesConfig, servicesConfig } from './services-config.ts';
 
@@ -57,9 +62,10 @@ export interface Platform {
   readonly mediaAddress: string;
   /** Where media's bytes come in and go out. */
   readonly mediaUrl: string;
+  readonly complianceAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, media. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, media, compliance. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -74,6 +80,8 @@ const defaultServices = (): ServicesConfig => ({
   persistence: servicesConfig.persistence({}),
   crypto: servicesConfig.crypto({}),
   media: servicesConfig.media({}),
+  compliance: servicesConfig.compliance({}),
+  search: servicesConfig.search({}),
 });
 
 /** All services in one process on the embedded engines; listening when this resolves. */
@@ -92,17 +100,27 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts } = between(engines);
+  const { log, store, accounts, audit, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
   const serviceAuth = sharedTokenAuth({ token: newSecret(), ...(operatorToken !== undefined && { operatorToken }) });
+
+  const writerOf = (service: string, to: EventLog) =>
+    openAuditWriter({
+      ...services.compliance.audit,
+      log: to,
+      service,
+      folder: join(dataDir, 'audit'),
+      logger: loggerOf(service),
+    });
 
   // Without TLS between them the services talk over loopback, wherever the edges listen.
   const grpcAddressOf = (service: number): string =>
     `127.0.0.1:${options.authPort === 0 ? 0 : options.authPort + service}`;
   const auth = await createAuth({
     accounts,
+    audit: await writerOf('auth', log),
     rootKey,
     serviceAuth,
     config: { ...services.auth, grpcAddress: grpcAddressOf(0) },
@@ -140,7 +158,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     cryptoGrpc = started.address;
     return started;
   });
-  const mediaKeys = mediaKeySource(crypto.current.address, serviceAuth, loggerOf('media'));
+  const keysOf = (callerName: string) =>
+    keySource({ address: crypto.current.address, auth: serviceAuth, callerName, logger: loggerOf(callerName) });
+  const [keys, keysOfSearch, mediaKeys] = [keysOf('socket'), keysOf('search'), keysOf('media')];
   let [mediaGrpc, mediaPort] = [grpcAddressOf(options.socketPorts.length + 5), options.mediaPort];
   const media = await restartable('media', crashable, async (severance) => {
     const started = await createMedia({
@@ -163,7 +183,34 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return started;
   });
   const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
-  const keys = keySource(crypto.current.address, serviceAuth, loggerOf('socket'));
+  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
+  const compliance = await restartable('compliance', crashable, async (severance) => {
+    const started = await createCompliance({
+      log: severance.port(log),
+      audit: severance.port(audit),
+      writer: await writerOf('compliance', severance.port(log)),
+      rootKey,
+      serviceAuth,
+      config: { ...services.compliance, grpcAddress: complianceGrpc },
+      logger: loggerOf('compliance'),
+    });
+    complianceGrpc = started.address;
+    return started;
+  });
+  const search = await startSearch(
+    {
+      log,
+      store,
+      index,
+      keys: keysOfSearch,
+      config: services.search,
+      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+      serviceAuth,
+      logger: loggerOf('search'),
+    },
+    crashable,
+  );
+  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -182,6 +229,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           auth: clients,
           keys,
           media: mediaOfNodes,
+          audit: await writerOf(nodeId, severance.port(log)),
+          search: searches,
           serviceAuth,
         },
         {
@@ -232,9 +281,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     cryptoAddress: crypto.current.address,
     mediaAddress: media.current.address,
     mediaUrl: media.current.url,
+    complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, crypto, media, ...nodes].map((service) => [service.name, service]),
+      [persistence, crypto, media, search, ...nodes, compliance].map((service) => [service.name, service]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -242,7 +292,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [media, persistence, crypto, auth].map((service) => service.run(back.signal));
+      const behind = [media, persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -255,10 +305,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         keys.close();
         mediaOfNodes.close();
         mediaKeys.close();
+        keysOfSearch.close();
+        searches.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
+          engines.audit.close(),
+          engines.index.close(),
           keyValue.close(),
           inbox.close(),
           rateLimits.close(),

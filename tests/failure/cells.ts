@@ -25,7 +25,17 @@ export type Cell = Row & { readonly short: boolean } & (
     | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
   );
 
-const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'crypto', 'media'];
+const services = [
+  'gateway',
+  'auth',
+  'socket-1',
+  'socket-2',
+  'persistence-1',
+  'persistence-2',
+  'crypto',
+  'media',
+  'compliance',
+];
 const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
 const links = [
   'socket-kafka',

@@ -72,13 +72,13 @@ const engineLinks = [
 ] as const;
 const kafkaClients = ['socket', 'persistence'] as const;
 /** Ports for all proxies, and for Kafka's listeners behind theirs. */
-const portCount = 2 * kafkaClients.length + engineLinks.length + 7;
+const portCount = 2 * kafkaClients.length + engineLinks.length + 9;
 
 type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media', 'compliance'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;

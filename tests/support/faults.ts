@@ -25,10 +25,12 @@ export class Faults {
   readonly #held = new Set<Held>();
 
   /** For the platform's option of that name. */
-  readonly between = ({ log, store, accounts }: Engines): Engines => ({
+  readonly between = ({ log, store, accounts, audit, index }: Engines): Engines => ({
     log: this.#around(log, 'log'),
     store: this.#around(store, 'store'),
     accounts: this.#around(accounts, 'accounts'),
+    audit: this.#around(audit, 'audit'),
+    index: this.#around(index, 'index'),
   });
 
   /** Holds calls back until released; they are made then. After `pass` later calls are not held any more. */

@@ -13,7 +13,7 @@ export interface Order {
   service?: string;
 }
 
-type Where = Pick<Platform, 'gatewayUrl' | 'socketUrls' | 'authAddress' | 'app'>;
+type Where = Pick<Platform, 'gatewayUrl' | 'socketUrls' | 'authAddress' | 'complianceAddress' | 'app'>;
 type Told = { ready: Where } | { done: number; fault?: string };
 
 const portOf = (url: string): number => Number(new URL(url).port);
@@ -43,12 +43,13 @@ export class KillablePlatform {
     return this.#where;
   }
 
-  /** Starts it, the first time on free ports, later on the same ones. */
-  async start(): Promise<void> {
+  /** Starts it, the first time on free ports, later on the same ones: who is to find it again. Else others may have them. */
+  async start({ samePorts = true } = {}): Promise<void> {
+    const before = samePorts ? this.#where : undefined;
     const options: PlatformOptions = {
       host: '127.0.0.1',
-      gatewayPort: this.#where ? portOf(this.#where.gatewayUrl) : 0,
-      socketPorts: this.#where ? this.#where.socketUrls.map(portOf) : [0, 0],
+      gatewayPort: before ? portOf(before.gatewayUrl) : 0,
+      socketPorts: before ? before.socketUrls.map(portOf) : [0, 0],
       mediaPort: 0,
       authPort: 0,
       developmentApp: true,

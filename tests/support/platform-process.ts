@@ -29,5 +29,5 @@ process.on('message', (order: Order) => {
 // Without the test nobody needs it.
 process.on('disconnect', () => process.exit());
 
-const { gatewayUrl, socketUrls, authAddress, app } = platform;
-process.send?.({ ready: { gatewayUrl, socketUrls, authAddress, app } });
+const { gatewayUrl, socketUrls, authAddress, complianceAddress, app } = platform;
+process.send?.({ ready: { gatewayUrl, socketUrls, authAddress, complianceAddress, app } });

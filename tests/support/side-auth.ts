@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
 import { type AuthConfig, authConfig, createAuth, rootKeyFromFile } from '@caas/auth';
-import type { Clock } from '@caas/kit';
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { openSqliteEventLog } from '@caas/event-log';
+import { type Clock, newId } from '@caas/kit';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
@@ -34,8 +36,10 @@ export const sideAuth = async (dataDir: string, options: SideAuthOptions = {}): 
   const logger = createLogger({ service: 'side-auth', level: 'silent' });
   const serviceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
   const accounts = await openSqliteAccountStore({ file: join(dataDir, 'accounts.db') });
+  const log = await openSqliteEventLog({ file: join(dataDir, `side-log-${newId()}.db`) });
   const auth = await createAuth({
     accounts,
+    audit: await openAuditWriter({ log, service: 'side-auth', folder: join(dataDir, 'audit'), logger }),
     rootKey: await rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     serviceAuth,
     config: { ...authConfig({}), grpcAddress: '127.0.0.1:0', ...options.config },
@@ -68,7 +72,7 @@ export const sideAuth = async (dataDir: string, options: SideAuthOptions = {}): 
       tokens.close();
       stopping.abort();
       await running;
-      await accounts.close();
+      await Promise.all([accounts.close(), log.close()]);
     },
   };
 };

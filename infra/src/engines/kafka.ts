@@ -117,7 +117,7 @@ const plan: Engine['plan'] = async ({ cacheDir, dataDir, ports, kafkaLinks: link
 
 export const kafka: Engine = {
   name: 'kafka',
-  users: ['admin', 'socket', 'persistence', 'compliance'],
+  users: ['admin', 'auth', 'socket', 'persistence', 'compliance', 'search'],
   ports: { kafka: 9_092, 'kafka-controller': 9_093 },
   tools: [
     {

@@ -1,10 +1,11 @@
+import type { SigningKeyStore } from '@caas/kit/signing-keys';
 import { created, type MongoEngine, type MongoOptions, openMongo } from '@caas/mongo';
 import { Binary } from 'mongodb';
 import { atMost } from './limits.ts';
 import { appsOf, mongoAccountIndexes, signingKeysOf, tenantsOf } from './mongo/schema.ts';
 import { sessionStore } from './mongo/session-store.ts';
 import { userStore } from './mongo/user-store.ts';
-import { type AccountStore, type AppStore, maxAppSecrets, type SigningKeyStore, type TenantStore } from './port.ts';
+import { type AccountStore, type AppStore, maxAppSecrets, type TenantStore } from './port.ts';
 
 const tenantStore = (engine: MongoEngine): TenantStore => ({
   create: (tenant) => engine.run((db) => created(tenantsOf(db), { _id: tenant.tenantId, ...tenant })),

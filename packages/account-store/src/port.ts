@@ -11,6 +11,7 @@
  * - Rejects with CaasError UNAVAILABLE when the engine does not answer, OVERLOADED when too many calls wait,
  *   INVALID_ARGUMENT when a limit below is passed.
  */
+import type { SigningKeyStore } from '@caas/kit/signing-keys';
 
 /** Greatest number of ids one call of UserStore may name. */
 export const maxUsersPerCall = 500;
@@ -183,24 +184,6 @@ export interface SessionStore {
   endedAfter(cursor: EndedCursor, limit: number): Promise<(SessionOfUser & EndedCursor)[]>;
   /** Removes up to `limit` sessions that ended or expired before a time; returns how many. */
   purge(beforeMs: number, limit: number): Promise<number>;
-}
-
-export interface SigningKeyRecord {
-  keyId: string;
-  /** Public key as JSON Web Key (RFC 8037), JSON. */
-  publicJwk: string;
-  /** Private key, sealed by a root key that is not in this store. */
-  sealedPrivateKey: Uint8Array;
-  createdAtMs: number;
-}
-
-/** Keys of the platform, not of a tenant. The newest is the current one. */
-export interface SigningKeyStore {
-  /** Stores a key; false, and nothing changed, when its id is taken. */
-  add(key: SigningKeyRecord): Promise<boolean>;
-  /** All keys, newest first, ties by key id descending, so that everybody agrees on the current one. */
-  list(): Promise<SigningKeyRecord[]>;
-  remove(keyId: string): Promise<void>;
 }
 
 export interface AccountStore {

@@ -1,4 +1,5 @@
 import { CaasError } from '@caas/kit';
+import type { SigningKeyStore } from '@caas/kit/signing-keys';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { atMost, checkMetadata, newUser, userIdOf } from './limits.ts';
 import {
@@ -8,7 +9,6 @@ import {
   maxSessionsPerCall,
   maxUsersPerCall,
   type SessionStore,
-  type SigningKeyStore,
   type TenantStore,
   type UserStore,
 } from './port.ts';

@@ -1,5 +1,6 @@
 /** The SQL half of the SQLite account store; runs in the database's thread. */
 import type { DatabaseSync } from 'node:sqlite';
+import type { SigningKeyRecord } from '@caas/kit/signing-keys';
 import { inTransaction } from '@caas/sqlite/handler';
 import type {
   App,
@@ -10,7 +11,6 @@ import type {
   Session,
   SessionKey,
   SessionOfUser,
-  SigningKeyRecord,
   Tenant,
   User,
 } from './port.ts';

@@ -1,4 +1,5 @@
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
+import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
 import { type EventLog, openSqliteEventLog } from '@caas/event-log';
 import {
   type KeyValue,
@@ -13,6 +14,7 @@ import {
 } from '@caas/key-value';
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
 /*
@@ -56,6 +58,22 @@ export const openAccounts = async ({ mongo }: EngineSettings, file: string): Pro
   if (mongo === undefined) return openSqliteAccountStore({ file });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
   return told('MONGODB_URL', openMongoAccountStore(mongo));
+};
+
+export const openAuditStore = async ({ mongo }: EngineSettings, file: string): Promise<AuditStore> => {
+  if (mongo === undefined) return openSqliteAuditStore({ file });
+  const { openMongoAuditStore } = await import('@caas/audit-store/mongo');
+  return told('MONGODB_URL', openMongoAuditStore(mongo));
+};
+
+export const openSearchIndex = async (
+  { openSearch }: EngineSettings,
+  file: string,
+  logger: Logger,
+): Promise<SearchIndex> => {
+  if (openSearch === undefined) return openSqliteSearchIndex({ file });
+  const { openOpenSearchIndex } = await import('@caas/search-index/opensearch');
+  return told('OPENSEARCH_URL', openOpenSearchIndex({ ...openSearch, onFault: faults(logger, 'opensearch') }));
 };
 
 const redisOf = ({ urls, cluster, tls }: RedisSettings, logger: Logger) => ({

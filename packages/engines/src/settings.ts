@@ -32,12 +32,32 @@ const redisUrls = () => settings.list(settings.url('redis', 'rediss')).optional(
 export const redisGatewayVariables = { ...redisVariables, REDIS_GATEWAY_URL: redisUrls() };
 export const redisSocketVariables = { ...redisVariables, REDIS_SOCKET_URL: redisUrls() };
 
+export const openSearchVariables = {
+  /** With user and password, where there are such; several nodes of one cluster with commas between. */
+  OPENSEARCH_URL: settings.list(settings.url('http', 'https')).optional(),
+  /** Put before the names of indexes. */
+  OPENSEARCH_PREFIX: settings.text().default('caas-'),
+  /** PEM of the authority of the servers' certificates; default the machine's. */
+  OPENSEARCH_CA_FILE: settings.text().optional(),
+};
+
 type Of<V extends z.ZodRawShape> = z.output<z.ZodObject<V>>;
 
 /** A variable that names an engine a service may use. */
-export type EngineVariable = 'KAFKA_BROKERS' | 'MONGODB_URL' | 'REDIS_GATEWAY_URL' | 'REDIS_SOCKET_URL';
+export type EngineVariable =
+  | 'KAFKA_BROKERS'
+  | 'MONGODB_URL'
+  | 'OPENSEARCH_URL'
+  | 'REDIS_GATEWAY_URL'
+  | 'REDIS_SOCKET_URL';
 
-const named: readonly EngineVariable[] = ['KAFKA_BROKERS', 'MONGODB_URL', 'REDIS_GATEWAY_URL', 'REDIS_SOCKET_URL'];
+const named: readonly EngineVariable[] = [
+  'KAFKA_BROKERS',
+  'MONGODB_URL',
+  'OPENSEARCH_URL',
+  'REDIS_GATEWAY_URL',
+  'REDIS_SOCKET_URL',
+];
 
 /** Refines a service's schema: all of the engines it uses are named, or none is. */
 export const allOrNone =
@@ -60,10 +80,17 @@ export interface RedisSettings {
   tls: ConnectionOptions | undefined;
 }
 
+export interface OpenSearchSettings {
+  urls: string[];
+  prefix: string;
+  tls: ConnectionOptions | undefined;
+}
+
 /** The distributed engines a service was given; undefined: it was not given that one. */
 export interface EngineSettings {
   kafka?: KafkaOptions | undefined;
   mongo?: { url: string; database: string } | undefined;
+  openSearch?: OpenSearchSettings | undefined;
   redisGateway?: RedisSettings | undefined;
   redisSocket?: RedisSettings | undefined;
   vault?: VaultSettings | undefined;
@@ -75,6 +102,13 @@ export const kafkaOf = (env: Of<typeof kafkaVariables>): EngineSettings['kafka']
 export const mongoOf = (env: Of<typeof mongoVariables>): EngineSettings['mongo'] =>
   env.MONGODB_URL === undefined ? undefined : { url: env.MONGODB_URL, database: env.MONGODB_DATABASE };
 
+export const openSearchOf = (env: Of<typeof openSearchVariables>): OpenSearchSettings | undefined =>
+  env.OPENSEARCH_URL && {
+    urls: env.OPENSEARCH_URL,
+    prefix: env.OPENSEARCH_PREFIX,
+    tls: env.OPENSEARCH_CA_FILE === undefined ? undefined : authorityIn('OPENSEARCH_CA_FILE', env.OPENSEARCH_CA_FILE),
+  };
+
 export const redisGatewayOf = (env: Of<typeof redisGatewayVariables>): RedisSettings | undefined =>
   redisOf(env, env.REDIS_GATEWAY_URL);
 export const redisSocketOf = (env: Of<typeof redisSocketVariables>): RedisSettings | undefined =>
@@ -84,14 +118,14 @@ const redisOf = (env: Of<typeof redisVariables>, urls: string[] | undefined): Re
   urls && {
     urls,
     cluster: env.REDIS_CLUSTER || urls.length > 1,
-    tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn(env.REDIS_CA_FILE) : undefined,
+    tls: urls.some((url) => url.startsWith('rediss:')) ? authorityIn('REDIS_CA_FILE', env.REDIS_CA_FILE) : undefined,
   };
 
-const authorityIn = (file: string | undefined): ConnectionOptions => {
+const authorityIn = (variable: string, file: string | undefined): ConnectionOptions => {
   if (file === undefined) return {};
   try {
     return { ca: readFileSync(file) };
   } catch (cause) {
-    throw new ConfigError(`REDIS_CA_FILE=${file} can't be read: ${(cause as Error).message}`);
+    throw new ConfigError(`${variable}=${file} can't be read: ${(cause as Error).message}`);
   }
 };

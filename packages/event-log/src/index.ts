@@ -1,4 +1,5 @@
 export { type KafkaOptions, kafkaOptions, kafkaSettings, partitionsOf, topicsConfig } from './config.ts';
+export * from './dead-letters.ts';
 export * from './events.ts';
 export { murmur2, partitionAmong, partitionOf } from './partition.ts';
 export type * from './port.ts';

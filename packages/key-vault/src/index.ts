@@ -1,9 +1,3 @@
 export * from './port.ts';
-export {
-  isSealedByAnother,
-  type RootKey,
-  rootKeyFrom,
-  rootKeyFromFile,
-} from './root-key.ts';
 export { openSealedFileKeyVault, type SealedFileOptions } from './sealed-file-key-vault.ts';
 export type { TransitOptions } from './transit-key-vault.ts';

@@ -2,9 +2,9 @@ import { mkdir, open, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CaasError } from '@caas/kit';
 import { createWhole, replaceWhole } from '@caas/kit/files';
+import { assertOwnerOnly, type RootKey } from '@caas/kit/sealing';
 import { assertKeySize } from './limits.ts';
 import type { KeyVault } from './port.ts';
-import { assertOwnerOnly, type RootKey } from './root-key.ts';
 import { forgetKeyFile, newVaultText, type OpenedVault, readVault } from './vault-file.ts';
 
 export interface SealedFileOptions {

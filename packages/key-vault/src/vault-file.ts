@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { ConfigError } from '@caas/kit/config';
-import { isSealedByAnother, type RootKey, rootKeyFrom, rootKeyFromFile, rootKeyFromPassphrase } from './root-key.ts';
+import {
+  isSealedByAnother,
+  type RootKey,
+  rootKeyFrom,
+  rootKeyFromFile,
+  rootKeyFromPassphrase,
+} from '@caas/kit/sealing';
 
 /** The file as it lies on disk: JSON, values in base64url. */
 interface VaultFile {

@@ -72,6 +72,17 @@ export const fail = (reason: Reason, message: string, options?: FailureOptions):
 export const toCaasError = (thrown: unknown): CaasError =>
   thrown instanceof CaasError ? thrown : new CaasError('INTERNAL', 'internal error', { cause: thrown });
 
+const passingReasons: ReadonlySet<Reason> = new Set<Reason>([
+  'UNAVAILABLE',
+  'OVERLOADED',
+  'DEADLINE_EXCEEDED',
+  'RATE_LIMITED',
+  'DRAINING',
+]);
+
+/** True for faults of an engine, not of what it was asked: the same may well go through later. */
+export const isPassing = (fault: unknown): boolean => fault instanceof CaasError && passingReasons.has(fault.reason);
+
 /** The error as every edge sends it. */
 export const toWireError = (error: CaasError, traceId: string): WireError => ({
   reason: reasonNumber(error.reason),

@@ -1,3 +1,4 @@
+export * from './breaker.ts';
 export * from './chunks.ts';
 export * from './clock.ts';
 export * from './config.ts';
@@ -7,6 +8,7 @@ export * from './lifecycle.ts';
 export type { Logger } from './log.ts';
 export * from './retry.ts';
 export * from './tenant-limits.ts';
+export * from './token-bucket.ts';
 export * from './trace.ts';
 export * from './url-credentials.ts';
 export * from './watchers.ts';

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { aRoom, fresh, type Room } from './contract/builders.ts';
 import { extentsContract } from './contract/extents.ts';
 import { keysContract } from './contract/keys.ts';
+import { listsContract } from './contract/lists.ts';
 import { positionsContract } from './contract/positions.ts';
 import { racesContract } from './contract/races.ts';
 import { type MessageStore, maxDocumentsPerCall } from './index.ts';
@@ -232,6 +233,7 @@ export const messageStoreContract = (name: string, open: () => Promise<MessageSt
     });
 
     describe('keys', () => keysContract(() => store));
+    describe('lists of conversations', () => listsContract(() => store));
     describe('races', () => racesContract(() => store));
 
     test('a call with too many documents, keys or results is refused, naming the limit', async () => {

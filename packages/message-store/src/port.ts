@@ -110,6 +110,11 @@ export interface ConversationRole {
   /** In the order of the keys; absent ones are undefined. */
   getMany(keys: readonly ConversationKey[]): Promise<(ConversationDocument | undefined)[]>;
   /**
+   * At most `limit` conversations after one of them, in an order of the engine's own that never changes: to go through all of
+   * them, or through those of a tenant. What is created meanwhile may be missed.
+   */
+  list(after: ConversationKey | undefined, limit: number, tenantId?: string): Promise<ConversationDocument[]>;
+  /**
    * Commits heads, each by compare-and-set on its own: 'committed' when the stored head_rev was `expectedHeadRev` (0:
    * absent) and the stored epoch ≤ the document's, else 'stale' and nothing changed. The head_rev may stay the same: that
    * fences off the writers of earlier epochs, which find 'stale' from then on.

@@ -86,6 +86,13 @@ const conversationRole = (reader: Reader, writer: Writer): ConversationRole => (
     if (keys.length === 0) return [];
     return unpackSparse(ConversationDocument, await reader.call('getConversations', conversationKeys(keys)));
   },
+  list: async (after, limit, tenantId) => {
+    bounded(limit);
+    return unpack(
+      ConversationDocument,
+      await reader.call('listConversations', { after: after && bare(after), limit, tenantId }),
+    );
+  },
   commit: async (commits) => {
     bounded(commits.length);
     if (commits.length === 0) return [];

@@ -1,8 +1,9 @@
-import { isSealedByAnother, type RootKey } from '@caas/key-vault';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import { type Clock, type Runnable, runAll, systemClock } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
 import type { Logger } from '@caas/kit/log';
+import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -27,6 +28,8 @@ import { upkeepOf } from './upkeep.ts';
 export interface AuthPorts {
   /** Owned, and closed, by the caller. */
   accounts: AccountRoles;
+  /** Closed by auth when it ends. */
+  audit: AuditWriter;
   rootKey: RootKey;
   /** How the services that call prove who they are. */
   serviceAuth: ServiceAuth;
@@ -68,8 +71,8 @@ export const authServices = (core: AuthCore) => [
 
 /** Auth, listening when this resolves; `run` serves until the signal. */
 export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
-  const { accounts, config, logger, serviceAuth, clock = systemClock } = ports;
-  const core = new AuthCore({ accounts, rootKey: ports.rootKey, config, clock });
+  const { accounts, audit, config, logger, serviceAuth, clock = systemClock } = ports;
+  const core = new AuthCore({ accounts, audit, rootKey: ports.rootKey, config, clock });
   await core.keys.load().catch((error: unknown) => {
     throw isSealedByAnother(error)
       ? new ConfigError(
@@ -87,7 +90,7 @@ export const createAuth = async (ports: AuthPorts): Promise<Auth> => {
   return {
     name: 'auth',
     address: server.address,
-    run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal),
+    run: (signal) => runAll([server, ...upkeepOf(core, logger)], signal).finally(() => audit.close()),
     bootstrapDevelopment: ({ appSecret }) => bootstrapDevelopment(accounts, { appSecret, nowMs: clock.now() }),
     closeDevelopment: () => closeDevelopment(accounts, { nowMs: clock.now() }),
   };

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { App, Session } from '@caas/account-store';
-import { rootKeyFrom, rootKeyFromFile } from '@caas/key-vault';
 import { newId, newSecret } from '@caas/kit';
+import { rootKeyFrom, rootKeyFromFile } from '@caas/kit/sealing';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
 import { type AccessClaims, audience, signAccessToken, verifyAccessToken } from './access-token.ts';
@@ -258,6 +258,8 @@ test('auth started alone makes the development app of a platform worthless', asy
       ...process.env,
       AUTH_GRPC_ADDRESS: '127.0.0.1:0',
       AUTH_DATABASE_FILE: join(own, 'accounts.db'),
+      AUTH_LOG_FILE: join(own, 'log.db'),
+      CAAS_AUDIT_DIR: join(own, 'audit'),
       AUTH_ROOT_KEY_FILE: join(own, 'keys', 'root.key'),
       CAAS_SERVICE_TOKEN: newSecret(),
       LOG_LEVEL: 'info',

@@ -1,4 +1,5 @@
-import { allOrNone, mongoOf, mongoVariables } from '@caas/engines';
+import { auditOf, auditVariables } from '@caas/compliance-client/audit';
+import { allOrNone, kafkaOf, kafkaVariables, mongoOf, mongoVariables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -9,6 +10,7 @@ const schema = z
   .object({
     AUTH_GRPC_ADDRESS: settings.address().default('127.0.0.1:50051'),
     AUTH_DATABASE_FILE: settings.text().default('data/accounts.db'),
+    AUTH_LOG_FILE: settings.text().default('data/log.db'),
     AUTH_ROOT_KEY_FILE: settings.text().default('data/keys/root.key'),
     AUTH_ISSUER: settings.text().default('caas'),
     AUTH_ACCESS_TOKEN_LIFETIME: settings.milliseconds({ min: 1000, max: day }).default(15 * 60_000),
@@ -21,13 +23,17 @@ const schema = z
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     CAAS_OPERATOR_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...auditVariables,
+    ...kafkaVariables,
     ...mongoVariables,
   })
-  .superRefine(allOrNone('MONGODB_URL'))
+  .superRefine(allOrNone('KAFKA_BROKERS', 'MONGODB_URL'))
   .transform((env) => ({
     /** `host:port` gRPC listens on; port 0: any free one. */
     grpcAddress: env.AUTH_GRPC_ADDRESS,
     databaseFile: env.AUTH_DATABASE_FILE,
+    /** The log that acts are audited in. */
+    logFile: env.AUTH_LOG_FILE,
     rootKeyFile: env.AUTH_ROOT_KEY_FILE,
     /** Claim `iss` of access tokens. */
     issuer: env.AUTH_ISSUER,
@@ -55,7 +61,8 @@ const schema = z
     operatorToken: env.CAAS_OPERATOR_TOKEN,
     logLevel: env.LOG_LEVEL,
     /** Distributed engines, in place of the embedded files. */
-    engines: { mongo: mongoOf(env) },
+    engines: { kafka: kafkaOf(env), mongo: mongoOf(env) },
+    audit: auditOf(env),
   }));
 
 export type AuthConfig = z.output<typeof schema>;

@@ -1,6 +1,8 @@
-import type { AccountStore, Session, SessionOfUser, Tenant } from '@caas/account-store';
-import type { RootKey } from '@caas/key-vault';
+import type { AccountStore, EndReason, Session, SessionOfUser, Tenant } from '@caas/account-store';
+import type { Actor, AuditWriter } from '@caas/compliance-client/audit';
 import { CaasError, type Clock, newId } from '@caas/kit';
+import type { RootKey } from '@caas/kit/sealing';
+import { SigningKeys } from '@caas/kit/signing-keys';
 import type { TokenPair } from '@caas/proto/caas/auth/v1/token_service';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { signAccessToken } from './access-token.ts';
@@ -10,12 +12,19 @@ import { Recent } from './recent.ts';
 import { RefreshTokens } from './refresh-token.ts';
 import { Revocations } from './revocations.ts';
 import { SessionStates } from './session-states.ts';
-import { SigningKeys } from './signing-keys.ts';
 
 export type AccountRoles = Omit<AccountStore, 'close'>;
 
+/** Who ended sessions and why, for the audit log. */
+export interface EndedBy {
+  actor: Actor;
+  reason: EndReason;
+  traceparent: string;
+}
+
 export interface CorePorts {
   accounts: AccountRoles;
+  audit: AuditWriter;
   rootKey: RootKey;
   config: AuthConfig;
   clock: Clock;
@@ -24,6 +33,7 @@ export interface CorePorts {
 /** What the commands share. */
 export class AuthCore {
   readonly accounts: AccountRoles;
+  readonly audit: AuditWriter;
   readonly config: AuthConfig;
   readonly clock: Clock;
   readonly keys: SigningKeys;
@@ -32,8 +42,9 @@ export class AuthCore {
   readonly revocations: Revocations;
   readonly #tenants = new Recent<Tenant>({ maxEntries: maxRememberedTenants, ttlMs: tenantFreshMs });
 
-  constructor({ accounts, rootKey, config, clock }: CorePorts) {
+  constructor({ accounts, audit, rootKey, config, clock }: CorePorts) {
     this.accounts = accounts;
+    this.audit = audit;
     this.config = config;
     this.clock = clock;
     const keptMs = config.accessTokenMs + config.clockSkewMs;
@@ -54,8 +65,17 @@ export class AuthCore {
   }
 
   /** Tells everybody that sessions ended, after the store has them as ended. */
-  ended(sessions: readonly SessionOfUser[]): void {
+  ended(sessions: readonly SessionOfUser[], { actor, reason, traceparent }: EndedBy): void {
     this.revocations.tell(sessions);
+    for (const { tenantId, userId, sessionId } of sessions)
+      this.audit.record({
+        tenantId,
+        action: 'session.revoked',
+        actor,
+        subjectId: sessionId,
+        traceparent,
+        details: { user_id: userId, end_reason: reason },
+      });
   }
 
   /** The tokens of a session as it stands. */

@@ -35,11 +35,6 @@ export const maxWaitingRevocations = 10_000;
 /** Watchers at a time. */
 export const maxWatchers = 1_000;
 
-/** How often the signing keys are read anew, in milliseconds. */
-export const keyReloadMs = 5_000;
-/** Least time between reads for a key id nobody knows, in milliseconds. */
-export const unknownKeyReloadMs = 1_000;
-
 /** How often old sessions are removed, in milliseconds. */
 export const purgeEveryMs = 60_000;
 /** Old sessions removed at once. */

@@ -1,10 +1,12 @@
 /** Auth as tests start it: over real gRPC on a free port, its data in a folder of the test's own. */
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
-import { rootKeyFromFile } from '@caas/key-vault';
-import type { Clock } from '@caas/kit';
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { openSqliteEventLog } from '@caas/event-log';
+import { type Clock, newId } from '@caas/kit';
 import { createGrpcClient, type ServiceDefinition, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { rootKeyFromFile } from '@caas/kit/sealing';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -37,9 +39,13 @@ export interface AuthUnderTestOptions {
 export const startAuth = async ({ folder, clock, config }: AuthUnderTestOptions) => {
   const logger = createLogger({ service: 'auth', level: 'silent' });
   const accounts = await openSqliteAccountStore({ file: join(folder, 'accounts.db') });
+  // Of its own, because one process at a time has a log, and instances of a test share the folder.
+  const log = await openSqliteEventLog({ file: join(folder, `log-${newId()}.db`) });
+  const audit = await openAuditWriter({ log, service: 'auth', folder: join(folder, 'audit'), logger });
   const rootKey = await rootKeyFromFile(join(folder, 'keys', 'root.key'));
   const auth = await createAuth({
     accounts,
+    audit,
     rootKey,
     serviceAuth: testServiceAuth,
     config: { ...authConfig({}), grpcAddress: '127.0.0.1:0', ...config },
@@ -60,11 +66,12 @@ export const startAuth = async ({ folder, clock, config }: AuthUnderTestOptions)
     for (const client of clients) client.close();
     stopping.abort();
     await running;
-    await accounts.close();
+    await Promise.all([accounts.close(), log.close()]);
   };
   return {
     address: auth.address,
     accounts,
+    log,
     rootKey,
     bootstrapDevelopment: auth.bootstrapDevelopment,
     tokens: clientOf(TokenServiceService, 'gateway'),

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Runnable } from '@caas/kit';
 import type { Logger } from '@caas/kit/log';
+import { keyReloadMs } from '@caas/kit/signing-keys';
 import type { AuthCore } from './core.ts';
-import { keyReloadMs, purgeEveryMs, purgePage, revocationPollMs } from './limits.ts';
+import { purgeEveryMs, purgePage, revocationPollMs } from './limits.ts';
 
 /** Repeats `work` until the signal; a failure is logged when it begins and when it ends, and the next round tries again. */
 const every = (name: string, everyMs: number, logger: Logger, work: () => Promise<void>): Runnable => ({

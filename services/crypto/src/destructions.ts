@@ -11,8 +11,8 @@ import {
 } from './limits.ts';
 
 /** Every key of a user, as destroyed. */
-export const destroyedKeysOf = ({ tenantId, ref, keys }: UserKeys): DestroyedKey[] =>
-  keys.map(({ generation, destroyedAtMs }) => ({ tenantId, keyId: dataKeyId(ref, generation), destroyedAtMs }));
+export const destroyedKeysOf = ({ tenantId, ref, userId, keys }: UserKeys): DestroyedKey[] =>
+  keys.map(({ generation, destroyedAtMs }) => ({ tenantId, keyId: dataKeyId(ref, generation), destroyedAtMs, userId }));
 
 /** Tells holders which keys were destroyed: those of this process within the turn, those of others when a poll finds them. */
 export class Destructions {

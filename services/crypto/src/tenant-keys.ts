@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { TenantKeys as TenantDocument, TenantKeyRecord, TenantKeyStore } from '@caas/key-store';
-import { type KeyVault, type RootKey, rootKeyFrom } from '@caas/key-vault';
+import type { KeyVault } from '@caas/key-vault';
 import { CaasError, type Clock } from '@caas/kit';
+import { type RootKey, rootKeyFrom } from '@caas/kit/sealing';
 import { maxAttempts, maxHeldTenants, tenantKeyHoldMs } from './limits.ts';
 
 const keyBytes = 32;

@@ -1,3 +1,2 @@
 export { createMedia, type MediaPorts, type MediaService } from './app.ts';
 export { type MediaConfig, mediaConfig } from './config.ts';
-export { keySource as mediaKeySource } from './crypto-client.ts';

@@ -1,3 +1,4 @@
+import { keySource } from '@caas/compliance-client/keys';
 import { openMediaRecords } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -6,14 +7,13 @@ import { createLogger } from '@caas/kit/log';
 import { openFolderObjectStore } from '@caas/object-store';
 import { createMedia } from './app.ts';
 import { mediaConfig } from './config.ts';
-import { keySource } from './crypto-client.ts';
 
 await runMain(async (signal) => {
   const { hashKey, ...config } = mediaConfig();
   if (hashKey === undefined) throw new ConfigError('media cannot start: CAAS_HASH_KEY is not set');
   const logger = createLogger({ service: 'media', level: config.logLevel });
   const serviceAuth = chooseServiceAuth('media', config, logger);
-  const keys = keySource(config.cryptoAddress, serviceAuth, logger);
+  const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'media', logger });
   const [store, objects] = await Promise.all([
     openMediaRecords(config.engines, config.databaseFile),
     openFolderObjectStore({ folder: config.folder }),

@@ -1,5 +1,6 @@
 /** Media as tests start it: over real gRPC and HTTP on free ports, its data in a folder of the test's own. */
 import { join } from 'node:path';
+import { keySource } from '@caas/compliance-client/keys';
 import { startCrypto, testServiceAuth } from '@caas/crypto/testing';
 import { createGrpcClient } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -9,7 +10,6 @@ import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { MediaServiceService } from '@caas/proto/caas/media/v1/media_service';
 import { createMedia, type MediaPorts } from './app.ts';
 import { mediaConfig } from './config.ts';
-import { keySource } from './crypto-client.ts';
 
 const logger = createLogger({ service: 'media', level: 'silent' });
 
@@ -25,7 +25,7 @@ export const claimsOf = (userId: string, tenantId = 't1'): Claims => ({
 /** `folder`: where everything is; another start on it goes on where this one ended. */
 export const startMedia = async (folder: string, over: Partial<MediaPorts['config']> = {}) => {
   const crypto = await startCrypto(folder);
-  const keys = keySource(crypto.address, testServiceAuth, logger);
+  const keys = keySource({ address: crypto.address, auth: testServiceAuth, callerName: 'media', logger });
   const store = await openSqliteMediaStore({ file: join(folder, 'media.db') });
   const objects = await openFolderObjectStore({ folder: join(folder, 'media') });
   const ports = { port: 0, grpcAddress: '127.0.0.1:0', drainMs: 1_000, workDir: join(folder, 'work') };

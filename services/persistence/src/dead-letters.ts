@@ -1,4 +1,12 @@
-import { deadLetterTopic, type EventLog, type LogRecord, type NewRecord, Topic, tenantHeader } from '@caas/event-log';
+import {
+  type DeadLetter,
+  DeadLetterHeader,
+  deadLetterTopic,
+  type EventLog,
+  putAside,
+  Topic,
+  tenantHeader,
+} from '@caas/event-log';
 import { CaasError } from '@caas/kit';
 import { conversationName } from './shard-state.ts';
 
@@ -10,38 +18,8 @@ const scanPageRecords = 1_000;
 /** What a dead letter is: unreadable by itself, kept back behind a parked conversation, or a mark. */
 export type DeadLetterKind = 'poison' | 'kept-back' | 'parked' | 'resumed' | 'retried';
 
-export const DeadLetterHeader = {
-  kind: 'dlq-kind',
-  reason: 'dlq-reason',
-  topic: 'dlq-topic',
-  partition: 'dlq-partition',
-  offset: 'dlq-offset',
-} as const;
 /** Header of a record that an operator sent again; lets its parked conversation go on. */
 export const retriedHeader = 'dlq-retried';
-
-interface Letter {
-  source: LogRecord;
-  kind: DeadLetterKind;
-  reason: string;
-}
-
-/** Characters of a key that a dead letter keeps; keys are ids, so only a wrong one is longer. */
-const maxKeyLength = 1_024;
-
-const letterOf = ({ source, kind, reason }: Letter, headers: LogRecord['headers']): NewRecord => ({
-  topic: deadLetterTopic(source.topic),
-  key: source.key.slice(0, maxKeyLength),
-  value: source.value,
-  headers: {
-    ...headers,
-    [DeadLetterHeader.topic]: source.topic,
-    [DeadLetterHeader.partition]: String(source.partition),
-    [DeadLetterHeader.offset]: String(source.offset),
-    [DeadLetterHeader.kind]: kind,
-    [DeadLetterHeader.reason]: reason,
-  },
-});
 
 /** Where the marks are: one partition, so they are in one order. */
 export const markTopic = deadLetterTopic(Topic.conversationUpdated);
@@ -83,15 +61,8 @@ export class DeadLetters {
   }
 
   /** Puts records aside with the reason and their position. Durable when it resolves. */
-  async put(records: readonly Letter[]): Promise<void> {
-    if (records.length === 0) return;
-    try {
-      await this.#log.append(records.map((letter) => letterOf(letter, letter.source.headers)));
-    } catch (fault) {
-      // A record at the log's limits has no room for more headers; its own can be read where it came from.
-      if (!(fault instanceof CaasError) || fault.reason !== 'INVALID_ARGUMENT') throw fault;
-      await this.#log.append(records.map((letter) => letterOf(letter, {})));
-    }
+  put(records: readonly DeadLetter<DeadLetterKind>[]): Promise<void> {
+    return putAside(this.#log, records);
   }
 
   /** Parks a conversation: from now on its records are kept back, in order, until an operator sends them again. */

@@ -1,11 +1,10 @@
-import { deadLetterTopic, type EventLog, type NewRecord, positionOf, Topic } from '@caas/event-log';
+import { DeadLetterHeader, deadLetterTopic, type EventLog, type NewRecord, positionOf, Topic } from '@caas/event-log';
 import { interestKey, userNodesKey } from '@caas/key-value';
 import { CaasError } from '@caas/kit';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageDelivered, MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { ConversationEvent } from './apply/model.ts';
-import { DeadLetterHeader } from './dead-letters.ts';
 import { retryParked } from './index.ts';
 import { aConversation, toRecord } from './testing/builders.ts';
 import { Bench, hooked, unavailable, until } from './testing/harness.ts';

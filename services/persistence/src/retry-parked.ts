@@ -1,5 +1,12 @@
-import { conversationTopics, deadLetterTopic, type EventLog, type LogRecord, tenantHeader } from '@caas/event-log';
-import { DeadLetterHeader, markTopic, retriedHeader } from './dead-letters.ts';
+import {
+  conversationTopics,
+  DeadLetterHeader,
+  deadLetterTopic,
+  type EventLog,
+  type LogRecord,
+  tenantHeader,
+} from '@caas/event-log';
+import { markTopic, retriedHeader } from './dead-letters.ts';
 
 /** Records read, and sent again, at once. */
 const pageRecords = 1_000;

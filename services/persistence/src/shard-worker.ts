@@ -1,5 +1,5 @@
 import type { GroupOffset, LogRecord, ShardHandler } from '@caas/event-log';
-import { CaasError, type Logger, type Reason } from '@caas/kit';
+import { CaasError, isPassing, type Logger } from '@caas/kit';
 import type { DeadLetters } from './dead-letters.ts';
 import { retriedHeader } from './dead-letters.ts';
 import { decode } from './decode.ts';
@@ -169,7 +169,7 @@ export class ShardWorker implements ShardHandler {
     try {
       return await this.#parked(await persistGroups(this.#parts, state, groups, signal));
     } catch (fault) {
-      if (isPassing(fault, signal)) throw fault;
+      if (mayPass(fault, signal)) throw fault;
     }
     // One conversation's documents must not take the others along; which one it is, only trying each alone tells.
     const parts: Persistence[] = [];
@@ -181,7 +181,7 @@ export class ShardWorker implements ShardHandler {
     try {
       return await this.#parked(await persistGroups(this.#parts, state, [group], signal));
     } catch (fault) {
-      if (isPassing(fault, signal)) throw fault;
+      if (mayPass(fault, signal)) throw fault;
       return this.#parked({ applied: 0, rejections: [], notices: [], faulty: [{ group, fault }] });
     }
   }
@@ -213,14 +213,4 @@ const joined = (parts: readonly Persistence[]): Persistence => ({
   faulty: [],
 });
 
-/** Faults of an engine, not of what is written: the same records may well go through later. */
-const passingReasons: ReadonlySet<string> = new Set<Reason>([
-  'UNAVAILABLE',
-  'OVERLOADED',
-  'DEADLINE_EXCEEDED',
-  'RATE_LIMITED',
-  'DRAINING',
-]);
-
-const isPassing = (fault: unknown, signal: AbortSignal): boolean =>
-  signal.aborted || (fault instanceof CaasError && passingReasons.has(fault.reason));
+const mayPass = (fault: unknown, signal: AbortSignal): boolean => signal.aborted || isPassing(fault);

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteAccountStore } from '@caas/account-store';
+import { openAuditWriter } from '@caas/compliance-client/audit';
 import type { KeySource } from '@caas/compliance-client/keys';
 import { openSqliteEventLog } from '@caas/event-log';
 import { memoryKeyValue, memoryNodeInbox } from '@caas/key-value';
@@ -44,7 +45,9 @@ const ports = async () => {
     await rm(folder, { recursive: true });
   });
   const auth = anAuth();
-  const shared = { log, store, users: accounts.users, keyValue: memoryKeyValue(), inbox: memoryNodeInbox() };
+  const logger = createLogger({ service: 'test', level: 'silent' });
+  const audit = await openAuditWriter({ log, service: 'test', folder: join(folder, 'audit'), logger });
+  const shared = { audit, log, store, users: accounts.users, keyValue: memoryKeyValue(), inbox: memoryNodeInbox() };
   return {
     auth,
     shared: {

@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
@@ -28,6 +29,7 @@ import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
 import type { MediaClient } from './media-client.ts';
 import { pause } from './pause.ts';
+import type { SearchClient } from './search-client.ts';
 
 export interface SocketPorts {
   log: EventLog;
@@ -39,6 +41,10 @@ export interface SocketPorts {
   /** Where data keys come from. */
   keys: KeySource;
   media: MediaClient;
+  /** Closed by the node when it ends. */
+  audit: AuditWriter;
+  /** Undefined: searches are answered UNIMPLEMENTED. */
+  search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
   serviceAuth: ServiceAuth;
 }
@@ -139,6 +145,7 @@ export const createSocketNode = async (
     nodeId,
     store: storeOfCommands(store, () => heads.storeAnswers),
     users: ports.users,
+    audit: ports.audit,
     directory,
     messages,
     contents,
@@ -147,6 +154,7 @@ export const createSocketNode = async (
     ephemeral,
     recentSends,
     gate,
+    search: ports.search,
     reads: new ReadBudget(bounds),
     bounds,
     clock,
@@ -202,7 +210,7 @@ export const createSocketNode = async (
       await edge.drain();
       await edge.close();
       background.abort();
-      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0)]);
+      await Promise.all([...loops, tail.stop(), stopListening(), grpc.stop(0), ports.audit.close()]);
     },
     crash() {
       background.abort();
@@ -210,6 +218,7 @@ export const createSocketNode = async (
       void tail.stop();
       void stopListening();
       void grpc.stop(0);
+      void ports.audit.close();
     },
     stats: () => ({
       connections: edge.connectionCount,

@@ -1,3 +1,4 @@
+import { auditOf, auditVariables } from '@caas/compliance-client/audit';
 import {
   allOrNone,
   kafkaOf,
@@ -25,6 +26,7 @@ const schema = z
     SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
     SOCKET_MEDIA_ADDRESS: settings.address().default('127.0.0.1:50058'),
     SOCKET_SEAL_CONTENT: settings.flag().default(true),
+    SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
@@ -46,6 +48,7 @@ const schema = z
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
+    ...auditVariables,
     ...kafkaVariables,
     ...mongoVariables,
     ...redisSocketVariables,
@@ -68,6 +71,8 @@ const schema = z
     mediaAddress: env.SOCKET_MEDIA_ADDRESS,
     /** Whether new content is sealed under its author's key. */
     sealContent: env.SOCKET_SEAL_CONTENT,
+    /** `host:port` of search's gRPC; undefined: searches are not served. */
+    searchAddress: env.SOCKET_SEARCH_ADDRESS,
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,
@@ -95,6 +100,7 @@ const schema = z
     /** Shared by the services of one machine. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
+    audit: auditOf(env),
     /** Distributed engines, in place of the embedded files and memory. */
     engines: { kafka: kafkaOf(env), mongo: mongoOf(env), redisSocket: redisSocketOf(env) },
   }));

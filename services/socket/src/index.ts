@@ -1,6 +1,6 @@
 export { createSocketNode, type SocketConfig, type SocketNode, type SocketPorts, type SocketStats } from './app.ts';
 export { authClients } from './auth-clients.ts';
 export { type SocketEnvironment, socketConfig } from './config.ts';
-export { keySource } from './crypto-client.ts';
 export { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
 export { type MediaClient, mediaClient } from './media-client.ts';
+export { searchClient } from './search-client.ts';

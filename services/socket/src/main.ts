@@ -1,3 +1,5 @@
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { keySource } from '@caas/compliance-client/keys';
 import { openAccounts, openInbox, openKeyValue, openLog, openMessages } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
@@ -6,8 +8,8 @@ import { createLogger } from '@caas/kit/log';
 import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
-import { keySource } from './crypto-client.ts';
 import { mediaClient } from './media-client.ts';
+import { searchClient } from './search-client.ts';
 
 await runMain(async (signal) => {
   const { hashKey, engines, ...config } = socketConfig();
@@ -15,8 +17,9 @@ await runMain(async (signal) => {
   const logger = createLogger({ service: config.nodeId, level: config.logLevel });
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
-  const keys = keySource(config.cryptoAddress, serviceAuth, logger);
+  const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'socket', logger });
   const media = mediaClient(config.mediaAddress, serviceAuth, logger);
+  const search = config.searchAddress ? searchClient(config.searchAddress, serviceAuth, logger) : undefined;
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),
     openMessages(engines, config.messagesFile),
@@ -25,7 +28,9 @@ await runMain(async (signal) => {
     openInbox(engines, logger),
   ]);
   try {
-    const ports = { log, store, users: accounts.users, keyValue, inbox, auth, keys, media, serviceAuth };
+    const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
+    const stores = { log, store, users: accounts.users, keyValue, inbox };
+    const ports = { ...stores, auth, keys, media, audit, search, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
@@ -34,6 +39,7 @@ await runMain(async (signal) => {
     auth.close();
     keys.close();
     media.close();
+    search?.close();
     await Promise.all([log.close(), store.close(), accounts.close(), keyValue.close(), inbox.close()]);
   }
 });

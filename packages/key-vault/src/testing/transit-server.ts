@@ -6,7 +6,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { rootKeyFrom } from '../root-key.ts';
+import { rootKeyFrom } from '@caas/kit/sealing';
 
 interface Key {
   derived: boolean;

@@ -1,5 +1,6 @@
 import type { MethodRule } from '@caas/proto/caas/common/v1/options';
 import { Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
+import { type BreakerOptions, breaker } from '../breaker.ts';
 import { policyOf } from '../contract/index.ts';
 import { CaasError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -22,6 +23,8 @@ export interface GrpcClientOptions {
   defaultDeadlineMs?: number;
   /** Attempts and waits for methods the contract calls idempotent; others are never repeated. */
   retry?: Pick<RetryOptions, 'maxAttempts' | 'baseMs' | 'capMs'>;
+  /** When a service that does not answer is left alone; without it never. For calls that answer once. */
+  breaker?: BreakerOptions;
 }
 
 /** Methods by name, as the definition has them, and `close`. */
@@ -127,10 +130,12 @@ export const createGrpcClient = <S extends ServiceDefinition>(
       signal?.addEventListener('abort', cancel, { once: true });
     });
 
+  const guarded = options.breaker && breaker(areaOf(definition) ?? address, options.breaker);
+
   const unary = (method: MethodDefinition) => {
     const { name, rule } = ruleFor(method);
     const ownDeadlineMs = rule.deadlineMs || options.defaultDeadlineMs || defaults.defaultDeadlineMs;
-    return async (request: unknown, { traceparent = newTraceparent(), deadlineMs, signal }: CallOptions = {}) => {
+    const call = async (request: unknown, { traceparent = newTraceparent(), deadlineMs, signal }: CallOptions = {}) => {
       const deadlineAt = Date.now() + (deadlineMs ?? ownDeadlineMs);
       const attempt = (): Promise<unknown> => unaryOnce(method, name, request, traceparent, deadlineAt, signal);
       if (!rule.idempotent) return attempt();
@@ -141,6 +146,7 @@ export const createGrpcClient = <S extends ServiceDefinition>(
         logger.warn({ method: name, attempt: number, wait_ms: Math.round(waitMs), err: error }, 'call retried');
       return retrying(name, { ...retry, when, askedMs, onRetry }, attempt, signal);
     };
+    return guarded ? (request: unknown, callOptions?: CallOptions) => guarded(() => call(request, callOptions)) : call;
   };
 
   const open = (method: MethodDefinition, input: unknown, metadata: Metadata, deadline: number) => {

@@ -5,7 +5,7 @@ import type { Collection } from 'mongodb';
 import { bounded } from '../limits.ts';
 import type { ConversationRole } from '../port.ts';
 import { commitHeads } from './commits.ts';
-import { byId } from './reads.ts';
+import { byId, decoded, select } from './reads.ts';
 import { type CounterRow, conversationId, int64 } from './rows.ts';
 import { conversationsOf, countersOf, shardsOf } from './schema.ts';
 
@@ -26,8 +26,24 @@ const nextEpoch = async (counters: Collection<CounterRow>): Promise<number> => {
   return (await counted(counters)) ?? fail('INTERNAL', 'the counter of epochs is gone');
 };
 
+/** Between these are the ids of a tenant's conversations, and no others. */
+const idsOf = (tenantId: string) => {
+  const first = conversationId({ tenantId, conversationId: '' });
+  return { first, last: `${first}\u{10ffff}` };
+};
+
 export const conversationRole = (engine: MongoEngine): ConversationRole => ({
   getMany: (keys) => engine.run((db) => byId(conversationsOf(db), keys.map(conversationId), ConversationDocument)),
+  list: (after, limit, tenantId) =>
+    engine.run(async (db) => {
+      const ids = {
+        ...(after ? { $gt: conversationId(after) } : tenantId !== undefined && { $gt: idsOf(tenantId).first }),
+        ...(tenantId !== undefined && { $lt: idsOf(tenantId).last }),
+      };
+      const filter = Object.keys(ids).length > 0 ? { _id: ids } : {};
+      const rows = await select(conversationsOf(db), { filter, sort: { _id: 1 }, limit }, ['body']);
+      return decoded(ConversationDocument, rows);
+    }),
   commit: async (commits) => {
     bounded(commits.length);
     return commits.length === 0 ? [] : engine.run((db) => commitHeads(conversationsOf(db), commits));

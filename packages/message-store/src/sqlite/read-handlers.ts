@@ -92,7 +92,22 @@ const messageReads = (db: DatabaseSync, refs: ConversationRefs, conv: ConvOf) =>
 
 const conversationReads = (db: DatabaseSync, refs: ConversationRefs) => {
   const byKey = db.prepare('SELECT body FROM conversation WHERE conv = ?');
+  const listed = (where: string) =>
+    db.prepare(
+      `SELECT c.body AS body FROM conversation_ref r CROSS JOIN conversation c ON c.conv = r.conv
+       WHERE ${where} ORDER BY r.tenant_id, r.conversation_id LIMIT ?`,
+    );
+  const after = listed('(r.tenant_id, r.conversation_id) > (?, ?)');
+  const ofTenant = listed('r.tenant_id = ? AND r.conversation_id > ?');
   return {
+    listConversations: (a: { after: ConversationKey | undefined; limit: number; tenantId: string | undefined }) => {
+      const { tenantId = '', conversationId = '' } = a.after ?? {};
+      return packRows(
+        a.tenantId === undefined
+          ? after.all(tenantId, conversationId, a.limit)
+          : ofTenant.all(a.tenantId, conversationId, a.limit),
+      );
+    },
     getConversations: (keys: FlatKeys) => {
       const rows = [];
       for (let i = 0; i < keys.length; i += 2)

@@ -1,5 +1,6 @@
 import type { Tenant, TenantLimitsRecord } from '@caas/account-store';
 import { fail, tenantLimitCeilings } from '@caas/kit';
+import type { CallContext } from '@caas/kit/grpc';
 import type { CreateTenantRequest, CreateTenantResponse } from '@caas/proto/caas/auth/v1/tenant_service';
 import type { AuthCore } from '../core.ts';
 
@@ -25,7 +26,10 @@ const checkOrigins = (origins: readonly string[]): void => {
 /** Creates a tenant. An id that is taken is IDEMPOTENCY_CONFLICT. */
 export const createTenant =
   (core: AuthCore) =>
-  async (request: CreateTenantRequest): Promise<CreateTenantResponse> => {
+  async (
+    request: CreateTenantRequest,
+    { caller, traceparent }: Pick<CallContext, 'caller' | 'traceparent'>,
+  ): Promise<CreateTenantResponse> => {
     const { tenantId, name, allowedOrigins } = request;
     if (!/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(tenantId)) {
       invalid('tenant_id', 'has other than lower-case letters, digits and inner hyphens');
@@ -34,8 +38,16 @@ export const createTenant =
     checkLimits(limits);
     checkOrigins(allowedOrigins);
     const tenant: Tenant = { tenantId, name, createdAtMs: core.clock.now(), limits, allowedOrigins };
-    if (!(await core.accounts.tenants.create(tenant))) {
-      fail('IDEMPOTENCY_CONFLICT', 'the tenant_id is taken', { details: { field: 'tenant_id' } });
-    }
+    const act = {
+      tenantId,
+      action: 'tenant.created',
+      actor: { kind: 'operator', id: caller },
+      subjectId: tenantId,
+      traceparent,
+    } as const;
+    await core.audit.first(act, async () => {
+      if (!(await core.accounts.tenants.create(tenant)))
+        fail('IDEMPOTENCY_CONFLICT', 'the tenant_id is taken', { details: { field: 'tenant_id' } });
+    });
     return { tenant };
   };

@@ -1,8 +1,10 @@
-import type { Session, User } from '@caas/account-store';
-import { CaasError, fail, newId } from '@caas/kit';
+import type { App, Session, User } from '@caas/account-store';
+import { installationTenant } from '@caas/compliance-client/audit';
+import { CaasError, fail, isPassing, newId, toCaasError } from '@caas/kit';
+import type { CallContext } from '@caas/kit/grpc';
 import type { IssueUserTokenRequest, IssueUserTokenResponse } from '@caas/proto/caas/auth/v1/token_service';
 import { isSecretOf } from '../app-secret.ts';
-import type { AuthCore } from '../core.ts';
+import type { AuthCore, EndedBy } from '../core.ts';
 
 /** What every user may do; further scopes are granted by later commands. */
 const userScopes = ['chat'];
@@ -25,26 +27,43 @@ const userOf = async (core: AuthCore, tenantId: string, request: IssueUserTokenR
 };
 
 /** Ends the oldest sessions past the limit, so that a user's sessions stay bounded. */
-const endSurplus = async (core: AuthCore, { tenantId, userId }: User): Promise<void> => {
+const endSurplus = async (core: AuthCore, { tenantId, userId }: User, by: Omit<EndedBy, 'reason'>): Promise<void> => {
   const nowMs = core.clock.now();
   const skip = core.config.maxLiveSessions;
   const surplus = await core.accounts.sessions.listLive({ tenantId, userId, nowMs, skip, limit: maxSurplus });
-  if (surplus.length > 0) core.ended(await core.accounts.sessions.end(surplus, nowMs, 'TOO_MANY_SESSIONS'));
+  const reason = 'TOO_MANY_SESSIONS';
+  if (surplus.length > 0) core.ended(await core.accounts.sessions.end(surplus, nowMs, reason), { ...by, reason });
+};
+
+/** The app and its user, once the secret is right and both may come in. */
+const admitted = async (core: AuthCore, request: IssueUserTokenRequest, app: App | undefined) => {
+  const valid = isSecretOf(app, request.appSecret, core.clock.now());
+  // One answer for an unknown app and a wrong secret: which apps exist is nobody's business.
+  if (!app || !valid) throw new CaasError('UNAUTHENTICATED', 'app_id or app_secret is wrong');
+  return { app, user: await userOf(core, app.tenantId, request) };
 };
 
 /** Trades an app's secret for a session of one of its users. */
 export const issueUserToken =
   (core: AuthCore) =>
-  async (request: IssueUserTokenRequest): Promise<IssueUserTokenResponse> => {
+  async (
+    request: IssueUserTokenRequest,
+    { traceparent }: Pick<CallContext, 'traceparent'>,
+  ): Promise<IssueUserTokenResponse> => {
     for (const field of ['userExternalId', 'displayName', 'device'] as const) {
       const name = field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
       textWithoutControls(name, request[field]);
     }
-    const app = await core.accounts.apps.get(request.appId);
-    const valid = isSecretOf(app, request.appSecret, core.clock.now());
-    // One answer for an unknown app and a wrong secret: which apps exist is nobody's business.
-    if (!app || !valid) throw new CaasError('UNAUTHENTICATED', 'app_id or app_secret is wrong');
-    const user = await userOf(core, app.tenantId, request);
+    const { appId, remoteAddress } = request;
+    const found = await core.accounts.apps.get(appId);
+    const by = { actor: { kind: 'app', id: appId }, traceparent, remoteAddress } as const;
+    const { app, user } = await admitted(core, request, found).catch((thrown: unknown) => {
+      if (isPassing(thrown)) throw thrown;
+      const { reason } = toCaasError(thrown);
+      const tenantId = found?.tenantId ?? installationTenant;
+      core.audit.record({ ...by, tenantId, action: 'token.refused', subjectId: appId, reason });
+      throw thrown;
+    });
     const nowMs = core.clock.now();
     const session: Session = {
       tenantId: app.tenantId,
@@ -61,7 +80,9 @@ export const issueUserToken =
     };
     // Asked in one turn they reach the store in order and share a commit.
     const created = core.accounts.sessions.create(session);
-    const [isNew] = await Promise.all([created, endSurplus(core, user)]);
+    const [isNew] = await Promise.all([created, endSurplus(core, user, by)]);
     if (!isNew) throw new CaasError('INTERNAL', 'a session id was made twice');
+    const { tenantId, sessionId, userId } = session;
+    core.audit.record({ ...by, tenantId, action: 'token.issued', subjectId: sessionId, details: { user_id: userId } });
     return core.tokensOf(session);
   };

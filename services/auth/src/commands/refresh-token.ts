@@ -1,5 +1,7 @@
 import type { Session } from '@caas/account-store';
-import { CaasError, fail, type Reason } from '@caas/kit';
+import { installationTenant } from '@caas/compliance-client/audit';
+import { CaasError, fail, isPassing, type Reason, toCaasError } from '@caas/kit';
+import type { CallContext } from '@caas/kit/grpc';
 import type { RefreshTokenRequest, RefreshTokenResponse } from '@caas/proto/caas/auth/v1/token_service';
 import type { AuthCore } from '../core.ts';
 import { judgeRefresh, type RefreshName } from '../refresh-token.ts';
@@ -9,9 +11,12 @@ const maxRounds = 3;
 
 const refuse = (reason: Reason, message: string): never => fail(reason, message);
 
-const endFamily = async (core: AuthCore, name: RefreshName): Promise<never> => {
-  core.ended(await core.accounts.sessions.end([name], core.clock.now(), 'REFRESH_TOKEN_REUSED'));
-  return refuse('REFRESH_TOKEN_REUSED', 'the refresh token was used before; its session has ended');
+/** Whoever has a spent token, the thief or the one stolen from: the session ends for both. */
+const endFamily = async (core: AuthCore, name: RefreshName, traceparent: string): Promise<never> => {
+  const reason = 'REFRESH_TOKEN_REUSED';
+  const ended = await core.accounts.sessions.end([name], core.clock.now(), reason);
+  core.ended(ended, { actor: { kind: 'service', id: 'auth' }, reason, traceparent });
+  return refuse(reason, 'the refresh token was used before; its session has ended');
 };
 
 const refuseEnded = (session: Session): never =>
@@ -32,23 +37,48 @@ const rotate = async (core: AuthCore, session: Session): Promise<Session | undef
   return core.accounts.sessions.advance(session, session.generation, to);
 };
 
+/** The session of a refresh token, at its next generation. */
+const refreshed = async (core: AuthCore, name: RefreshName, traceparent: string): Promise<Session> => {
+  for (let round = 0; round < maxRounds; round++) {
+    const [session] = await core.accounts.sessions.getMany([name]);
+    const rules = { nowMs: core.clock.now(), refreshGraceMs: core.config.refreshGraceMs };
+    const verdict = judgeRefresh(session, name.generation, rules);
+    if (!session || verdict === 'UNKNOWN') return refuse('UNAUTHENTICATED', 'the session is not known; sign in again');
+    if (verdict === 'ENDED') return refuseEnded(session);
+    if (verdict === 'EXPIRED') return refuse('UNAUTHENTICATED', 'the refresh token has expired; sign in again');
+    if (verdict === 'REUSED') return endFamily(core, name, traceparent);
+    const next = verdict === 'REPEAT' ? session : await rotate(core, session);
+    if (next) return next;
+  }
+  return refuse('UNAVAILABLE', 'the session changes too fast');
+};
+
 /** Rotates a refresh token by one compare-and-set on its session; a spent one ends the session. */
 export const refreshToken =
   (core: AuthCore) =>
-  async (request: RefreshTokenRequest): Promise<RefreshTokenResponse> => {
+  async (
+    request: RefreshTokenRequest,
+    { traceparent }: Pick<CallContext, 'traceparent'>,
+  ): Promise<RefreshTokenResponse> => {
     const name = core.refreshTokens.read(request.refreshToken);
-    if (!name) throw new CaasError('UNAUTHENTICATED', 'not a refresh token of this service');
-    for (let round = 0; round < maxRounds; round++) {
-      const [session] = await core.accounts.sessions.getMany([name]);
-      const rules = { nowMs: core.clock.now(), refreshGraceMs: core.config.refreshGraceMs };
-      const verdict = judgeRefresh(session, name.generation, rules);
-      if (!session || verdict === 'UNKNOWN')
-        return refuse('UNAUTHENTICATED', 'the session is not known; sign in again');
-      if (verdict === 'ENDED') return refuseEnded(session);
-      if (verdict === 'EXPIRED') return refuse('UNAUTHENTICATED', 'the refresh token has expired; sign in again');
-      if (verdict === 'REUSED') return endFamily(core, name);
-      const next = verdict === 'REPEAT' ? session : await rotate(core, session);
-      if (next) return core.tokensOf(next);
+    // Nothing in it says whose it may be.
+    const by = {
+      tenantId: name?.tenantId ?? installationTenant,
+      actor: { kind: 'user', id: '' },
+      traceparent,
+    } as const;
+    const subjectId = name?.sessionId ?? '';
+    try {
+      if (!name) throw new CaasError('UNAUTHENTICATED', 'not a refresh token of this service');
+      const session = await refreshed(core, name, traceparent);
+      const actor = { kind: 'user', id: session.userId } as const;
+      core.audit.record({ ...by, actor, action: 'token.refreshed', subjectId });
+      return core.tokensOf(session);
+    } catch (thrown) {
+      if (isPassing(thrown)) throw thrown;
+      const { reason } = toCaasError(thrown);
+      const action = reason === 'REFRESH_TOKEN_REUSED' ? 'token.reuse_detected' : 'token.refused';
+      core.audit.record({ ...by, action, subjectId, reason });
+      throw thrown;
     }
-    return refuse('UNAVAILABLE', 'the session changes too fast');
   };

@@ -2,6 +2,7 @@ import { fail } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
+import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
 import { assertRoomFor, assertUsersExist, notYetMembers } from './users.ts';
@@ -27,5 +28,6 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   await assertRoomFor(context, joining);
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
   await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });
+  noteUsers(context, 'members.added', conversationId, joining);
   return changedConversation(context, conversationId);
 };

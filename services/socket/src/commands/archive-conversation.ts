@@ -1,5 +1,6 @@
 import { assertManages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
+import { noteAct } from './audited.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
 
@@ -8,5 +9,10 @@ export const archiveConversation: Command<'archiveConversation'> = async (contex
   const { rules, member } = await actingMember(context, conversationId);
   assertManages(rules, member.role);
   await commitChange(context, conversationId, { $case: 'archived', value: { archived } });
+  noteAct(context, 'conversation.archived', {
+    subjectId: conversationId,
+    conversationId,
+    details: { archived: String(archived) },
+  });
   return changedConversation(context, conversationId);
 };

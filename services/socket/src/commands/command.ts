@@ -1,4 +1,5 @@
 import type { UserStore } from '@caas/account-store';
+import type { AuditWriter } from '@caas/compliance-client/audit';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
@@ -15,6 +16,7 @@ import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
 import type { MediaClient } from '../media-client.ts';
+import type { SearchClient } from '../search-client.ts';
 
 /** What commands work with. */
 export interface NodeServices {
@@ -22,6 +24,7 @@ export interface NodeServices {
   /** Refuses at once while it is known to be away. */
   readonly store: MessageStore;
   readonly users: UserStore;
+  readonly audit: AuditWriter;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;
@@ -30,6 +33,8 @@ export interface NodeServices {
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
   readonly gate: Gate;
+  /** Undefined: this installation has no search. */
+  readonly search: SearchClient | undefined;
   readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;
   readonly clock: Clock;

@@ -1,10 +1,11 @@
 import { derivedId, fail } from '@caas/kit';
 import { created } from '@caas/message-store';
-import { ConversationKind, Role } from '@caas/proto/caas/events/v1/content';
+import { ConversationKind, conversationKindToJSON, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents';
 import type { CreateConversation } from '@caas/proto/caas/socket/v1/commands';
 import { assertClientId, assertLine, assertPictureUrl } from '../model/content.ts';
 import { commitChange } from './act.ts';
+import { noteAct } from './audited.ts';
 import type { Command, CommandContext } from './command.ts';
 import { changedConversation } from './entries.ts';
 import { assertRoomFor, assertUsersExist } from './users.ts';
@@ -37,6 +38,11 @@ export const createConversation: Command<'createConversation'> = async (context,
         members,
         historyForNewMembers: request.historyForNewMembers ?? true,
       },
+    });
+    noteAct(context, 'conversation.created', {
+      subjectId: conversationId,
+      conversationId,
+      details: { kind: conversationKindToJSON(request.kind), members: String(members.length) },
     });
   }
   await node.directory.member(connection, conversationId);

@@ -5,6 +5,7 @@ import { MessageDeleted } from '@caas/proto/caas/events/v1/message_events';
 import { DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { assertOpen, manages } from '../model/rules.ts';
 import { actingMember, committedMessage, publishEvent, publishUserAction } from './act.ts';
+import { actOf } from './audited.ts';
 import { accepted, type Command, type CommandContext, type RequestOf, type Result } from './command.ts';
 
 /** Deletes a message for oneself or for everyone. */
@@ -39,12 +40,11 @@ const forEveryone = async (context: CommandContext, request: RequestOf<'deleteMe
     fail('PERMISSION_DENIED', 'only its sender, admins and owners delete a message for everyone');
   }
   const event: MessageDeleted = { tenantId, conversationId, messageId, deleterId: userId, acceptedAtMs };
-  await publishEvent(
-    context,
-    Topic.messageDeleted,
-    'MessageDeleted',
-    conversationId,
-    encodeMessage(MessageDeleted, event),
+  const value = encodeMessage(MessageDeleted, event);
+  const details = { sender_id: message.senderId };
+  // What nobody can prove to have been deleted is not deleted.
+  await node.audit.first(actOf(context, 'message.deleted', { subjectId: messageId, conversationId, details }), () =>
+    publishEvent(context, Topic.messageDeleted, 'MessageDeleted', conversationId, value),
   );
   return accepted(context, messageId, 0, acceptedAtMs);
 };

@@ -20,6 +20,7 @@ import { markRead } from './mark-read.ts';
 import { muteConversation } from './mute-conversation.ts';
 import { removeMembers } from './remove-members.ts';
 import { renewToken } from './renew-token.ts';
+import { searchMessages } from './search-messages.ts';
 import { sendMessage } from './send-message.ts';
 import { setMemberRole } from './set-member-role.ts';
 import { setPin } from './set-pin.ts';
@@ -117,7 +118,7 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   completeUpload: read(completeUpload),
   abortUpload: read(abortUpload),
   getMedia: read(getMedia),
-  searchMessages: notServed('searchMessages'),
+  searchMessages: read(searchMessages),
 };
 
 export const verbOf = (name: CommandName): Verb<CommandName> => verbs[name] as unknown as Verb<CommandName>;

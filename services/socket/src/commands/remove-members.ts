@@ -3,6 +3,7 @@ import { isActive } from '@caas/message-store';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { assertManages, assertOpen, manages } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
+import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
 
@@ -26,5 +27,6 @@ export const removeMembers: Command<'removeMembers'> = async (context, request) 
     fail('PERMISSION_DENIED', 'only owners remove admins and owners');
   }
   await commitChange(context, conversationId, { $case: 'membersRemoved', value: { userIds } });
+  noteUsers(context, 'members.removed', conversationId, userIds);
   return changedConversation(context, conversationId);
 };

@@ -1,9 +1,10 @@
 import { type LogPosition, positionOf } from '@caas/event-log';
 import { fail } from '@caas/kit';
 import { isActive } from '@caas/message-store';
-import { Role } from '@caas/proto/caas/events/v1/content';
+import { Role, roleToJSON } from '@caas/proto/caas/events/v1/content';
 import { assertOpen, assertOwner } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
+import { noteAct } from './audited.ts';
 import type { Command, CommandContext } from './command.ts';
 import { changedConversation } from './entries.ts';
 
@@ -22,6 +23,7 @@ export const setMemberRole: Command<'setMemberRole'> = async (context, request) 
   if (!isActive(target)) fail('USER_NOT_FOUND', 'not a member', { details: { user_id: userId } });
   const position = await commitChange(context, conversationId, { $case: 'roleChanged', value: { userId, role } });
   await assertChanged(context, { conversationId, userId, role }, position);
+  noteAct(context, 'role.changed', { subjectId: userId, conversationId, details: { role: roleToJSON(role) } });
   return changedConversation(context, conversationId);
 };
 

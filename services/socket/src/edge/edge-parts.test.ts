@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex, Writable } from 'node:stream';
-import { type CaasError, ruleOf } from '@caas/kit';
+import { type CaasError, ruleOf, TokenBucket } from '@caas/kit';
 import { Claims } from '@caas/proto/caas/common/v1/claims';
 import { Error as WireErrorCodec } from '@caas/proto/caas/common/v1/errors';
 import type { PlainContent } from '@caas/proto/caas/events/v1/content';
@@ -22,7 +22,6 @@ import { EncodedEvent, errorJson, errorProto, replyJson, replyProto } from './en
 import { binaryFrames, textFrames } from './frames.ts';
 import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
 import { shapeOf } from './json-shape.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 const id = (): fc.Arbitrary<string> => fc.stringMatching(/^[A-Za-z0-9_-]{22}$/);
 const whole = (min = 1): fc.Arbitrary<number> => fc.integer({ min, max: Number.MAX_SAFE_INTEGER });

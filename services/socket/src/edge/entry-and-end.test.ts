@@ -230,6 +230,7 @@ describe('commands in work', () => {
       },
       logger: quiet,
       faults: { heard: () => undefined },
+      audit: { record: () => undefined },
       reads: new ReadBudget(defaultBounds),
       contents: { expect: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },

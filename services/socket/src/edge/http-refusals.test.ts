@@ -31,6 +31,7 @@ const open = async (bounds: Partial<NodeBounds> = {}) => {
     logger: quiet,
     faults: new FaultLog(clock, quiet),
     reads: { pressed: false },
+    audit: { record: () => undefined },
     gate: { verify: () => Promise.reject(new CaasError('UNAUTHENTICATED', 'nobody')), closed: () => undefined },
   };
   const edge = new Edge(node as unknown as NodeServices, new Turn(), {

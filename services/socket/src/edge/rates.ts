@@ -1,5 +1,5 @@
+import { TokenBucket } from '@caas/kit';
 import type { Limits } from '../limits.ts';
-import { TokenBucket } from './token-bucket.ts';
 
 /** Frames a user may have looked into, as a multiple of those that are let through: what is refused is read, too. */
 const lookedInto = 2;

@@ -6,6 +6,7 @@ import { createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
 import { type RawData, type Server as SocketServer, WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
+import { auditEntry, auditRefusal, type Caller } from './audit-entry.ts';
 import { Connection } from './connection.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { Subprotocol } from './frames.ts';
@@ -184,6 +185,7 @@ export class Edge {
     ws.pause();
     let connection: Connection | undefined;
     const traceparent = traceparentIn(request);
+    const caller: Caller = { traceparent, remoteAddress: request.socket.remoteAddress ?? '' };
     try {
       const handshake = readHandshake(request, subprotocol);
       const { claims, limits, allowedOrigins, checks } = await this.#node.gate.verify(handshake.token);
@@ -198,9 +200,11 @@ export class Edge {
         ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);
+      auditEntry(this.#node, claims, caller);
     } catch (thrown) {
       const error = toCaasError(thrown);
       this.#node.faults.heard(error, 'entry failed', { traceId: traceIdOf(traceparent) });
+      auditRefusal(this.#node, connection?.claims, caller, error);
       if (connection) this.#left(connection);
       refuseEntry(ws, subprotocol, error, traceIdOf(traceparent));
     } finally {

@@ -191,6 +191,8 @@ export interface DestroyedKey {
   keyId: string;
   /** When, UTC milliseconds since 1970. */
   destroyedAtMs: number;
+  /** User whose content it protected. */
+  userId: string;
 }
 
 /** Response of KeyService.DestroyUserKeys. */
@@ -1291,7 +1293,7 @@ export const DestroyUserKeysRequest: MessageFns<DestroyUserKeysRequest> = {
 };
 
 function createBaseDestroyedKey(): DestroyedKey {
-  return { tenantId: "", keyId: "", destroyedAtMs: 0 };
+  return { tenantId: "", keyId: "", destroyedAtMs: 0, userId: "" };
 }
 
 export const DestroyedKey: MessageFns<DestroyedKey> = {
@@ -1304,6 +1306,9 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     }
     if (message.destroyedAtMs !== 0) {
       writer.uint32(24).int64(message.destroyedAtMs);
+    }
+    if (message.userId !== "") {
+      writer.uint32(34).string(message.userId);
     }
     return writer;
   },
@@ -1345,6 +1350,14 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
             message.destroyedAtMs = longToNumber(reader.int64());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.userId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1374,6 +1387,11 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
         : isSet(object.destroyed_at_ms)
         ? globalThis.Number(object.destroyed_at_ms)
         : 0,
+      userId: isSet(object.userId)
+        ? globalThis.String(object.userId)
+        : isSet(object.user_id)
+        ? globalThis.String(object.user_id)
+        : "",
     };
   },
 
@@ -1388,6 +1406,9 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     if (message.destroyedAtMs !== 0) {
       obj.destroyedAtMs = Math.round(message.destroyedAtMs);
     }
+    if (message.userId !== "") {
+      obj.userId = message.userId;
+    }
     return obj;
   },
 
@@ -1399,6 +1420,7 @@ export const DestroyedKey: MessageFns<DestroyedKey> = {
     message.tenantId = object.tenantId ?? "";
     message.keyId = object.keyId ?? "";
     message.destroyedAtMs = object.destroyedAtMs ?? 0;
+    message.userId = object.userId ?? "";
     return message;
   },
 };

@@ -32,7 +32,7 @@ export interface SearchHit {
   senderId: string;
   /** When it was accepted, UTC milliseconds since 1970. */
   acceptedAtMs: number;
-  /** Up to 300 bytes of its text around the first match. */
+  /** Up to 300 bytes of its text around the first match, or of the name of an attachment where only that matches. */
   snippet: string;
   /** Matches within the snippet, in order, at most 20. */
   highlights: Highlight[];

@@ -144,7 +144,7 @@ export interface ReindexRequest {
 
 /** Response of SearchService.Reindex: progress, at least every second. */
 export interface ReindexResponse {
-  /** Messages written so far. */
+  /** Messages written so far, since the process last started. */
   messages: number;
   /** True in the last response. */
   done: boolean;
@@ -160,8 +160,10 @@ export interface PurgeUserRequest {
 
 /** Response of SearchService.PurgeUser. */
 export interface PurgeUserResponse {
-  /** Messages taken out. */
+  /** Messages taken out; none of them is found any more. */
   messages: number;
+  /** How long it may take until nothing of them is in the index's files, in milliseconds; 0: nothing is. */
+  goneAfterMs: number;
 }
 
 function createBaseSearchFilter(): SearchFilter {
@@ -990,13 +992,16 @@ export const PurgeUserRequest: MessageFns<PurgeUserRequest> = {
 };
 
 function createBasePurgeUserResponse(): PurgeUserResponse {
-  return { messages: 0 };
+  return { messages: 0, goneAfterMs: 0 };
 }
 
 export const PurgeUserResponse: MessageFns<PurgeUserResponse> = {
   encode(message: PurgeUserResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.messages !== 0) {
       writer.uint32(8).int64(message.messages);
+    }
+    if (message.goneAfterMs !== 0) {
+      writer.uint32(16).int64(message.goneAfterMs);
     }
     return writer;
   },
@@ -1022,6 +1027,14 @@ export const PurgeUserResponse: MessageFns<PurgeUserResponse> = {
             message.messages = longToNumber(reader.int64());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.goneAfterMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1035,13 +1048,23 @@ export const PurgeUserResponse: MessageFns<PurgeUserResponse> = {
   },
 
   fromJSON(object: any): PurgeUserResponse {
-    return { messages: isSet(object.messages) ? globalThis.Number(object.messages) : 0 };
+    return {
+      messages: isSet(object.messages) ? globalThis.Number(object.messages) : 0,
+      goneAfterMs: isSet(object.goneAfterMs)
+        ? globalThis.Number(object.goneAfterMs)
+        : isSet(object.gone_after_ms)
+        ? globalThis.Number(object.gone_after_ms)
+        : 0,
+    };
   },
 
   toJSON(message: PurgeUserResponse): unknown {
     const obj: any = {};
     if (message.messages !== 0) {
       obj.messages = Math.round(message.messages);
+    }
+    if (message.goneAfterMs !== 0) {
+      obj.goneAfterMs = Math.round(message.goneAfterMs);
     }
     return obj;
   },
@@ -1052,6 +1075,7 @@ export const PurgeUserResponse: MessageFns<PurgeUserResponse> = {
   fromPartial(object: DeepPartial<PurgeUserResponse>): PurgeUserResponse {
     const message = createBasePurgeUserResponse();
     message.messages = object.messages ?? 0;
+    message.goneAfterMs = object.goneAfterMs ?? 0;
     return message;
   },
 };
@@ -1083,7 +1107,10 @@ export const SearchServiceService = {
       Buffer.from(GetIndexStateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetIndexStateResponse => GetIndexStateResponse.decode(value),
   },
-  /** Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant. */
+  /**
+   * Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant: who asks
+   * meanwhile follows it. It goes on when the caller leaves, and after a restart.
+   */
   reindex: {
     path: "/caas.search.v1.SearchService/Reindex" as const,
     requestStream: false as const,
@@ -1093,7 +1120,10 @@ export const SearchServiceService = {
     responseSerialize: (value: ReindexResponse): Buffer => Buffer.from(ReindexResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReindexResponse => ReindexResponse.decode(value),
   },
-  /** PurgeUser takes all messages of a sender out of the index and of its files for good. */
+  /**
+   * PurgeUser takes all messages of a sender out of the index for good. To be called once the store has them no more: what is
+   * still there comes back with its next change.
+   */
   purgeUser: {
     path: "/caas.search.v1.SearchService/PurgeUser" as const,
     requestStream: false as const,
@@ -1113,9 +1143,15 @@ export interface SearchServiceServer extends UntypedServiceImplementation {
   search: handleUnaryCall<SearchRequest, SearchResponse>;
   /** GetIndexState tells how far the index is behind. */
   getIndexState: handleUnaryCall<GetIndexStateRequest, GetIndexStateResponse>;
-  /** Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant. */
+  /**
+   * Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant: who asks
+   * meanwhile follows it. It goes on when the caller leaves, and after a restart.
+   */
   reindex: handleServerStreamingCall<ReindexRequest, ReindexResponse>;
-  /** PurgeUser takes all messages of a sender out of the index and of its files for good. */
+  /**
+   * PurgeUser takes all messages of a sender out of the index for good. To be called once the store has them no more: what is
+   * still there comes back with its next change.
+   */
   purgeUser: handleUnaryCall<PurgeUserRequest, PurgeUserResponse>;
 }
 
@@ -1155,14 +1191,20 @@ export interface SearchServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetIndexStateResponse) => void,
   ): ClientUnaryCall;
-  /** Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant. */
+  /**
+   * Reindex writes a tenant's index anew from the message store, while queries go on. One at a time a tenant: who asks
+   * meanwhile follows it. It goes on when the caller leaves, and after a restart.
+   */
   reindex(request: ReindexRequest, options?: Partial<CallOptions>): ClientReadableStream<ReindexResponse>;
   reindex(
     request: ReindexRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReindexResponse>;
-  /** PurgeUser takes all messages of a sender out of the index and of its files for good. */
+  /**
+   * PurgeUser takes all messages of a sender out of the index for good. To be called once the store has them no more: what is
+   * still there comes back with its next change.
+   */
   purgeUser(
     request: PurgeUserRequest,
     callback: (error: ServiceError | null, response: PurgeUserResponse) => void,

@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes, scrypt } from 'node:crypto';
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { CaasError } from '@caas/kit';
-import { ConfigError } from '@caas/kit/config';
-import { createWhole } from '@caas/kit/files';
+import { ConfigError } from './config.ts';
+import { CaasError } from './errors.ts';
+import { createWhole } from './files.ts';
 
 const keyBytes = 32;
 const nonceBytes = 12;

@@ -1,8 +1,31 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
-import type { SigningKeyRecord, SigningKeyStore } from '@caas/account-store';
-import type { RootKey } from '@caas/key-vault';
-import { CaasError, type Clock, sha256 } from '@caas/kit';
-import { keyReloadMs, unknownKeyReloadMs } from './limits.ts';
+import type { Clock } from './clock.ts';
+import { CaasError } from './errors.ts';
+import { sha256 } from './ids.ts';
+import type { RootKey } from './sealing.ts';
+
+/** How often the signing keys are read anew, in milliseconds. */
+export const keyReloadMs = 5_000;
+/** Least time between reads for a key id nobody knows, in milliseconds. */
+const unknownKeyReloadMs = 1_000;
+
+export interface SigningKeyRecord {
+  keyId: string;
+  /** Public key as JSON Web Key (RFC 8037), JSON. */
+  publicJwk: string;
+  /** Private key, sealed by a root key that is not in this store. */
+  sealedPrivateKey: Uint8Array;
+  createdAtMs: number;
+}
+
+/** Keys of a service, not of a tenant. The newest is the current one. */
+export interface SigningKeyStore {
+  /** Stores a key; false, and nothing changed, when its id is taken. */
+  add(key: SigningKeyRecord): Promise<boolean>;
+  /** All keys, newest first, ties by key id descending, so that everybody agrees on the current one. */
+  list(): Promise<SigningKeyRecord[]>;
+  remove(keyId: string): Promise<void>;
+}
 
 interface KnownKey {
   keyId: string;
@@ -34,8 +57,8 @@ const knownKey = ({ keyId, publicJwk, createdAtMs }: SigningKeyRecord): KnownKey
 };
 
 /**
- * The keys access tokens are signed with. The newest is current; the others stay until the last token they signed has
- * expired, on instances too that learned late of the newer one.
+ * The Ed25519 keys a service signs with. The newest is current; the others stay for `keptMs` after it was made, until the
+ * last thing they signed has expired, on instances too that learned late of the newer one. For ever: Infinity.
  */
 export class SigningKeys {
   readonly #store: SigningKeyStore;

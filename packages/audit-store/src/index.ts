@@ -1,0 +1,2 @@
+export * from './port.ts';
+export { openSqliteAuditStore } from './sqlite-audit-store.ts';

@@ -1,0 +1,2 @@
+export { openMongoAuditStore } from '../mongo-audit-store.ts';
+export { mongoAuditIndexes } from './schema.ts';

@@ -1,0 +1,81 @@
+/** Compliance as tests start it: over real gRPC on a free port, on embedded engines in a folder of the test's own. */
+import { join } from 'node:path';
+import { openSqliteAuditStore } from '@caas/audit-store';
+import { openAuditWriter } from '@caas/compliance-client/audit';
+import { openSqliteEventLog, recordOf, Topic } from '@caas/event-log';
+import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
+import { createLogger } from '@caas/kit/log';
+import { rootKeyFromFile } from '@caas/kit/sealing';
+import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
+import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
+import { createCompliance } from '../app.ts';
+
+const serviceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
+const logger = createLogger({ service: 'compliance', level: 'silent' });
+let counter = 0;
+
+/** An event that no other test has. */
+export const anEvent = (over: Partial<AuditEvent> = {}): AuditEvent =>
+  AuditEvent.fromPartial({
+    eventId: `event-${++counter}`,
+    tenantId: 'acme',
+    atMs: 1_700_000_000_000 + counter,
+    service: 'socket',
+    actorKind: 1,
+    actorId: 'alice',
+    action: 'message.deleted',
+    subjectKind: 'message',
+    subjectId: `m${counter}`,
+    outcome: 1,
+    ...over,
+  });
+
+export const recordFor = (event: AuditEvent, key = event.tenantId) =>
+  recordOf(Topic.auditLog, 'AuditEvent', event.tenantId, key, AuditEvent.encode(event).finish(), '');
+
+export const startCompliance = async (folder: string) => {
+  const log = await openSqliteEventLog({ file: join(folder, 'log.db') });
+  const audit = await openSqliteAuditStore({ file: join(folder, 'audit.db') });
+  const closed = (): Promise<unknown> => Promise.all([log.close(), audit.close()]);
+  const compliance = await createCompliance({
+    log,
+    audit,
+    writer: await openAuditWriter({ log, service: 'compliance', folder: join(folder, 'audit'), logger }),
+    rootKey: await rootKeyFromFile(join(folder, 'keys', 'root.key')),
+    serviceAuth,
+    config: { grpcAddress: '127.0.0.1:0', checkpointIntervalMs: 100 },
+    logger,
+  }).catch(async (error: unknown) => {
+    await closed();
+    throw error;
+  });
+  const stopping = new AbortController();
+  const running = compliance.run(stopping.signal);
+  const clientOf = (callerName: string) =>
+    createGrpcClient(AuditServiceService, { address: compliance.address, auth: serviceAuth, callerName, logger });
+  const [operator, socket] = [clientOf('operator'), clientOf('socket')];
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    operator.close();
+    socket.close();
+    stopping.abort();
+    await running;
+    await closed();
+  };
+  return {
+    log,
+    audit,
+    operator,
+    /** A service that may not read the audit log. */
+    socket,
+    /** Appends events to audit.log. */
+    tell: (...events: AuditEvent[]) => log.append(events.map((event) => recordFor(event))),
+    /** Stops serving, orderly; idempotent. */
+    stop: (): Promise<void> => {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+};
+
+export type ComplianceUnderTest = Awaited<ReturnType<typeof startCompliance>>;
