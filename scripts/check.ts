@@ -1,5 +1,7 @@
 /** Everything that can be judged without running the product; reports all that is wrong, not the first only. */
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { buildPackage } from './build-package.ts';
 import { lockFaults } from './complete-lock.ts';
 import { contractChanges } from './contract-changes.ts';
 import { generate } from './gen.ts';
@@ -27,6 +29,23 @@ const promisedContract = async (): Promise<Outcome> => {
   }
 };
 
+/** Built as it is packed, what others install loads, without the conditions of this repository. */
+const published = async (folder: string): Promise<Outcome> => {
+  const dist = `.cache/package-${process.pid}`;
+  try {
+    const built = await buildPackage(folder, dist);
+    if (!built.ok) return built;
+    const { exports } = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as {
+      exports: Record<string, { default: string }>;
+    };
+    for (const { default: file } of Object.values(exports))
+      await import(pathToFileURL(file.replace('./dist', dist)).href);
+    return judge([]);
+  } finally {
+    rmSync(dist, { recursive: true, force: true });
+  }
+};
+
 const documents = async (): Promise<Outcome> => {
   const { errorsDocPath, errorsDocument } = await import('./errors-doc.ts');
   const fresh = readFileSync(errorsDocPath, 'utf8') === errorsDocument();
@@ -36,6 +55,7 @@ const documents = async (): Promise<Outcome> => {
 const steps: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
   types: () => runTool('tsc', '-p', '.'),
   'types of the SDK as it is published': () => runTool('tsc', '-p', 'packages/client/tsconfig.build.json', '--noEmit'),
+  'compliance-client as it is published': () => published('packages/compliance-client'),
   lint: () => runTool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--max-diagnostics=100', '.'),
   'unused code and dependencies': () => runTool('knip', '--no-progress'),
   'contract lint': () => runTool('buf', 'lint'),

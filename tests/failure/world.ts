@@ -71,8 +71,20 @@ const engineLinks = [
   ['gateway', 'redis', 'REDIS_GATEWAY_URL'],
 ] as const;
 const kafkaClients = ['socket', 'persistence'] as const;
+/** Between services, and of users to nodes. */
+const otherLinks = [
+  'gateway-auth',
+  'socket-auth',
+  'socket-crypto',
+  'socket-media',
+  'media-crypto',
+  'socket-search',
+  'search-crypto',
+  'user-socket-1',
+  'user-socket-2',
+];
 /** Ports for all proxies, and for Kafka's listeners behind theirs. */
-const portCount = 2 * kafkaClients.length + engineLinks.length + 9;
+const portCount = 2 * kafkaClients.length + engineLinks.length + otherLinks.length;
 
 type Ports = () => number;
 

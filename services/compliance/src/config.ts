@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const schema = z
   .object({
-    COMPLIANCE_GRPC_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    COMPLIANCE_GRPC_ADDRESS: settings.address().default('127.0.0.1:50057'),
     COMPLIANCE_LOG_FILE: settings.text().default('data/log.db'),
     COMPLIANCE_AUDIT_FILE: settings.text().default('data/audit.db'),
     COMPLIANCE_ROOT_KEY_FILE: settings.text().default('data/keys/root.key'),

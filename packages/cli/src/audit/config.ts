@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const schema = z.object({
   /** `host:port` of compliance. */
-  CAAS_COMPLIANCE_ADDRESS: text().default('127.0.0.1:50056'),
+  CAAS_COMPLIANCE_ADDRESS: text().default('127.0.0.1:50057'),
   CAAS_OPERATOR_TOKEN: token(),
   /** Certificates `ca.pem`, `operator.pem` and `operator.key`, where services speak mutual TLS. */
   CAAS_TLS_DIR: text().optional(),

@@ -1,4 +1,6 @@
-import { type EventLog, type NewRecord, recordOf, Topic } from '@caas/event-log';
+import { recordOf } from '@caas/event-log/events';
+import type { EventLog, NewRecord } from '@caas/event-log/port';
+import { Topic } from '@caas/event-log/topics';
 import { CaasError, type Clock, type Logger, retryWaitMs, systemClock, TokenBucket, toCaasError } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
 import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
