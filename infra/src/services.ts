@@ -67,9 +67,17 @@ interface Ports {
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, search = 0, media = 0, mediaHttp = 0, ...others] = await freePorts(
-    8 + 2 * nodes + workers,
-  );
+  const [
+    gateway = 0,
+    auth = 0,
+    gatewayGrpc = 0,
+    crypto = 0,
+    compliance = 0,
+    search = 0,
+    media = 0,
+    mediaHttp = 0,
+    ...others
+  ] = await freePorts(8 + 2 * nodes + workers);
   return {
     gateway,
     auth,

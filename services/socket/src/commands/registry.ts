@@ -76,13 +76,6 @@ const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({
   longReply: false,
 });
 
-const notServed = <N extends CommandName>(name: N): Verb<N> =>
-  read(() =>
-    Promise.resolve(
-      fail('UNIMPLEMENTED', `${name} is not served by this installation`, { details: { command: name } }),
-    ),
-  );
-
 /** Every command of the contract; the type keeps it complete. */
 const verbs: { readonly [N in CommandName]: Verb<N> } = {
   sendMessage: sends(sendMessage),
