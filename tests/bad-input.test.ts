@@ -393,6 +393,22 @@ describe('bad input at the edge', () => {
       raw.destroy();
     });
 
+    test('many pings in one write are answered as far as the rate goes, then closed for it with its code', async () => {
+      const raw = await rawEntry();
+      await until(
+        'welcome',
+        () => raw.text,
+        (t) => t.includes('welcome'),
+      );
+      const pings = (count: number): Buffer =>
+        Buffer.concat(Array.from({ length: count }, () => clientFrame(9, Buffer.alloc(0))));
+      const pongs = (): number => raw.text.split('\x8a\0').length - 1;
+      raw.socket.write(pings(200));
+      await until('all pongs', pongs, (count) => count === 200);
+      raw.socket.write(pings(1_000));
+      await expectRawClose(raw, 'RATE_LIMITED', 4429);
+    });
+
     test('what comes after a frame that ended the connection has no effect', async () => {
       const { accessToken, userId } = await newUser();
       const raw = await RawSocket.open(node());

@@ -118,8 +118,11 @@ const talk = async (platform: TestPlatform): Promise<Said> => {
   const { conversations } = await ask(a, { listConversations: {} });
   const listed = conversations.entries.find((c: Frame) => c.conversation.title === 'Room 1 ✓');
   const { conversationId } = listed.conversation;
-  const { history } = await ask(b, { getHistory: { conversationId, limit: 200 } });
-  const standing = history.messages.filter((m: Frame) => !m.deletedAtMs);
+  const read = async (who: RawClient): Promise<Frame[]> =>
+    (await ask(who, { getHistory: { conversationId, limit: 200 } })).history.messages;
+  // Only what neither has hidden: to hide it once more would change nothing.
+  const shownToOwner = new Set((await read(a)).map((m) => m.messageId));
+  const standing = (await read(b)).filter((m) => !m.deletedAtMs && shownToOwner.has(m.messageId));
   const [reacted, deleted, hidden] = standing.slice(-3).map((m: Frame) => m.messageId);
 
   const texts: string[] = [];

@@ -1,7 +1,7 @@
 import type { RequestListener, ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError } from './config.ts';
-import { createHttpEdge } from './http-edge.ts';
+import { AddressSockets, createHttpEdge } from './http-edge.ts';
 import type { Runnable } from './lifecycle.ts';
 import type { Logger } from './log.ts';
 
@@ -27,6 +27,8 @@ export interface ListenOptions {
   limits: Pick<ServerOptions, 'maxHeaderSize' | 'headersTimeout' | 'requestTimeout' | 'keepAliveTimeout'>;
   /** Open connections; more are closed at once. */
   maxConnections: number;
+  /** Open connections of one address, idle ones included; more are cut off. 0: any number. */
+  maxPerAddress: number;
   /** How long a connection in use may be silent, in milliseconds; 0: for ever. */
   silenceMs?: number;
   logger: Logger;
@@ -34,9 +36,9 @@ export interface ListenOptions {
 
 /** Serves HTTP with its limits; on the signal takes no more connections and lets open requests finish. */
 export const listenHttp = async (handler: RequestListener, options: ListenOptions): Promise<HttpServer> => {
-  const { name, host, port, drainMs, limits, maxConnections, silenceMs = 0, logger } = options;
+  const { name, host, port, drainMs, limits, maxConnections, maxPerAddress, silenceMs = 0, logger } = options;
   let draining = false;
-  const server = createHttpEdge(limits, (request, response) => {
+  const server = createHttpEdge({ ...limits, sockets: new AddressSockets(maxPerAddress) }, (request, response) => {
     if (draining) response.setHeader('connection', 'close');
     handler(request, response);
   });

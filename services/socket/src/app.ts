@@ -1,28 +1,18 @@
 import type { UserStore } from '@caas/account-store';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
-import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
+import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
 import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
-import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { storeOfCommands } from './commands/store-of-commands.ts';
-import { CommitWatch } from './delivery/commit-watch.ts';
 import { Contents } from './delivery/contents.ts';
+import { createDelivery, type Delivery } from './delivery/delivery.ts';
 import { EnvelopeSeal } from './delivery/envelope-seal.ts';
-import { Heads } from './delivery/heads.ts';
-import { LocalDirectory } from './delivery/local-directory.ts';
-import { LogTail } from './delivery/log-tail.ts';
-import { Messages } from './delivery/messages.ts';
-import { NodeLink } from './delivery/node-link.ts';
-import { Ephemeral } from './delivery/presence.ts';
-import { RecentSends } from './delivery/recent-sends.ts';
-import { Registrations } from './delivery/registrations.ts';
-import { Turn } from './delivery/turn.ts';
-import { UserConnections } from './delivery/user-connections.ts';
 import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
+import type { Health } from './edge/http.ts';
 import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
@@ -100,41 +90,20 @@ export const createSocketNode = async (
   logger: Logger,
   clock: Clock = systemClock,
 ): Promise<SocketNode> => {
-  const { log, store, keyValue, inbox } = ports;
+  const { store } = ports;
   const { nodeId } = config;
   const bounds = { ...defaultBounds, ...config.bounds };
   const limits = { ...defaultLimits, ...config.limits };
 
-  const turn = new Turn();
-  const directory = new LocalDirectory(store, turn, clock, logger);
-  const commits = new CommitWatch(store, clock, logger);
   const ring = new KeyRing({ source: ports.keys, holder: nodeId, logger });
   const contents = new Contents(ring, config.sealContent);
-  const heads = new Heads(store, directory, turn, commits, contents, bounds, clock, logger);
-  const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
-  directory.registrations = registrations;
-  directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const envelopes = { seal: new EnvelopeSeal(config.hashKey), sealing: config.sealEnvelopes };
-  const link = new NodeLink(inbox, nodeId, envelopes, logger);
-  const living = new LivingNodes(keyValue, clock, logger);
-  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
-    nodeId,
-    maxPending: bounds.maxPendingSends,
-  });
-  const ephemeral = new Ephemeral(keyValue, living, directory, turn, link, clock, logger, nodeId);
-  const recentSends = new RecentSends(bounds.maxRecentSends);
-  const tail = new LogTail(log, store, directory, commits, recentSends, logger);
+  const delivery = createDelivery(ports, { nodeId, bounds, contents, envelopes }, logger, clock);
+  const { directory, commits, heads, registrations, link, messages, ephemeral, recentSends, tail, joins } = delivery;
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
-  const ready = (): boolean => gate.connected && messages.logAccepts && !registrations.superseded;
-  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
-  const degraded = (): string[] => [
-    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
-    ...(gate.blind ? ['accountStore'] : []),
-    ...(tail.stalled ? ['eventLog'] : []),
-  ];
+  const health = healthOf(delivery, gate, faults);
   const services: NodeServices = {
     nodeId,
     store: storeOfCommands(store, () => heads.storeAnswers),
@@ -146,6 +115,7 @@ export const createSocketNode = async (
     commits,
     ephemeral,
     recentSends,
+    joins,
     gate,
     reads: new ReadBudget(bounds),
     bounds,
@@ -154,11 +124,7 @@ export const createSocketNode = async (
     faults,
     hashKey: config.hashKey,
   };
-  const edge = new Edge(services, turn, {
-    host: config.host,
-    port: config.port,
-    health: { ready, degraded },
-  });
+  const edge = new Edge(services, delivery.turn, { host: config.host, port: config.port, health });
   const grpc = await createGrpcServer({
     name: nodeId,
     address: config.grpcAddress,
@@ -167,14 +133,7 @@ export const createSocketNode = async (
     logger,
   });
 
-  const received = ({ entry }: NodeEntry): void => {
-    if (entry?.$case === 'delivery') messages.delivered(entry.value);
-    else if (entry?.$case === 'head') heads.noticed(entry.value);
-    else if (entry?.$case === 'typing') ephemeral.typed(entry.value);
-    else if (entry?.$case === 'presence') ephemeral.noticed(entry.value);
-    else if (entry?.$case === 'rejected') tail.rejected(entry.value);
-  };
-  const stopListening = await link.listen(received);
+  const stopListening = await link.listen(delivery.received);
   tail.start();
   const { port } = await edge.listen();
   const background = new AbortController();
@@ -191,7 +150,7 @@ export const createSocketNode = async (
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),
-        tellHealth(grpc.health, ready, AbortSignal.any([signal, background.signal])),
+        tellHealth(grpc.health, health.ready, AbortSignal.any([signal, background.signal])),
       ];
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
@@ -211,18 +170,31 @@ export const createSocketNode = async (
       void stopListening();
       void grpc.stop(0);
     },
-    stats: () => ({
-      connections: edge.connectionCount,
-      conversations: directory.conversationCount,
-      pendingSends: messages.writer.pending,
-      recentSends: recentSends.size,
-      repairs: heads.repairs,
-      lostEnvelopes: link.lost,
-      backlogBytes: edge.backlogBytes,
-      ended: edge.ended,
-    }),
+    stats: () => statsOf(delivery, edge),
   };
 };
+
+const healthOf = ({ heads, messages, registrations, tail }: Delivery, gate: Gate, faults: FaultLog): Health => ({
+  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
+  ready: () => gate.connected && messages.logAccepts && !registrations.superseded,
+  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
+  degraded: () => [
+    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
+    ...(gate.blind ? ['accountStore'] : []),
+    ...(tail.stalled ? ['eventLog'] : []),
+  ],
+});
+
+const statsOf = ({ directory, messages, recentSends, heads, link }: Delivery, edge: Edge): SocketStats => ({
+  connections: edge.connectionCount,
+  conversations: directory.conversationCount,
+  pendingSends: messages.writer.pending,
+  recentSends: recentSends.size,
+  repairs: heads.repairs,
+  lostEnvelopes: link.lost,
+  backlogBytes: edge.backlogBytes,
+  ended: edge.ended,
+});
 
 /** How often the gRPC health is brought in step with `ready`, ms. */
 const healthMs = 500;

@@ -74,7 +74,7 @@ const schema = z
     bounds: {
       maxConnections: env.SOCKET_MAX_CONNECTIONS,
       // Behind a proxy all sockets are of its address, and it is the one to bound its clients.
-      maxUnfinishedPerAddress: env.SOCKET_TRUST_PROXY > 0 ? 0 : defaultBounds.maxUnfinishedPerAddress,
+      maxPlainPerAddress: env.SOCKET_TRUST_PROXY > 0 ? 0 : defaultBounds.maxPlainPerAddress,
       maxFrameBytes: env.SOCKET_MAX_FRAME,
       maxQueuedBytes: env.SOCKET_MAX_QUEUE,
       pingIntervalMs: env.SOCKET_PING_INTERVAL,

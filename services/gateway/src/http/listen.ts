@@ -5,7 +5,7 @@ import { headersTimeoutMs, keepAliveTimeoutMs, maxConnections, maxHeaderBytes, r
 /** Serves HTTP with the gateway's limits; on the signal takes no more connections and lets open requests finish. */
 export const listen = (
   handler: RequestListener,
-  options: Pick<ListenOptions, 'host' | 'port' | 'drainMs' | 'logger'>,
+  options: Pick<ListenOptions, 'host' | 'port' | 'maxPerAddress' | 'drainMs' | 'logger'>,
 ): Promise<HttpServer> =>
   listenHttp(handler, {
     ...options,

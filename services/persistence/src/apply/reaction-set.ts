@@ -4,15 +4,24 @@ import type { Draft } from './draft.ts';
 import { maxReactionKinds, maxReactionUsers } from './limits.ts';
 
 /** The reactions with one more user; undefined when it is there already or past a limit. */
-const added = (reactions: readonly ReactionRecord[], kind: string, userId: string): ReactionRecord[] | undefined => {
+const added = (
+  reactions: readonly ReactionRecord[],
+  { kind, maxKinds }: ReactionSet,
+  userId: string,
+): ReactionRecord[] | undefined => {
   const users = reactions.reduce((sum, reaction) => sum + reaction.userIds.length, 0);
   const found = reactions.find((reaction) => reaction.kind === kind);
   if (found?.userIds.includes(userId) || users >= maxReactionUsers) return undefined;
-  if (!found) return reactions.length >= maxReactionKinds ? undefined : [...reactions, { kind, userIds: [userId] }];
+  const most = maxKinds > 0 ? Math.min(maxKinds, maxReactionKinds) : maxReactionKinds;
+  if (!found) return reactions.length >= most ? undefined : [...reactions, { kind, userIds: [userId] }];
   return reactions.map((reaction) => (reaction === found ? { kind, userIds: [...found.userIds, userId] } : reaction));
 };
 
-const removed = (reactions: readonly ReactionRecord[], kind: string, userId: string): ReactionRecord[] | undefined => {
+const removed = (
+  reactions: readonly ReactionRecord[],
+  { kind }: ReactionSet,
+  userId: string,
+): ReactionRecord[] | undefined => {
   const found = reactions.find((reaction) => reaction.kind === kind);
   if (!found?.userIds.includes(userId)) return undefined;
   return reactions
@@ -24,9 +33,9 @@ const removed = (reactions: readonly ReactionRecord[], kind: string, userId: str
  * Sets or takes back a user's reaction. Past a limit the act is dropped: nodes refuse it with LIMIT_EXCEEDED, so only acts
  * of the same moment get here.
  */
-export const applyReactionSet = (draft: Draft, { messageId, kind, present }: ReactionSet, userId: string): void =>
-  draft.changeMessage(messageId, (document) => {
+export const applyReactionSet = (draft: Draft, set: ReactionSet, userId: string): void =>
+  draft.changeMessage(set.messageId, (document) => {
     if (document.deletedAtMs > 0) return undefined;
-    const reactions = (present ? added : removed)(document.reactions, kind, userId);
+    const reactions = (set.present ? added : removed)(document.reactions, set, userId);
     return reactions && { ...document, reactions };
   });

@@ -4,7 +4,7 @@ import { assertManages, assertOpen } from '../model/rules.ts';
 import { actingMember, commitChange } from './act.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
-import { assertRoomFor, assertUsersExist, notYetMembers } from './users.ts';
+import { assertUsersExist, joinWithinLimits, notYetMembers } from './users.ts';
 
 /** Adds members. */
 export const addMembers: Command<'addMembers'> = async (context, request) => {
@@ -19,13 +19,17 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   const joining = await notYetMembers(context, conversationId, userIds);
   const [doc] = await node.store.conversations.getMany([conversation]);
   const { maxMembers } = connection.limits;
-  if (doc && doc.memberCount + joining.length > maxMembers) {
-    fail('LIMIT_EXCEEDED', 'too many members', {
-      details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
-    });
-  }
-  await assertRoomFor(context, joining);
+  if (doc && doc.memberCount + joining.length > maxMembers) tooManyMembers(maxMembers);
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
-  await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });
+  await joinWithinLimits(context, joining, () =>
+    commitChange(context, conversationId, { $case: 'membersAdded', value: { members, maxMembers } }),
+  );
+  // Others who were added in the same moment may have come first.
+  if ((await notYetMembers(context, conversationId, joining)).length > 0) tooManyMembers(maxMembers);
   return changedConversation(context, conversationId);
 };
+
+const tooManyMembers = (maxMembers: number): never =>
+  fail('LIMIT_EXCEEDED', 'too many members', {
+    details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
+  });

@@ -5,6 +5,7 @@ import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
 import type { CommitWatch } from '../delivery/commit-watch.ts';
 import type { Contents } from '../delivery/contents.ts';
+import type { JoinClaims } from '../delivery/join-claims.ts';
 import type { LocalDirectory } from '../delivery/local-directory.ts';
 import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
@@ -29,6 +30,7 @@ export interface NodeServices {
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
+  readonly joins: JoinClaims;
   readonly gate: Gate;
   readonly reads: ReadBudget;
   readonly bounds: Readonly<NodeBounds>;

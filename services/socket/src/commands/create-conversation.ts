@@ -7,7 +7,7 @@ import { assertClientId, assertLine, assertPictureUrl } from '../model/content.t
 import { commitChange } from './act.ts';
 import type { Command, CommandContext } from './command.ts';
 import { changedConversation } from './entries.ts';
-import { assertRoomFor, assertUsersExist } from './users.ts';
+import { assertUsersExist, joinWithinLimits } from './users.ts';
 
 /** Creates a conversation, or answers the one the same request created before. */
 export const createConversation: Command<'createConversation'> = async (context, request) => {
@@ -27,17 +27,17 @@ export const createConversation: Command<'createConversation'> = async (context,
       { userId, role: direct ? Role.ROLE_MEMBER : Role.ROLE_OWNER },
       ...others.map((id) => ({ userId: id, role: Role.ROLE_MEMBER })),
     ];
-    await commitChange(context, conversationId, {
-      $case: 'created',
-      value: {
-        kind: request.kind,
-        title: direct ? '' : request.title,
-        avatarUrl: direct ? '' : request.avatarUrl,
-        metadata: request.metadata,
-        members,
-        historyForNewMembers: request.historyForNewMembers ?? true,
-      },
-    });
+    const value = {
+      kind: request.kind,
+      title: direct ? '' : request.title,
+      avatarUrl: direct ? '' : request.avatarUrl,
+      metadata: request.metadata,
+      members,
+      historyForNewMembers: request.historyForNewMembers ?? true,
+    };
+    await joinWithinLimits(context, [userId, ...others], () =>
+      commitChange(context, conversationId, { $case: 'created', value }),
+    );
   }
   await node.directory.member(connection, conversationId);
   return changedConversation(context, conversationId);
@@ -63,7 +63,6 @@ const idOf = (tenantId: string, userId: string, request: CreateConversation, oth
 
 const assertMayCreate = async (context: CommandContext, others: readonly string[]): Promise<void> => {
   const { connection } = context;
-  const { userId } = connection.claims;
   const { maxMembers } = connection.limits;
   if (others.length + 1 > maxMembers) {
     fail('LIMIT_EXCEEDED', 'too many members', {
@@ -71,7 +70,6 @@ const assertMayCreate = async (context: CommandContext, others: readonly string[
     });
   }
   await assertUsersExist(context, others);
-  await assertRoomFor(context, [userId, ...others]);
 };
 
 /**

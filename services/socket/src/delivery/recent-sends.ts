@@ -9,7 +9,12 @@ export interface SendOutcome {
 interface Entry {
   hash: string;
   outcome: Promise<SendOutcome>;
+  /** When it began, by the clock of this process. */
+  atMs: number;
 }
+
+/** How long a send that is not committed may be under way, ms; past it something else keeps it. */
+const freshMs = 10_000;
 
 /**
  * Sends of this node by message id, so that a retry gets the same answer and other content under the same id is
@@ -37,6 +42,12 @@ export class RecentSends {
     return entry.outcome;
   }
 
+  /** Whether a send of this id began here a moment ago: what the store does not have yet it may have soon. */
+  isFresh(messageId: string): boolean {
+    const entry = this.#entries.get(messageId);
+    return entry !== undefined && performance.now() - entry.atMs < freshMs;
+  }
+
   /**
    * The record of this id at `position` was rejected: an answer that named it holds no more, and the store knows what was
    * kept. An answer that named another record of the id stands.
@@ -53,7 +64,7 @@ export class RecentSends {
 
   /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
   add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
-    const entry = { hash: textOf(contentHash), outcome };
+    const entry = { hash: textOf(contentHash), outcome, atMs: performance.now() };
     this.#entries.set(messageId, entry);
     outcome.catch(() => this.#delete(messageId, entry));
     if (this.#entries.size >= this.#max / 2) {
