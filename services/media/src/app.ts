@@ -33,7 +33,7 @@ export interface MediaPorts {
   serviceAuth: ServiceAuth;
   config: Pick<
     MediaConfig,
-    'host' | 'port' | 'publicUrl' | 'grpcAddress' | 'workDir' | 'maxUploadBytes' | 'workers' | 'drainMs'
+    'host' | 'port' | 'trustProxy' | 'publicUrl' | 'grpcAddress' | 'workDir' | 'maxUploadBytes' | 'workers' | 'drainMs'
   > & { hashKey: string };
   logger: Logger;
   clock?: Clock;
@@ -103,6 +103,8 @@ export const createMedia = async (ports: MediaPorts): Promise<MediaService> => {
       keepAliveTimeout: limits.keepAliveTimeoutMs,
     },
     maxConnections: limits.maxConnections,
+    // Behind a proxy all connections are of its address, and it is the one to bound its clients.
+    maxPerAddress: config.trustProxy > 0 ? 0 : limits.maxConnectionsPerAddress,
     silenceMs: limits.socketTimeoutMs,
     logger,
   });

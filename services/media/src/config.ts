@@ -7,6 +7,7 @@ const schema = z
   .object({
     MEDIA_HOST: settings.text().default('127.0.0.1'),
     MEDIA_PORT: settings.port().default(3003),
+    MEDIA_TRUST_PROXY: settings.count({ max: 10 }).default(0),
     MEDIA_PUBLIC_URL: settings.url('http', 'https').optional(),
     MEDIA_GRPC_ADDRESS: settings.address().default('127.0.0.1:50058'),
     MEDIA_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
@@ -28,6 +29,8 @@ const schema = z
     host: env.MEDIA_HOST,
     /** Port of it; 0: any free one. */
     port: env.MEDIA_PORT,
+    /** Number of proxies in front; with any, connections are not bounded by address. */
+    trustProxy: env.MEDIA_TRUST_PROXY,
     /** Where clients reach it; undefined: at the address it listens on. */
     publicUrl: env.MEDIA_PUBLIC_URL,
     /** `host:port` gRPC listens on; port 0: any free one. */

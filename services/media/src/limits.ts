@@ -51,6 +51,8 @@ export const keepAliveTimeoutMs = 65_000;
 export const socketTimeoutMs = 30_000;
 /** Open connections; more are closed at once. */
 export const maxConnections = 2_000;
+/** Open connections of one address, where no proxy stands in front; more are cut off. */
+export const maxConnectionsPerAddress = 500;
 
 /** Media that one list of a user's has at most. */
 export const listPage = 100;
