@@ -1,7 +1,9 @@
+import { positionOf } from '@caas/event-log';
 import type { ReactionRecord } from '@caas/proto/caas/events/v1/documents';
 import type { ReactionSet } from '@caas/proto/caas/events/v1/user_action';
 import type { Draft } from './draft.ts';
 import { maxReactionKinds, maxReactionUsers } from './limits.ts';
+import type { EventRecord } from './model.ts';
 
 /** The reactions with one more user; undefined when it is there already or past a limit. */
 const added = (
@@ -31,11 +33,14 @@ const removed = (
 
 /**
  * Sets or takes back a user's reaction. Past a limit the act is dropped: nodes refuse it with LIMIT_EXCEEDED, so only acts
- * of the same moment get here.
+ * of the same moment get here. A document that is ahead, written by an attempt that never committed, holds the outcome of
+ * every act up to its own: what was dropped, too, and in which order kinds and users came.
  */
-export const applyReactionSet = (draft: Draft, set: ReactionSet, userId: string): void =>
+export const applyReactionSet = (draft: Draft, set: ReactionSet, userId: string, { offset }: EventRecord): void => {
+  const reactionPosition = positionOf(offset);
   draft.changeMessage(set.messageId, (document) => {
-    if (document.deletedAtMs > 0) return undefined;
+    if (document.deletedAtMs > 0 || reactionPosition <= document.reactionPosition) return undefined;
     const reactions = (set.present ? added : removed)(document.reactions, set, userId);
-    return reactions && { ...document, reactions };
+    return reactions && { ...document, reactions, reactionPosition };
   });
+};

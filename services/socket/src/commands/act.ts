@@ -37,7 +37,9 @@ export const committedMessage = async (
   const readable =
     message && head && message.seq <= head.lastSeq && message.seq >= member.visibleFromSeq && message.deletedAtMs === 0;
   if (readable) return message;
-  const pending = message ? message.seq > (head?.lastSeq ?? 0) : context.node.recentSends.isFresh(messageId);
+  const pending = message
+    ? message.seq > (head?.lastSeq ?? 0)
+    : context.node.recentSends.isFresh(conversationId, messageId);
   return fail('MESSAGE_NOT_FOUND', 'no such committed message', pending ? soon : {});
 };
 

@@ -189,7 +189,7 @@ const publish = async (
       reject,
     );
   });
-  node.recentSends.add(messageId, hash, outcome);
+  node.recentSends.add(conversationId, messageId, hash, outcome);
   context.admitted();
   const { position } = await outcome;
   return accepted(context, messageId, position, acceptedAtMs);

@@ -7,6 +7,7 @@ export interface SendOutcome {
 }
 
 interface Entry {
+  conversationId: string;
   hash: string;
   outcome: Promise<SendOutcome>;
   /** When it began, by the clock of this process. */
@@ -42,10 +43,10 @@ export class RecentSends {
     return entry.outcome;
   }
 
-  /** Whether a send of this id began here a moment ago: what the store does not have yet it may have soon. */
-  isFresh(messageId: string): boolean {
+  /** Whether a send of this id to this conversation began here a moment ago: what the store lacks yet it may have soon. */
+  isFresh(conversationId: string, messageId: string): boolean {
     const entry = this.#entries.get(messageId);
-    return entry !== undefined && performance.now() - entry.atMs < freshMs;
+    return entry?.conversationId === conversationId && performance.now() - entry.atMs < freshMs;
   }
 
   /**
@@ -63,8 +64,8 @@ export class RecentSends {
   }
 
   /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
-  add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
-    const entry = { hash: textOf(contentHash), outcome, atMs: performance.now() };
+  add(conversationId: string, messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
+    const entry = { conversationId, hash: textOf(contentHash), outcome, atMs: performance.now() };
     this.#entries.set(messageId, entry);
     outcome.catch(() => this.#delete(messageId, entry));
     if (this.#entries.size >= this.#max / 2) {
