@@ -20,7 +20,7 @@ await runMain(async (signal) => {
   ]);
   try {
     const media = await createMedia({ store, objects, keys, serviceAuth, config: { ...config, hashKey }, logger });
-    logger.info({ address: media.address, url: media.url }, 'media listens');
+    logger.info({ address: media.address, http: media.url }, 'media listens');
     await media.run(signal);
   } finally {
     keys.close();
