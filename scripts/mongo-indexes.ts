@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { mongoAccountIndexes } from '@caas/account-store/mongo';
 import { mongoAuditIndexes } from '@caas/audit-store/mongo';
 import { mongoKeyIndexes } from '@caas/key-store/mongo';
+import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
 
@@ -17,7 +18,13 @@ if (!url) {
   process.stderr.write('Set MONGODB_URL to the MongoDB whose indexes you ask for.\n');
   process.exit(64);
 }
-const declared = [...mongoMessageIndexes, ...mongoAccountIndexes, ...mongoKeyIndexes, ...mongoAuditIndexes];
+const declared = [
+  ...mongoMessageIndexes,
+  ...mongoAccountIndexes,
+  ...mongoKeyIndexes,
+  ...mongoAuditIndexes,
+  ...mongoMediaIndexes,
+];
 await onDatabase(url, values.database, async (db) => {
   const before = await indexDifferences(db, declared);
   if (values.create && before.different.length === 0) await ensureIndexes(db, declared, 'create');

@@ -50,8 +50,9 @@ const portTaken = ({ port, variable }: { port: number; variable: string }): stri
   `port ${port} is taken: stop what uses it, or set ${variable} to another one; 0 takes any free one.`;
 
 /** The variable that moves what listens on a port. */
-const portVariable = (port: number, { gatewayPort, socketPorts }: PlatformConfig): string => {
+const portVariable = (port: number, { gatewayPort, socketPorts, mediaPort }: PlatformConfig): string => {
   if (port === gatewayPort) return 'GATEWAY_PORT';
+  if (port === mediaPort) return 'MEDIA_PORT';
   const node = socketPorts.indexOf(port);
   return node < 0 ? 'AUTH_GRPC_PORT (the gRPC of all services follows it)' : `SOCKET_${node + 1}_PORT`;
 };
@@ -66,7 +67,7 @@ const plainly = (error: unknown, config: PlatformConfig): unknown => {
   }
   if (fault.syscall === 'listen' || fault.syscall === 'getaddrinfo')
     return new ConfigError(
-      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT.`,
+      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT, MEDIA_PORT.`,
     );
   const { details } = error as { details?: Readonly<Record<string, string>> };
   if (fault.code === 'ENOSPC' || fault.code === 'EDQUOT' || details?.['engine'] === 'SQLITE_FULL')

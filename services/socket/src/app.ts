@@ -17,6 +17,7 @@ import type { Health } from './edge/http.ts';
 import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
+import type { MediaClient } from './media-client.ts';
 import { pause } from './pause.ts';
 import type { SearchClient } from './search-client.ts';
 
@@ -29,6 +30,7 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Where data keys come from. */
   keys: KeySource;
+  media: MediaClient;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
   /** Undefined: searches are answered UNIMPLEMENTED. */
@@ -116,6 +118,7 @@ export const createSocketNode = async (
     directory,
     messages,
     contents,
+    media: ports.media,
     commits,
     ephemeral,
     recentSends,

@@ -24,6 +24,7 @@ const schema = z
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
     SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_MEDIA_ADDRESS: settings.address().default('127.0.0.1:50058'),
     SOCKET_SEAL_CONTENT: settings.flag().default(true),
     SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
@@ -66,6 +67,8 @@ const schema = z
     authAddress: env.SOCKET_AUTH_ADDRESS,
     /** `host:port` of crypto's gRPC. */
     cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
+    /** `host:port` of media's gRPC. */
+    mediaAddress: env.SOCKET_MEDIA_ADDRESS,
     /** Whether new content is sealed under its author's key. */
     sealContent: env.SOCKET_SEAL_CONTENT,
     /** `host:port` of search's gRPC; undefined: searches are not served. */

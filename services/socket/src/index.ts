@@ -2,4 +2,5 @@ export { createSocketNode, type SocketConfig, type SocketNode, type SocketPorts,
 export { authClients } from './auth-clients.ts';
 export { type SocketEnvironment, socketConfig } from './config.ts';
 export { defaultBounds, defaultLimits, type Limits, type NodeBounds } from './limits.ts';
+export { type MediaClient, mediaClient } from './media-client.ts';
 export { searchClient } from './search-client.ts';

@@ -16,6 +16,7 @@ import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
+import type { MediaClient } from '../media-client.ts';
 import type { SearchClient } from '../search-client.ts';
 
 /** What commands work with. */
@@ -28,6 +29,7 @@ export interface NodeServices {
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;
+  readonly media: MediaClient;
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;

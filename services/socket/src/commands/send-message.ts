@@ -6,6 +6,7 @@ import { assertClientId, assertContent } from '../model/content.ts';
 import { contentHash, messageIdOf, type SendContent } from '../model/message-id.ts';
 import { assertMaySend } from '../model/rules.ts';
 import { type ActingMember, actingMember } from './act.ts';
+import { withAttachments } from './attachments.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
 
 /** Sends a message: answered once the log holds it. */
@@ -19,7 +20,12 @@ export const sendMessage: Command<'sendMessage'> = (context, request) => {
     threadRootId: request.threadRootId,
     forwardedMessageId: '',
   };
-  return send(context, { ...request, said }, { content, forwardedFrom: undefined });
+  const outgoing = { ...request, said };
+  if (content.attachments.length === 0) return send(context, outgoing, { content, forwardedFrom: undefined });
+  return send(context, outgoing, async () => ({
+    content: await withAttachments(context, content),
+    forwardedFrom: undefined,
+  }));
 };
 
 /** What makes a send the one it is: the same again is a retry of it. */
