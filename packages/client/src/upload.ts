@@ -122,7 +122,7 @@ class Uploading {
     });
   }
 
-  /** A command, again while it is refused for now. */
+  /** A command, repeated while its refusals are retryable. */
   async #again<T>(call: () => Promise<T>): Promise<T> {
     for (;;) {
       this.#options.signal?.throwIfAborted();
