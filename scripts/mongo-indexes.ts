@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { mongoAccountIndexes } from '@caas/account-store/mongo';
 import { mongoAuditIndexes } from '@caas/audit-store/mongo';
 import { mongoKeyIndexes } from '@caas/key-store/mongo';
+import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
 import { mongoPolicyIndexes } from '@caas/policy-store/mongo';
@@ -24,6 +25,7 @@ const declared = [
   ...mongoKeyIndexes,
   ...mongoAuditIndexes,
   ...mongoPolicyIndexes,
+  ...mongoMediaIndexes,
 ];
 await onDatabase(url, values.database, async (db) => {
   const before = await indexDifferences(db, declared);

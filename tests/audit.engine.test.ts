@@ -37,7 +37,7 @@ test('services on engines bring what is done through Kafka into the trees of Mon
     const { messageId } = (await a.ask({ sendMessage: send }, 20_000)).accepted;
     await a.waitFor((f) => f.event?.head?.lastSeq === 1, 20_000);
 
-    services.process('compliance').killNow();
+    await services.process('compliance').kill();
     const traceparent = newTraceparent();
     const scope = 'DELETE_SCOPE_FOR_EVERYONE';
     const answer = await a.ask({ traceparent, deleteMessage: { conversationId, messageId, scope } }, 20_000);

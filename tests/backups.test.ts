@@ -1,5 +1,5 @@
 /** A file of the data folder that is lost, or put back from an older backup, while the others are kept. */
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { copyFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
@@ -66,3 +66,22 @@ test('a log from an older backup than the messages is refused at start, with wha
   );
   await rm(dataDir, { recursive: true, force: true });
 });
+
+test.each(['messages.db', 'accounts.db', 'log.db'])(
+  'a %s that was truncated is refused at start, by name',
+  async (name) => {
+    const first = await testPlatform();
+    const { dataDir } = first;
+    await talk(first, 'one');
+    await first.stop({ remove: false });
+    const file = join(dataDir, name);
+    await copyFile(file, `${file}.backup`);
+    await truncate(file);
+    await expect(testPlatform({ dataDir })).rejects.toThrow(`${file} is empty`);
+    // Nothing was begun in its place, and nothing is held: what is put back goes on.
+    await rename(`${file}.backup`, file);
+    const again = await testPlatform({ dataDir });
+    expect((await talk(again, 'two')).messages.map((m: Frame) => m.content.text)).toEqual(['one', 'two']);
+    await again.stop();
+  },
+);

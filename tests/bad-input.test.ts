@@ -394,6 +394,22 @@ describe('bad input at the edge', () => {
       raw.destroy();
     });
 
+    test('many pings in one write are answered as far as the rate goes, then closed for it with its code', async () => {
+      const raw = await rawEntry();
+      await until(
+        'welcome',
+        () => raw.text,
+        (t) => t.includes('welcome'),
+      );
+      const pings = (count: number): Buffer =>
+        Buffer.concat(Array.from({ length: count }, () => clientFrame(9, Buffer.alloc(0))));
+      const pongs = (): number => raw.text.split('\x8a\0').length - 1;
+      raw.socket.write(pings(200));
+      await until('all pongs', pongs, (count) => count === 200);
+      raw.socket.write(pings(1_000));
+      await expectRawClose(raw, 'RATE_LIMITED', 4429);
+    });
+
     test('what comes after a frame that ended the connection has no effect', async () => {
       const { accessToken, userId } = await newUser();
       const raw = await RawSocket.open(node());
@@ -440,8 +456,12 @@ describe('bad input at the edge', () => {
     const unserved = 'UNIMPLEMENTED' as const;
     test.each<[string, string, Reason, Record<string, unknown>]>([
       ['an unknown command', '{"id":"1","launchMissiles":{}}', unserved, { command: 'launchMissiles' }],
-      ['an upload', '{"id":"1","createUpload":{"name":"a","sizeBytes":1}}', unserved, { command: 'createUpload' }],
-      ['media', '{"id":"1","getMedia":{"conversationId":"a","mediaId":"b"}}', unserved, { command: 'getMedia' }],
+      ['an upload of nothing', '{"id":"1","createUpload":{"name":"a","sizeBytes":0}}', invalid, {}],
+      ['an upload beyond its most', '{"id":"1","createUpload":{"name":"a","sizeBytes":104857601}}', invalid, {}],
+      ['an upload without a name', '{"id":"1","createUpload":{"sizeBytes":1}}', invalid, {}],
+      ['a hash that is none', '{"id":"1","createUpload":{"name":"a","sizeBytes":1,"sha256":"x"}}', invalid, {}],
+      ['media of a conversation alone', '{"id":"1","getMedia":{"conversationId":"a","mediaId":"b"}}', invalid, {}],
+      ['media of no id', '{"id":"1","getMedia":{}}', invalid, {}],
       ['a search for nothing', '{"id":"1","searchMessages":{}}', invalid, {}],
       ['a search of 1,025 bytes', `{"id":"1","searchMessages":{"query":"${'q'.repeat(1_025)}"}}`, invalid, {}],
       [

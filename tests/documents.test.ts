@@ -69,9 +69,17 @@ test('every file a page names exists', () => {
 });
 
 describe('docs/services.md', () => {
-  const configs = ['platform', 'gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance', 'search'].map(
-    (name) => [name, name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`],
-  );
+  const configs = [
+    'platform',
+    'gateway',
+    'auth',
+    'socket',
+    'persistence',
+    'crypto',
+    'media',
+    'compliance',
+    'search',
+  ].map((name) => [name, name === 'platform' ? 'platform/src/config.ts' : `services/${name}/src/config.ts`]);
   const sections = new Map(
     read('docs/services.md')
       .split(/^## /m)

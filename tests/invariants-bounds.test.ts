@@ -227,7 +227,7 @@ describe('invariant', () => {
       getUsers: { userIds: [''] },
       updateProfile: { displayName: 'x'.repeat(257) },
       renewToken: { accessToken: 'none' },
-      createUpload: { name: 'x', mediaType: 'image/png', sizeBytes: 1 },
+      createUpload: { name: 'x', mediaType: 'no media type', sizeBytes: 1 },
       getUpload: { mediaId: 'x' },
       completeUpload: { mediaId: 'x' },
       abortUpload: { mediaId: 'x' },
@@ -242,8 +242,6 @@ describe('invariant', () => {
     }
     // Every command of the contract was asked; those that are not served say so.
     expect([...reasons.keys()].sort()).toEqual(commandsOfContract().sort());
-    const notServed = ['createUpload', 'getUpload', 'completeUpload', 'abortUpload', 'getMedia'];
-    for (const verb of notServed) expect([verb, reasons.get(verb)]).toEqual([verb, 'UNIMPLEMENTED']);
     const refused = async (text: string): Promise<Reason> => {
       const before = a.frames.length;
       a.send(text);

@@ -18,6 +18,25 @@ beforeAll(async () => {
 });
 afterAll(() => platform.stop());
 
+/** Media whose bytes and name are the canary. */
+const uploaded = async (client: RawClient): Promise<string> => {
+  const bytes = `${canary}\n`.repeat(10);
+  const create = { name: `${canary}.txt`, mediaType: 'text/plain', sizeBytes: bytes.length };
+  const { upload } = await client.ask({ createUpload: create });
+  const [part] = upload.parts;
+  expect((await fetch(part.url, { method: 'PUT', body: bytes, headers: part.headers })).status).toBe(204);
+  const { mediaId } = upload.media;
+  await client.ask({ completeUpload: { mediaId } });
+  const { media } = await until(
+    'media',
+    () => client.ask({ getMedia: { mediaId } }),
+    (answer) => answer.media?.media.state === 'MEDIA_STATE_COMMITTED',
+  );
+  expect(await (await fetch(media.media.renditions[0].url)).text()).toBe(bytes);
+  expect((await fetch(`${part.url}&${canary}`, { method: 'PUT', body: canary })).ok).toBe(false);
+  return mediaId;
+};
+
 test('what users write is in no log line of any service, at level trace, whatever goes well or wrong', async () => {
   const [alice, bob] = [await signIn(platform, 'alice'), await signIn(platform, 'bob')];
   const [one, two] = platform.socketUrls as [string, string];
@@ -26,7 +45,8 @@ test('what users write is in no log line of any service, at level trace, whateve
   const create = { kind: 'CONVERSATION_KIND_GROUP', memberIds: [bob.userId], clientRef: 'canary' };
   const reply = await a.ask({ createConversation: { ...create, title: canary } });
   const { conversationId } = reply.conversation.conversation;
-  const content = { text: canary, metadata: { note: canary }, attachments: [{ mediaId: 'm', name: canary }] };
+  const mediaId = await uploaded(a);
+  const content = { text: canary, metadata: { note: canary }, attachments: [{ mediaId, name: canary }] };
   const send = (clientMsgId: string, more: Frame = {}): Promise<Frame> =>
     a.ask({ sendMessage: { conversationId, clientMsgId, content, ...more } });
   const committed = (count: number): Promise<Frame> =>
@@ -83,6 +103,6 @@ test('what users write is in no log line of any service, at level trace, whateve
   await platform.stop({ remove: false });
 
   const services = new Set(lines.map((line) => (JSON.parse(line) as { service: string }).service));
-  expect([...services]).toEqual(expect.arrayContaining(['socket-1', 'persistence']));
+  expect([...services]).toEqual(expect.arrayContaining(['socket-1', 'persistence', 'media']));
   expect(lines.filter((line) => line.includes(canary))).toEqual([]);
 }, 30_000);

@@ -15,7 +15,7 @@ const blocks = (language: string): string[] =>
 const notRun = ['npm ci && npm start', 'npm test'];
 /** By what each command's output is known. */
 const expected: readonly [RegExp, RegExp][] = [
-  [/^npm run demo$/, /Both saw all 12 messages in one order, and the digests agree\./],
+  [/^npm run demo$/, /Both saw all 13 messages in one order, and the digests agree\./],
   [/sdk\/token/, /"access_token":"[\w.-]+".*"socket_urls":\["ws:/],
   [/^npm run -s example$/, /^alice: accepted \S+, trace [0-9a-f]{32}\nbob: hello bob\n$/],
   [/^npm run -s wire/, /"welcome"(?=[\s\S]*"externalId":"bob")(?=[\s\S]*"conversations":)[\s\S]*closed with 1000/],

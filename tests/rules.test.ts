@@ -1,3 +1,4 @@
+import { maxPins } from '@caas/kit';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { ClientFrame, DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
@@ -8,6 +9,7 @@ import { type Frame, RawClient } from './support/raw-client.ts';
 import { until } from './support/until.ts';
 
 const maxConversations = 12;
+const maxReactionKinds = 5;
 const maxReplyBytes = 1024 * 1024;
 
 describe('what commands may and may not, over two nodes', () => {
@@ -19,7 +21,14 @@ describe('what commands may and may not, over two nodes', () => {
   beforeAll(async () => {
     platform = await testPlatform({
       between: faults.between,
-      limits: { framesPerMinute: 60_000, sendsPerSecond: 1_000, sendsBurst: 1_000, maxMembers: 3, maxConversations },
+      limits: {
+        framesPerMinute: 60_000,
+        sendsPerSecond: 1_000,
+        sendsBurst: 1_000,
+        maxMembers: 3,
+        maxConversations,
+        maxReactionKinds,
+      },
     });
   });
   afterEach(() => faults.heal());
@@ -244,6 +253,90 @@ describe('what commands may and may not, over two nodes', () => {
     const own = await create(dan.client, 'GROUP');
     const added = await dan.client.ask({ addMembers: { conversationId: own, userIds: [bob.userId] } });
     expect(added.error).toMatchObject(full);
+  });
+
+  test('limits hold for what is asked for at once, over two connections to two nodes', async () => {
+    const [ann, bob] = await Promise.all([newUser(0), newUser(1)]);
+    const connections = [ann.client, await enter(ann, 1)];
+    const hundred = <T>(ask: (client: RawClient, i: number) => Promise<T>): Promise<T[]> =>
+      Promise.all(Array.from({ length: 100 }, (_, i) => ask(connections[i % 2] as RawClient, i)));
+    const conversationId = await create(ann.client, 'GROUP', bob.userId);
+    const limits = (replies: Frame[]) => new Set(replies.flatMap(({ error }) => (error ? [error.details?.limit] : [])));
+
+    const { messageId } = await send(ann.client, conversationId, 'reacted');
+    await hundred((client, i) =>
+      client.ask({ setReaction: { conversationId, messageId, kind: `k${i}`, present: true } }, 20_000),
+    );
+    const sent: string[] = [];
+    for (let i = 0; i < 110; i++) {
+      const request = { conversationId, clientMsgId: `p${i}`, content: { text: 'x' } };
+      sent.push((await ann.client.ask({ sendMessage: request })).accepted.messageId);
+    }
+    const isCommitted = ({ event }: Frame) =>
+      event?.head?.conversationId === conversationId && event.head.lastSeq === 111;
+    await ann.client.waitFor(isCommitted);
+    await hundred((client, i) => client.ask({ setPin: { conversationId, messageId: sent[i], pinned: true } }, 20_000));
+    await Promise.all(
+      sent
+        .slice(100)
+        .map((id, i) => connections[i % 2]?.ask({ setPin: { conversationId, messageId: id, pinned: true } }, 20_000)),
+    );
+
+    const created = await hundred((client, i) =>
+      client.ask({ createConversation: { kind: 'CONVERSATION_KIND_GROUP', clientRef: `at-once-${i}` } }, 20_000),
+    );
+    // All of what there was room for, and nothing else.
+    expect(created.filter(({ conversation }) => conversation)).toHaveLength(maxConversations - 1);
+    expect(limits(created)).toEqual(new Set(['maxConversations']));
+
+    const others = await Promise.all(Array.from({ length: 10 }, () => newUser()));
+    const added = await Promise.all(
+      others.map(({ userId }, i) =>
+        (connections[i % 2] as RawClient).ask({ addMembers: { conversationId, userIds: [userId] } }, 20_000),
+      ),
+    );
+    expect(added.filter(({ conversation }) => conversation)).toHaveLength(1);
+    expect(limits(added)).toEqual(new Set(['maxMembers']));
+
+    // Acts of a conversation are applied in their order: with the last one all of them are.
+    await bob.client.ask({ setReaction: { conversationId, messageId: sent[0], kind: 'last', present: true } });
+    const history = await until(
+      'all acts are applied',
+      async () =>
+        (await bob.client.ask({ getHistory: { conversationId, limit: 200, aroundSeq: 50 } })).history.messages,
+      (messages) => messages[1].reactions?.length > 0,
+    );
+    expect(history[0].messageId).toBe(messageId);
+    expect(history[0].reactions).toHaveLength(maxReactionKinds);
+    expect(history.filter((message: Frame) => message.pinnedBy)).toHaveLength(maxPins);
+    expect((await ann.client.ask({ listConversations: { limit: 100 } })).conversations.entries).toHaveLength(
+      maxConversations,
+    );
+  }, 60_000);
+
+  test('an act on a message that was sent a moment ago may be tried again, one on no message may not', async () => {
+    const ann = await newUser();
+    const conversationId = await create(ann.client, 'GROUP');
+    // Messages gather for 50 ms before they are committed, so this one is not there yet as a rule.
+    const content = { text: 'x' };
+    const sent = ann.client.ask({ sendMessage: { conversationId, clientMsgId: 'fresh', content } });
+    const { messageId } = (await sent).accepted;
+    const react = (id: string) =>
+      ann.client.ask({ setReaction: { conversationId, messageId: id, kind: '+', present: true } });
+    const early = await react(messageId);
+    if (early.error) expect(early.error).toMatchObject({ retryable: true, retryAfterMs: 200 });
+    expect((await react('A'.repeat(22))).error).toEqual(
+      expect.not.objectContaining({ retryable: true, retryAfterMs: expect.anything() }),
+    );
+    await until(
+      'it is there',
+      () => react(messageId),
+      ({ accepted }) => accepted,
+    );
+    const seq = 1_000_000;
+    await ann.client.ask({ markRead: { conversationId, seq } });
+    const own = async () => (await ann.client.ask({ getConversation: { conversationId } })).conversation;
+    await until('read as far as there is something', own, (entry) => entry.own.readSeq === 1);
   });
 
   test('a used client_ref answers its conversation as it stands, another kind is a conflict', async () => {

@@ -89,7 +89,7 @@ describe('npm start', () => {
         `the data folder ${join(file, 'below')} can't be used: there is a file in its place. Set CAAS_DATA to another one.\n`,
         "the data folder /proc/caas can't be used: nothing can be made there. Set CAAS_DATA to another one.\n",
       ]);
-    });
+    }, 45_000);
 
     test('that the development app is for loopback, and what to set instead', async () => {
       const said = await refusal({ CAAS_HOST: '0.0.0.0' });
@@ -133,10 +133,18 @@ describe('npm start', () => {
         );
         for (const [i, name] of variables.entries())
           expect(said[i]).toContain(`port ${port} is taken: stop what uses it, or set ${name} `);
+        const other = createServer().listen(0, '127.0.0.1');
+        await once(other, 'listening');
+        const otherPort = String((other.address() as AddressInfo).port);
+        const both = { GATEWAY_PORT: port, SOCKET_1_PORT: otherPort, CAAS_DATA: join(folder, 'taken-both') };
+        const lines = (await refusal(both)).trim().split('\n');
+        other.close();
+        // All of them at once.
+        expect(lines).toEqual([expect.stringContaining('GATEWAY_PORT'), expect.stringContaining('SOCKET_1_PORT')]);
       } finally {
         server.close();
       }
-    });
+    }, 45_000);
 
     test('that another platform has the data, and that a root key is not the one', async () => {
       const data = join(folder, 'data');
@@ -207,6 +215,27 @@ describe('npm start', () => {
         client.close();
       }
     };
+
+    test('a tenant is made from the command line, and its app gets tokens', async () => {
+      const [, address] = /auth +(\S+)/.exec(banner) as unknown as [string, string];
+      const caas = async (...args: string[]): Promise<string> => {
+        const cli = spawn(process.execPath, ['-C', '@caas/source', 'packages/cli/src/main.ts', ...args], {
+          env: { PATH: process.env['PATH'], CAAS_AUTH_ADDRESS: address, CAAS_OPERATOR_TOKEN: token },
+        });
+        let said = '';
+        for (const stream of [cli.stdout, cli.stderr]) stream.on('data', (chunk) => (said += chunk));
+        const [code] = await once(cli, 'close');
+        return `${code}\n${said}`;
+      };
+      const created = await caas('tenant', 'create', 'by-hand', '--name', 'By hand');
+      const of = (text: string, name: string) => new RegExp(`${name}=(\\S+)`).exec(text)?.[1] as string;
+      const more = await caas('tenant', 'app', 'by-hand');
+      for (const text of [created, more]) {
+        const app = { appId: of(text, 'CAAS_APP_ID'), appSecret: of(text, 'CAAS_APP_SECRET') };
+        expect((await signIn({ gatewayUrl, app } as never, 'alice')).accessToken).toBeTruthy();
+      }
+      expect(await caas('tenant', 'create', 'by-hand')).toMatch(/^1\n.*tenant_id is taken/s);
+    }, 45_000);
 
     test('engines that are named are not used, and it says so', () => {
       expect(banner).toContain('Not used here: KAFKA_BROKERS.');

@@ -30,6 +30,7 @@ const ours = {
   'socket-service-2': 'socket',
   persistence: 'persistence',
   crypto: 'crypto',
+  media: 'media',
   compliance: 'compliance',
   search: 'search',
 } as const;
@@ -53,6 +54,7 @@ test('every port is published on loopback only, at the number the design gives i
     'socket-service-2': ['127.0.0.1:3002:3001'],
     persistence: [],
     crypto: [],
+    media: ['127.0.0.1:3003:3003'],
     compliance: [],
     'redis-gateway': ['127.0.0.1:6379:6379'],
     'redis-socket': ['127.0.0.1:6380:6380'],

@@ -78,9 +78,10 @@ export const engineUsers = [
   'persistence',
   'compliance',
   'crypto',
+  'media',
   'search',
 ] as const;
 export type EngineUser = (typeof engineUsers)[number];
 
 /** Those no Redis knows. */
-export const usersWithoutRedis: readonly EngineUser[] = ['search'];
+export const usersWithoutRedis: readonly EngineUser[] = ['media', 'search'];

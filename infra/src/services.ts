@@ -36,7 +36,7 @@ export interface Services {
   readonly processes: readonly EngineProcess[];
   /** `host:port` of compliance's gRPC. */
   readonly complianceAddress: string;
-  /** One process: auth, persistence-1 …, crypto, compliance, search, socket-1 …, gateway. */
+  /** One process: auth, persistence-1 …, crypto, media, compliance, search, socket-1 …, gateway. */
   process(name: string): EngineProcess;
   /** A client of a service as an operator has it; the caller closes it. */
   asOperator<S extends ServiceDefinition>(definition: S, address: string): GrpcClient<S>;
@@ -59,20 +59,33 @@ interface Ports {
   gatewayGrpc: number;
   /** gRPC of crypto. */
   crypto: number;
+  /** gRPC of media, and the port its bytes go through. */
+  media: number;
+  mediaHttp: number;
   /** gRPC of search. */
   search: number;
 }
 
 const portsFor = async (nodes: number, workers: number): Promise<Ports> => {
-  const [gateway = 0, auth = 0, gatewayGrpc = 0, crypto = 0, compliance = 0, search = 0, ...others] = await freePorts(
-    6 + 2 * nodes + workers,
-  );
+  const [
+    gateway = 0,
+    auth = 0,
+    gatewayGrpc = 0,
+    crypto = 0,
+    compliance = 0,
+    search = 0,
+    media = 0,
+    mediaHttp = 0,
+    ...others
+  ] = await freePorts(8 + 2 * nodes + workers);
   return {
     gateway,
     auth,
     compliance,
     gatewayGrpc,
     crypto,
+    media,
+    mediaHttp,
     search,
     sockets: others.splice(0, nodes),
     nodes: others.splice(0, nodes),
@@ -95,6 +108,8 @@ const environments = async (
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
   const complianceOfNodes = await route('socket', 'compliance', local(ports.compliance));
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
+  const mediaOfNodes = await route('socket', 'media', local(ports.media));
+  const cryptoOfMedia = await route('media', 'crypto', local(ports.crypto));
   const cryptoOfSearch = await route('search', 'crypto', local(ports.crypto));
   const searchOfNodes = await route('socket', 'search', local(ports.search));
   const search = {
@@ -119,6 +134,7 @@ const environments = async (
       SOCKET_AUTH_ADDRESS: authOfNodes,
       SOCKET_COMPLIANCE_ADDRESS: complianceOfNodes,
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
+      SOCKET_MEDIA_ADDRESS: mediaOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,
       CAAS_AUDIT_DIR,
       ...(hasSearch && { SOCKET_SEARCH_ADDRESS: searchOfNodes }),
@@ -150,6 +166,19 @@ const environments = async (
         CRYPTO_GRPC_ADDRESS: local(ports.crypto),
         CRYPTO_VAULT_FILE: join(dataDir, 'vault.json'),
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
+      },
+    },
+    {
+      name: 'media',
+      service: 'media',
+      port: ports.media,
+      env: {
+        MEDIA_PORT: String(ports.mediaHttp),
+        MEDIA_GRPC_ADDRESS: local(ports.media),
+        MEDIA_CRYPTO_ADDRESS: cryptoOfMedia,
+        MEDIA_FOLDER: join(dataDir, 'media'),
+        MEDIA_WORK_DIR: join(dataDir, 'media-work'),
+        CAAS_HASH_KEY: secrets.hashKey,
       },
     },
     {

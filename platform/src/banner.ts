@@ -21,13 +21,14 @@ const operatorLines = (authAddress: string): string[] => {
 
 /** What a developer or operator needs to know after `npm start`. Only a development secret, on loopback, is shown. */
 export const banner = (platform: Platform, { dataDir, host, operatorToken, services, unusedEngines }: Told): string => {
-  const { gatewayUrl, socketUrls, authAddress, complianceAddress, app } = platform;
+  const { gatewayUrl, socketUrls, mediaUrl, authAddress, complianceAddress, app } = platform;
   const told = services.gateway.socketUrls;
   const lines = [
     'CAAS is up.',
     `  gateway   ${gatewayUrl}   (${gatewayUrl}/openapi.json)`,
     ...socketUrls.map((url, i) => `  socket ${i + 1}  ${url}`),
     ...(told.length > 0 ? [`  told      ${told.join(' ')}   (to clients, in place of these)`] : []),
+    `  media     ${mediaUrl}   (addresses signed by the service; see MEDIA_PUBLIC_URL)`,
     `  auth      ${authAddress}   (gRPC, with reflection)`,
     `  audit     ${complianceAddress}   (gRPC: caas.compliance.v1)`,
     `  data      ${dataDir}`,

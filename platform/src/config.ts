@@ -9,6 +9,7 @@ const variables = z.object({
   GATEWAY_PORT: settings.port().default(3000),
   SOCKET_1_PORT: settings.port().default(3001),
   SOCKET_2_PORT: settings.port().default(3002),
+  MEDIA_PORT: settings.port().default(3003),
   // The other services' ports follow it.
   AUTH_GRPC_PORT: settings.count({ max: 65_527 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
@@ -25,6 +26,8 @@ const schema = variables.transform((env) => ({
   host: env.CAAS_HOST,
   gatewayPort: env.GATEWAY_PORT,
   socketPorts: [env.SOCKET_1_PORT, env.SOCKET_2_PORT] as readonly number[],
+  /** Port media's bytes come in and go out on. */
+  mediaPort: env.MEDIA_PORT,
   /** Port of auth's gRPC; the other services' follow it. 0: any free ones. All of it on 127.0.0.1. */
   authPort: env.AUTH_GRPC_PORT,
   /** Whether the development tenant and app are made. */
@@ -78,6 +81,7 @@ export const platformConfig = (env: Environment = process.env): PlatformConfig =
     socket: read(servicesConfig.socket),
     persistence: read(servicesConfig.persistence),
     crypto: read(servicesConfig.crypto),
+    media: read(servicesConfig.media),
     compliance: read(servicesConfig.compliance),
     search: read(servicesConfig.search),
   };

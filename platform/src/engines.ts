@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
 import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
@@ -35,6 +36,22 @@ const plainly = (error: unknown, dataDir: string, name: string): unknown => {
   return error;
 };
 
+/** Bytes of a file of the data folder; undefined: there is none. */
+const bytesOf = (dataDir: string, name: string): Promise<number | undefined> =>
+  stat(join(dataDir, name)).then(
+    ({ size }) => size,
+    () => undefined,
+  );
+
+/**
+ * Who takes a file away says that a new one shall begin. One that is there and empty was cut off by something else, and what
+ * it lacks may be more than the log still holds.
+ */
+const truncated = (dataDir: string, name: string, other: string): ConfigError =>
+  new ConfigError(
+    `${join(dataDir, name)} is empty while ${other} has records: it was truncated. Restore it from a backup; without the file a new one begins, which holds of the past only what the other files give.`,
+  );
+
 /** Opens the databases of the data folder, which must exist. The log's file is one process's, so a second one ends here. */
 export const openEngines = async (
   dataDir: string,
@@ -45,6 +62,9 @@ export const openEngines = async (
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
+  const logBytes = await bytesOf(dataDir, 'log.db');
+  for (const name of ['messages.db', 'accounts.db'])
+    if (logBytes && (await bytesOf(dataDir, name)) === 0) throw truncated(dataDir, name, 'log.db');
   const [[store, notBefore], accounts, audit, policies, index] = await Promise.all([
     open('messages.db', async (file) => {
       const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
@@ -55,6 +75,10 @@ export const openEngines = async (
     open('policies.db', (file) => openSqlitePolicyStore({ file })),
     open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
+  if (logBytes === 0 && Object.values(notBefore).some((offset) => offset > 0)) {
+    await Promise.all([store.close(), accounts.close(), audit.close(), policies.close(), index.close()]);
+    throw truncated(dataDir, 'log.db', 'messages.db');
+  }
   const log = await open('log.db', async (file) =>
     openSqliteEventLog({
       file,

@@ -4,12 +4,14 @@ import { ConfigError } from '@caas/kit/config';
 import { banner } from './banner.ts';
 import { type PlatformConfig, platformConfig } from './config.ts';
 import { startPlatform } from './start.ts';
+import { takenPorts } from './taken-ports.ts';
 
 /** What `npm start` runs. */
 export const runPlatform = (): Promise<void> =>
   runMain(async (signal) => {
     const config = platformConfig();
     assertLoopback(config);
+    await assertPortsFree(config);
     const platform = await startPlatform(config).catch((error: unknown) => {
       throw plainly(error, config);
     });
@@ -29,9 +31,28 @@ const assertLoopback = ({ host, developmentApp }: PlatformConfig): void => {
   );
 };
 
+/** gRPC beside that of the nodes: auth, persistence, gateway. */
+const otherGrpcPorts = 3;
+
+/** Throws one ConfigError that names every port that is taken. */
+const assertPortsFree = async (config: PlatformConfig): Promise<void> => {
+  const { host, gatewayPort, socketPorts, authPort } = config;
+  const grpcPorts =
+    authPort === 0 ? [] : Array.from({ length: socketPorts.length + otherGrpcPorts }, (_, i) => authPort + i);
+  const taken = await takenPorts([
+    ...[gatewayPort, ...socketPorts].map((port) => ({ host, port, variable: portVariable(port, config) })),
+    ...grpcPorts.map((port) => ({ host: '127.0.0.1', port, variable: portVariable(port, config) })),
+  ]);
+  if (taken.length > 0) throw new ConfigError(taken.map(portTaken).join('\n'));
+};
+
+const portTaken = ({ port, variable }: { port: number; variable: string }): string =>
+  `port ${port} is taken: stop what uses it, or set ${variable} to another one; 0 takes any free one.`;
+
 /** The variable that moves what listens on a port. */
-const portVariable = (port: number, { gatewayPort, socketPorts }: PlatformConfig): string => {
+const portVariable = (port: number, { gatewayPort, socketPorts, mediaPort }: PlatformConfig): string => {
   if (port === gatewayPort) return 'GATEWAY_PORT';
+  if (port === mediaPort) return 'MEDIA_PORT';
   const node = socketPorts.indexOf(port);
   return node < 0 ? 'AUTH_GRPC_PORT (the gRPC of all services follows it)' : `SOCKET_${node + 1}_PORT`;
 };
@@ -42,13 +63,11 @@ const plainly = (error: unknown, config: PlatformConfig): unknown => {
   const taken = error instanceof ConfigError ? /:(\d+): the port is taken$/.exec(error.message)?.[1] : undefined;
   const port = taken === undefined ? fault.port : Number(taken);
   if (port !== undefined && (taken !== undefined || fault.code === 'EADDRINUSE')) {
-    return new ConfigError(
-      `port ${port} is taken: stop what uses it, or set ${portVariable(port, config)} to another one; 0 takes any free one.`,
-    );
+    return new ConfigError(portTaken({ port, variable: portVariable(port, config) }));
   }
   if (fault.syscall === 'listen' || fault.syscall === 'getaddrinfo')
     return new ConfigError(
-      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT.`,
+      `cannot listen: ${fault.message}. See CAAS_HOST, GATEWAY_PORT, SOCKET_1_PORT, SOCKET_2_PORT, MEDIA_PORT.`,
     );
   const { details } = error as { details?: Readonly<Record<string, string>> };
   if (fault.code === 'ENOSPC' || fault.code === 'EDQUOT' || details?.['engine'] === 'SQLITE_FULL')

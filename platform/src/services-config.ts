@@ -2,6 +2,7 @@ import { type AuthConfig, authConfig } from '@caas/auth';
 import { type ComplianceConfig, complianceConfig } from '@caas/compliance';
 import { type CryptoConfig, cryptoConfig } from '@caas/crypto';
 import { type GatewayConfig, gatewayConfig } from '@caas/gateway';
+import { type MediaConfig, mediaConfig } from '@caas/media';
 import { type PersistenceConfig, persistenceConfig } from '@caas/persistence';
 import { type SearchConfig, searchConfig } from '@caas/search';
 import { type SocketEnvironment, socketConfig } from '@caas/socket';
@@ -15,6 +16,7 @@ export interface ServicesConfig {
   socket: SocketEnvironment;
   persistence: PersistenceConfig;
   crypto: CryptoConfig;
+  media: MediaConfig;
   compliance: ComplianceConfig;
   search: SearchConfig;
 }
@@ -26,6 +28,7 @@ export const servicesConfig = {
   socket: socketConfig,
   persistence: persistenceConfig,
   crypto: cryptoConfig,
+  media: mediaConfig,
   compliance: complianceConfig,
   search: searchConfig,
 } satisfies { [S in keyof ServicesConfig]: (env: Readonly<Record<string, string | undefined>>) => ServicesConfig[S] };

@@ -16,6 +16,7 @@ const optionsFor = (dir: string): PlatformOptions => ({
   host: '127.0.0.1',
   gatewayPort: 0,
   socketPorts: [0, 0],
+  mediaPort: 0,
   authPort: 0,
   developmentApp: true,
   drainMs: 50,

@@ -10,11 +10,13 @@ import { memoryKeyValue, memoryNodeInbox, memoryRateLimits } from '@caas/key-val
 import { newSecret } from '@caas/kit';
 import { sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger, type LoggerOptions } from '@caas/kit/log';
+import { createMedia } from '@caas/media';
 import { servePersistence } from '@caas/persistence';
 import {
   authClients,
   createSocketNode,
   type Limits,
+  mediaClient,
   type NodeBounds,
   policyClient,
   type SocketNode,
@@ -24,6 +26,7 @@ import type { PlatformConfig } from './config.ts';
 import { prepareDataFolder } from './data-folder.ts';
 import { type EmbeddedEngines, openEngines } from './engines.ts';
 import { openKeyEngines } from './key-engines.ts';
+import { openMediaEngines } from './media-engines.ts';
 import { type Restartable, restartable } from './restartable.ts';
 import { startSearch } from './search.ts';
 import { hashKeyOf, readDevelopmentSecret, writeDevelopmentEnv } from './secrets.ts';
@@ -57,10 +60,13 @@ export interface Platform {
   readonly socketUrls: readonly string[];
   readonly authAddress: string;
   readonly cryptoAddress: string;
+  readonly mediaAddress: string;
+  /** Where media's bytes come in and go out. */
+  readonly mediaUrl: string;
   readonly complianceAddress: string;
   /** The development app; undefined when it was not made. */
   readonly app: { appId: string; appSecret: string } | undefined;
-  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, compliance. */
+  /** Services that can be crashed and started anew inside the process: socket-1, socket-2 …, persistence, crypto, media, compliance. */
   readonly services: ReadonlyMap<string, Restartable>;
   /** Empties the shared key-value state at once, as FLUSHALL on every Redis would. */
   flushSharedState(): void;
@@ -74,6 +80,7 @@ const defaultServices = (): ServicesConfig => ({
   socket: servicesConfig.socket({}),
   persistence: servicesConfig.persistence({}),
   crypto: servicesConfig.crypto({}),
+  media: servicesConfig.media({}),
   compliance: servicesConfig.compliance({}),
   search: servicesConfig.search({}),
 });
@@ -85,9 +92,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   const loggerOf = (service: string) =>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
-  const [engines, keyEngines, rootKey, hashKey, knownSecret] = await Promise.all([
+  const [engines, keyEngines, mediaEngines, rootKey, hashKey, knownSecret] = await Promise.all([
     openEngines(dataDir, services.persistence, logger),
     openKeyEngines(dataDir, options.vaultPassphrase),
+    openMediaEngines(dataDir),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
     hashKeyOf(dataDir),
     readDevelopmentSecret(dataDir),
@@ -153,7 +161,29 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   });
   const keysOf = (callerName: string) =>
     keySource({ address: crypto.current.address, auth: serviceAuth, callerName, logger: loggerOf(callerName) });
-  const [keys, keysOfSearch] = [keysOf('socket'), keysOf('search')];
+  const [keys, keysOfSearch, mediaKeys] = [keysOf('socket'), keysOf('search'), keysOf('media')];
+  let [mediaGrpc, mediaPort] = [grpcAddressOf(options.socketPorts.length + 5), options.mediaPort];
+  const media = await restartable('media', crashable, async (severance) => {
+    const started = await createMedia({
+      store: severance.port(mediaEngines.records),
+      objects: severance.port(mediaEngines.objects),
+      keys: mediaKeys,
+      serviceAuth,
+      config: {
+        ...services.media,
+        host,
+        port: mediaPort,
+        grpcAddress: mediaGrpc,
+        workDir: join(dataDir, 'media-work'),
+        drainMs: options.drainMs,
+        hashKey,
+      },
+      logger: loggerOf('media'),
+    });
+    [mediaGrpc, mediaPort] = [started.address, started.port];
+    return started;
+  });
+  const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
   let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
   const compliance = await restartable('compliance', crashable, async (severance) => {
     const started = await createCompliance({
@@ -200,6 +230,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox: severance.port(inbox),
           auth: clients,
           keys,
+          media: mediaOfNodes,
           audit: await writerOf(nodeId, severance.port(log)),
           policies: policyClient(
             { ...services.socket, complianceAddress: complianceGrpc },
@@ -255,10 +286,12 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     socketUrls,
     authAddress: auth.address,
     cryptoAddress: crypto.current.address,
+    mediaAddress: media.current.address,
+    mediaUrl: media.current.url,
     complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, crypto, search, ...nodes, compliance].map((service) => [service.name, service]),
+      [persistence, crypto, media, search, ...nodes, compliance].map((service) => [service.name, service]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -266,7 +299,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
+      const behind = [media, persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -277,6 +310,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         await Promise.allSettled(behind);
         clients.close();
         keys.close();
+        mediaOfNodes.close();
+        mediaKeys.close();
         keysOfSearch.close();
         searches.close();
         await engines.log.close();
@@ -290,7 +325,12 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           inbox.close(),
           rateLimits.close(),
         ]);
-        await Promise.all([keyEngines.keys.close(), keyEngines.vault.close()]);
+        await Promise.all([
+          keyEngines.keys.close(),
+          keyEngines.vault.close(),
+          mediaEngines.records.close(),
+          mediaEngines.objects.close(),
+        ]);
       }
     },
   };

@@ -25,7 +25,17 @@ export type Cell = Row & { readonly short: boolean } & (
     | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
   );
 
-const services = ['gateway', 'auth', 'socket-1', 'socket-2', 'persistence-1', 'persistence-2', 'crypto', 'compliance'];
+const services = [
+  'gateway',
+  'auth',
+  'socket-1',
+  'socket-2',
+  'persistence-1',
+  'persistence-2',
+  'crypto',
+  'media',
+  'compliance',
+];
 const engines = ['kafka', 'mongodb', 'redis-gateway', 'redis-socket', 'redis-shared'];
 const links = [
   'socket-kafka',
@@ -40,6 +50,8 @@ const links = [
   'socket-auth',
   'socket-crypto',
   'crypto-mongodb',
+  'socket-media',
+  'media-mongodb',
   'user-socket-1',
 ];
 const redisNames = ['gateway', 'socket', 'shared', 'compliance', 'crypto'];

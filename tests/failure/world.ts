@@ -65,6 +65,7 @@ const engineLinks = [
   ['persistence', 'mongodb', 'MONGODB_URL'],
   ['auth', 'mongodb', 'MONGODB_URL'],
   ['crypto', 'mongodb', 'MONGODB_URL'],
+  ['media', 'mongodb', 'MONGODB_URL'],
   ['socket', 'redis', 'REDIS_SOCKET_URL'],
   ['persistence', 'redis', 'REDIS_SOCKET_URL'],
   ['gateway', 'redis', 'REDIS_GATEWAY_URL'],
@@ -75,6 +76,8 @@ const otherLinks = [
   'gateway-auth',
   'socket-auth',
   'socket-crypto',
+  'socket-media',
+  'media-crypto',
   'socket-search',
   'search-crypto',
   'user-socket-1',
@@ -87,7 +90,7 @@ type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance'] as const)
+  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media', 'compliance'] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;

@@ -50,6 +50,7 @@ export class KillablePlatform {
       host: '127.0.0.1',
       gatewayPort: before ? portOf(before.gatewayUrl) : 0,
       socketPorts: before ? before.socketUrls.map(portOf) : [0, 0],
+      mediaPort: 0,
       authPort: 0,
       developmentApp: true,
       drainMs: 50,

@@ -16,6 +16,7 @@ export const testPlatform = async (options: Partial<PlatformOptions> = {}): Prom
     host: '127.0.0.1',
     gatewayPort: 0,
     socketPorts: [0, 0],
+    mediaPort: 0,
     authPort: 0,
     developmentApp: true,
     crashable: true,

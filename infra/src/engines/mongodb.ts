@@ -17,7 +17,7 @@ const mark = (cacheDir: string): string => join(home(cacheDir), 'complete');
  */
 export const mongodb: Engine = {
   name: 'mongodb',
-  users: ['admin', 'auth', 'socket', 'persistence', 'compliance', 'crypto', 'search'],
+  users: ['admin', 'auth', 'socket', 'persistence', 'compliance', 'crypto', 'media', 'search'],
   ports: { mongodb: 27_017 },
   tools: [
     {

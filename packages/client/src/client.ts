@@ -16,9 +16,11 @@ import {
   systemClock,
 } from './ports.ts';
 import { Synchroniser } from './synchroniser.ts';
+import { type UploadOptions, uploadMedia } from './upload.ts';
 import { Verbs } from './verbs.ts';
 import type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
 import type { Accepted, Welcome } from './wire/frames.ts';
+import type { Media } from './wire/media.ts';
 import type { ConversationEntry } from './wire/resources.ts';
 
 /** How to make a client. */
@@ -33,6 +35,8 @@ export interface ClientOptions {
   readonly storage?: OutboxStorage;
   /** Overrides of `defaultLimits`. */
   readonly limits?: Partial<ClientLimits>;
+  /** Sends the parts of uploads; default: the global fetch. */
+  readonly fetch?: typeof fetch;
   /** W3C trace context for each command; default: nodes begin one. */
   readonly traceparent?: () => string;
   readonly clock?: Clock;
@@ -52,6 +56,7 @@ export class CaasClient extends Verbs<ClientEvents> {
   readonly #sync: Synchroniser;
   readonly #delivery: Delivery;
   readonly #limits: ClientLimits;
+  readonly #upload: (source: Blob | Uint8Array<ArrayBuffer>, options: UploadOptions) => Promise<Media>;
   #welcome: Welcome | undefined;
   #restored: Promise<void> | undefined;
   #closed = false;
@@ -62,6 +67,9 @@ export class CaasClient extends Verbs<ClientEvents> {
     const random = options.random ?? Math.random;
     const limits = { ...defaultLimits, ...options.limits };
     this.#limits = limits;
+    const send = options.fetch ?? ((...args) => fetch(...args));
+    const uploads = { command: this.command.bind(this), fetch: send, limits, clock, random };
+    this.#upload = (source, uploadOptions) => uploadMedia(uploads, source, uploadOptions);
     const isOnline = () => this.#link.state === 'online';
     this.#link = new Link({
       urls: options.urls,
@@ -211,6 +219,15 @@ export class CaasClient extends Verbs<ClientEvents> {
   forwardMessage(fromConversationId: string, messageId: string, toConversationId: string): Promise<SentMessage> {
     const command = { verb: 'forwardMessage', fromConversationId, messageId } as const;
     return this.#outbox.add(toConversationId, newClientMsgId(), command);
+  }
+
+  /**
+   * Uploads a file and resolves with its committed media, whose id an attachment names. Parts are sent again after lost
+   * connections. Rejects with CONTENT_REJECTED and details.refusal when the service refuses what it is, LIMIT_EXCEEDED when it is too large, or
+   * with the last error when it failed `maxUploadFailures` times in a row.
+   */
+  upload(source: Blob | Uint8Array<ArrayBuffer>, options: UploadOptions = {}): Promise<Media> {
+    return this.#upload(source, options);
   }
 
   /** The conversation, opened: loaded, then kept in step. At `maxWindows` the one used least recently is closed. */

@@ -21,6 +21,7 @@ export type {
   SocketEvent,
   SocketLike,
 } from './ports.ts';
+export type { UploadOptions } from './upload.ts';
 export type { ConversationChange, NewConversation, PageOptions, ProfileChange } from './verbs.ts';
 export type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
 export type {
@@ -33,6 +34,16 @@ export type {
   Typing,
   Welcome,
 } from './wire/frames.ts';
+export type {
+  Media,
+  MediaAccess,
+  MediaKind,
+  MediaRefusal,
+  MediaState,
+  Rendition,
+  Upload,
+  UploadPart,
+} from './wire/media.ts';
 export type {
   Attachment,
   Content,

@@ -48,6 +48,12 @@ export interface ClientLimits {
   readonly entryReadIntervalMs: number;
   /** Typing that is not repeated for this many milliseconds has ceased. */
   readonly typingTimeoutMs: number;
+  /** Failures of an upload in a row, with nothing arriving between them, before it is given up. */
+  readonly maxUploadFailures: number;
+  /** How often is asked whether uploaded media is processed, in milliseconds. */
+  readonly processingPollMs: number;
+  /** Longest time an upload waits for that, in milliseconds. */
+  readonly maxProcessingMs: number;
   /** Users known to type, in all conversations; beyond it the one longest silent is told to have ceased. */
   readonly maxTyping: number;
 }
@@ -77,5 +83,8 @@ export const defaultLimits: ClientLimits = {
   maxEntryReadsAtOnce: 20,
   entryReadIntervalMs: 1_500,
   typingTimeoutMs: 6_000,
+  maxUploadFailures: 10,
+  processingPollMs: 1_000,
+  maxProcessingMs: 600_000,
   maxTyping: 1_000,
 };

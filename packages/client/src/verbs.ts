@@ -1,6 +1,7 @@
 import { Emitter } from './emitter.ts';
 import type { NewContent, ReplyTo, Requests, Verb } from './wire/commands.ts';
 import type { Accepted, ConversationPage, Done, HistoryPage, MemberPage } from './wire/frames.ts';
+import type { MediaAccess } from './wire/media.ts';
 import type { ConversationEntry, ConversationKind, Presence, Role, User } from './wire/resources.ts';
 import type { Found } from './wire/search.ts';
 
@@ -194,14 +195,18 @@ export abstract class Verbs<Events> extends Emitter<Events> {
       .users[0];
   }
 
-  /** Begins an upload of media. Rejects with UNIMPLEMENTED where no media service is installed. */
-  createUpload(request: Requests['createUpload']): Promise<unknown> {
-    return this.command('createUpload', request);
-  }
-
-  /** Asks for an address to download media from. Rejects with UNIMPLEMENTED where no media service is installed. */
-  getMedia(conversationId: string, mediaId: string): Promise<unknown> {
-    return this.command('getMedia', { conversationId, mediaId });
+  /**
+   * Media with addresses to download its forms from, good for a few minutes: by a message that carries it and that the user may
+   * read, or, without one, as its uploader. MESSAGE_NOT_FOUND when there is no such message any more.
+   */
+  mediaUrls(
+    mediaId: string,
+    carrier?: { readonly conversationId: string; readonly messageId: string },
+  ): Promise<MediaAccess> {
+    return this.command('getMedia', {
+      mediaId,
+      ...(carrier && { conversationId: carrier.conversationId, messageId: carrier.messageId }),
+    });
   }
 
   /**

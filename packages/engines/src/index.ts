@@ -1,4 +1,5 @@
 export * from './open.ts';
 export * from './open-keys.ts';
+export * from './open-media.ts';
 export * from './settings.ts';
 export * from './vault-settings.ts';

@@ -12,6 +12,8 @@ export const userNodesKey = (tenantId: string, userId: string): string => key('u
 /** Set of a user's open connections, over all nodes; falls under the pattern of the user's nodes. */
 export const userConnectionsKey = (tenantId: string, userId: string): string =>
   key('user-nodes', tenantId, userId, 'connections');
+/** Set of memberships a user is about to get, over all nodes; falls under the pattern of the user's nodes. */
+export const userJoinsKey = (tenantId: string, userId: string): string => key('user-nodes', tenantId, userId, 'joins');
 /** When a user was last seen, UTC milliseconds as decimal text. */
 export const presenceKey = (tenantId: string, userId: string): string => key('presence', tenantId, userId);
 /** Set of starts of nodes that have somebody who watches a user's presence. */

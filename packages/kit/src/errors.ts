@@ -39,8 +39,8 @@ export interface FailureOptions {
   details?: Readonly<Record<string, string>>;
   /** Overrides the table's least wait, in milliseconds. */
   retryAfterMs?: number;
-  /** False where the reason can usually be retried and this time can't: what is damaged stays so. */
-  retryable?: false;
+  /** Other than the table says: what is damaged stays so, and what is under way will be there. */
+  retryable?: boolean;
   /** The fault behind it, for logs only. */
   cause?: unknown;
 }
@@ -98,5 +98,5 @@ export const fromWireError = (wire: WireError): CaasError =>
   new CaasError(reasonOf(wire.reason), wire.message, {
     details: wire.details,
     retryAfterMs: wire.retryAfterMs,
-    ...(wire.retryable ? {} : { retryable: false }),
+    retryable: wire.retryable,
   });

@@ -6,10 +6,14 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { AddressSockets } from './address-sockets.ts';
 import { CaasError } from './errors.ts';
 import { bareAnswer, type ProblemAnswer, problemOf } from './problem.ts';
 import { newTraceparent, traceIdOf, traceparentOr } from './trace.ts';
+
+export { AddressSockets } from './address-sockets.ts';
 
 /** How often requests that take too long to arrive are looked for, ms; node's own 30 s would make 10 s into 40. */
 const overdueCheckMs = 1_000;
@@ -47,11 +51,16 @@ const answer = (request: IncomingMessage, response: ServerResponse, error: CaasE
   response.writeHead(problem.status, { ...problem.headers, ...length, traceparent }).end(problem.body);
 };
 
+export interface HttpEdgeOptions extends ServerOptions {
+  /** Bounds the sockets of an address; those past it are cut unheard. Who upgrades one says that it is released. */
+  sockets: AddressSockets;
+}
+
 /**
  * An HTTP server whose every refusal is a problem with reason, hint and trace id, those included that node makes on its own
  * and without a body: what it can't parse, what takes too long, a missing Host, an Expect or CONNECT nobody serves.
  */
-export const createHttpEdge = (options: ServerOptions, handler: RequestListener): Server => {
+export const createHttpEdge = (options: HttpEdgeOptions, handler: RequestListener): Server => {
   const server = createServer(
     { connectionsCheckingInterval: overdueCheckMs, ...options, requireHostHeader: false },
     (request, response) => {
@@ -61,6 +70,9 @@ export const createHttpEdge = (options: ServerOptions, handler: RequestListener)
       else handler(request, response);
     },
   );
+  server.on('connection', (socket: Socket) => {
+    if (!options.sockets.opened(socket)) socket.destroy();
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
     const [status, refusal] = parserFault(error.code, options.maxHeaderSize);

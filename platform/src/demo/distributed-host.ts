@@ -13,7 +13,7 @@ const servicesDir = '.cache/demo';
 const own = { MONGODB_DATABASE: 'caas_demo', KAFKA_PREFIX: 'demo-' };
 const nodeIds = { 'socket-1': { SOCKET_NODE_ID: 'demo-1' }, 'socket-2': { SOCKET_NODE_ID: 'demo-2' } };
 
-const used = ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'compliance', 'search'] as const;
+const used = ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media', 'compliance', 'search'] as const;
 
 const variablesIn = async (file: string): Promise<Record<string, string>> =>
   parseEnv(await readFile(join(infraDir, file), 'utf8')) as Record<string, string>;

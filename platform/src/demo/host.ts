@@ -47,6 +47,7 @@ const ownHost = async (): Promise<Host> => {
     host: '127.0.0.1',
     gatewayPort: 0,
     socketPorts: [0, 0],
+    mediaPort: 0,
     authPort: 0,
     developmentApp: true,
     drainMs: 0,

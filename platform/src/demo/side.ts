@@ -1,4 +1,4 @@
-import { CaasClient, type Conversation, type SentMessage } from '@caas/client';
+import { CaasClient, type Conversation, type NewContent, type SentMessage } from '@caas/client';
 import { WebSocket } from 'ws';
 import type { Access } from './config.ts';
 import { DemoError } from './demo-error.ts';
@@ -60,9 +60,9 @@ export class Side {
     this.#table.row(this.#column, text);
   }
 
-  async send(conversation: Conversation, text: string): Promise<Sent> {
+  async send(conversation: Conversation, text: string, content: NewContent = { text }): Promise<Sent> {
     const sentAtMs = this.#table.now();
-    const sent = await conversation.send(text);
+    const sent = await conversation.send(content);
     const ackMs = this.#table.now() - sentAtMs;
     this.tell(`✓ accepted in ${ackMs.toFixed(1)} ms  trace ${sent.traceId.slice(0, 8)}…`);
     return { ...sent, text, ackMs, sentAtMs };

@@ -1,5 +1,6 @@
 import type { Conversation } from '@caas/client';
 import { DemoError } from './demo-error.ts';
+import { showPicture } from './picture.ts';
 import type { Sent, Side } from './side.ts';
 import type { Table } from './table.ts';
 
@@ -62,6 +63,9 @@ export const talk = async (alice: Side, bob: Side, table: Table, disturb?: () =>
     const readSeq = () => view.participants.find(({ userId }) => userId === others.userId)?.readSeq ?? 0;
     await side.until(`the receipt of ${others.name}`, () => readSeq() >= readUpTo);
   }
+
+  table.section('A picture');
+  sent.push(await showPicture(alice, bob, views[0]));
 
   table.section("Bob's connection is cut; alice goes on; bob comes back by sync");
   const deltasBefore = bob.client.stats().resyncs;

@@ -9,7 +9,7 @@ const schema = z
     CRYPTO_DATABASE_FILE: settings.text().default('data/keys.db'),
     CRYPTO_VAULT_FILE: settings.text().default('data/keys/vault.json'),
     CRYPTO_KEY_HOLD: settings.milliseconds({ min: 1_000, max: 86_400_000 }).default(15 * 60_000),
-    CRYPTO_HOLDER_GRACE: settings.milliseconds({ min: 300, max: 3_600_000 }).default(60_000),
+    CRYPTO_HOLDER_GRACE: settings.milliseconds({ min: 300, max: 3_600_000 }).default(10 * 60_000),
     CAAS_VAULT_PASSPHRASE: settings.secret().optional(),
     CAAS_TLS_DIR: settings.text().optional(),
     CAAS_SERVICE_TOKEN: settings.token().optional(),

@@ -9,6 +9,7 @@ import { expressApp } from './http/express-app.ts';
 import { listen } from './http/listen.ts';
 import { GatewayRates } from './http/rate-limits.ts';
 import type { Route } from './http/route.ts';
+import { maxConnectionsPerAddress } from './limits.ts';
 import { describeApi } from './openapi.ts';
 import type { AuthClients } from './routes/clients.ts';
 import { endAllSessions } from './routes/end-all-sessions.ts';
@@ -69,7 +70,9 @@ export const createGateway = async (ports: GatewayPorts): Promise<Gateway> => {
   const rates = new GatewayRates({ shared: ports.rateLimits, local: ports.localRateLimits, logger }, config.rates);
   const { trustProxy, host, port, drainMs } = config;
   const app = expressApp({ routes: routesOf(clients, config), rates, tokens: clients.tokens, trustProxy, logger });
-  const server = await listen(app, { host, port, drainMs, logger });
+  // Behind a proxy all connections are of its address, and it is the one to bound its clients.
+  const maxPerAddress = trustProxy > 0 ? 0 : maxConnectionsPerAddress;
+  const server = await listen(app, { host, port, maxPerAddress, drainMs, logger });
   const grpc = await createGrpcServer({ name: 'gateway', address: config.grpcAddress, services: [], auth, logger });
   return {
     name: 'gateway',

@@ -46,13 +46,13 @@ const schemaOf = (minSocketUrls: number) =>
       trustProxy: env.GATEWAY_TRUST_PROXY,
       /** Requests a window, by what is counted. */
       rates: {
-        /** Token issues of one address: a tenant's backend asks for all of its users. */
+        /** Token issues of one address: a tenant's backend asks for all of its users. Past it only apps that proved their secret. */
         tokensPerAddress: env.GATEWAY_TOKENS_PER_ADDRESS,
         /** Token issues of one app, those with its secret: an app id alone, which is no secret, uses up nothing of it. */
         tokensPerApp: env.GATEWAY_TOKENS_PER_APP,
         /** Token issues of one app and one address that failed for the secret. */
         tokenFailures: env.GATEWAY_TOKEN_FAILURES,
-        /** Request bodies of one address that were not valid. */
+        /** Request bodies of one address that were not valid; past it the reasons are not told, and long ones not read. */
         invalidBodies: env.GATEWAY_INVALID_BODIES,
         /** Refreshes of one address. */
         refreshesPerAddress: env.GATEWAY_REFRESHES_PER_ADDRESS,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -413,6 +414,11 @@ describe('the gateway', () => {
       }
     }
     expect(seen).toHaveLength(10);
+    const operations = Object.values<Record<string, { operationId: string }>>(document.paths).flatMap(Object.values);
+    const documented = readFileSync('docs/services.md', 'utf8').matchAll(
+      /^\| `(?:GET|POST|DELETE) [^|]* \| `(\w+)` \|/gm,
+    );
+    expect(operations.map(({ operationId }) => operationId).sort()).toEqual([...documented].map(([, id]) => id).sort());
     expect(document.components.schemas.Problem.properties.reason.enum).toEqual([...reasonTable.keys()]);
     expect(document.components.schemas.IssueTokenRequest.additionalProperties).toBe(false);
   });
@@ -454,7 +460,7 @@ describe('the gateway by its settings', () => {
     await g.stop();
   });
 
-  test('bodies that are not valid count against their address, and past the limit nothing is read', async () => {
+  test('bodies that are not valid count against their address, and past the limit no long one is read', async () => {
     const rates = { ...gatewayConfig(env).rates, invalidBodies: 2 };
     const g = await start({ config: { rates } });
     try {
@@ -463,6 +469,33 @@ describe('the gateway by its settings', () => {
       const third = await g.call('POST', '/api/v1/auth/sdk/token', { json: { nonsense: 1 } });
       expectProblem(third, 'RATE_LIMITED');
       expect(third.body.details).toMatchObject({ limit: 'gateway.invalidBodies', value: '2' });
+      const long = { ...g.credentials, display_name: 'x'.repeat(5_000) };
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: long }), 'RATE_LIMITED');
+      expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: '{' }), 'RATE_LIMITED');
+    } finally {
+      await g.stop();
+    }
+  });
+
+  test('what strangers at an address spend, bad bodies and secrets, is not taken from an app that has proved its own', async () => {
+    const rates = { ...gatewayConfig(env).rates, invalidBodies: 3, tokensPerAddress: 10, tokensPerApp: 20 };
+    const g = await start({ config: { rates } });
+    const stranger = (json: unknown) => g.call('POST', '/api/v1/auth/sdk/token', { json });
+    try {
+      const { refresh_token } = await g.issue();
+      for (let i = 0; i < 6; i += 1) await stranger({ nonsense: i });
+      // Bad bodies alone stop nobody, who refreshes or who comes for the first time.
+      expect((await g.call('POST', '/api/v1/auth/token/refresh', { json: { refresh_token } })).status).toBe(200);
+      await g.issue({ user_external_id: 'ben' });
+      for (let i = 0; i < 10; i += 1) await stranger({ ...g.credentials, app_id: `app-${i}`, app_secret: newSecret() });
+      const last = await stranger({ ...g.credentials, app_secret: newSecret() });
+      expectProblem(last, 'RATE_LIMITED');
+      expect(last.body.details).toMatchObject({ limit: 'gateway.tokensPerAddress' });
+      expectProblem(await stranger({ nonsense: true }), 'RATE_LIMITED');
+      for (let i = 0; i < 18; i += 1) await g.issue();
+      const beyond = await stranger(g.credentials);
+      expectProblem(beyond, 'RATE_LIMITED');
+      expect(beyond.body.details).toMatchObject({ limit: 'gateway.tokensPerApp' });
     } finally {
       await g.stop();
     }
@@ -480,6 +513,14 @@ describe('the gateway by its settings', () => {
     await g.issue();
     await g.issue();
     await g.stop();
+  });
+
+  test('tells how long a token lives whatever the clocks say', async () => {
+    for (const days of [-40, 40]) {
+      const g = await start({ auth: { clock: new TestClock(Date.now() + days * 24 * 60 * 60_000) } });
+      expect((await g.issue()).expires_in).toBe(900);
+      await g.stop();
+    }
   });
 
   test('tells clients the ping and pong of its settings', async () => {
@@ -500,11 +541,12 @@ describe('the gateway by its settings', () => {
     const rates = { ...gatewayConfig(env).rates, tokensPerAddress: 2 };
     for (const trustProxy of [0, 1]) {
       const g = await start({ rateLimits: broken, config: { rates, trustProxy } });
+      const json = { ...g.credentials, app_secret: newSecret() };
       const from = (address: string) =>
-        g.call('POST', '/api/v1/auth/sdk/token', { json: g.credentials, headers: { 'x-forwarded-for': address } });
+        g.call('POST', '/api/v1/auth/sdk/token', { json, headers: { 'x-forwarded-for': address } });
       const statuses = [];
       for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) statuses.push((await from(address)).status);
-      expect(statuses).toEqual(trustProxy ? [200, 200, 200] : [200, 200, 429]);
+      expect(statuses).toEqual(trustProxy ? [401, 401, 401] : [401, 401, 429]);
       await g.stop();
     }
   });
@@ -514,8 +556,14 @@ describe('the gateway by its settings', () => {
     const { access_token: token } = await g.issue();
     expect((await g.call('GET', '/health/ready')).body).toEqual({ status: 'ok' });
     await g.auth.stop();
-    expectProblem(await g.call('POST', '/api/v1/auth/sdk/token', { json: g.credentials }), 'UNAVAILABLE');
-    expectProblem(await g.call('GET', '/api/v1/auth/sessions', { token }), 'UNAVAILABLE');
+    for (const answer of [
+      await g.call('POST', '/api/v1/auth/sdk/token', { json: g.credentials }),
+      await g.call('GET', '/api/v1/auth/sessions', { token }),
+    ]) {
+      expectProblem(answer, 'UNAVAILABLE');
+      // Nobody is told what serves them.
+      expect(answer.text).not.toMatch(/caas\.auth|TokenService|SessionService|grpc|127\.0\.0\.1|VerifyTokens/i);
+    }
     const untilMs = Date.now() + 3000;
     let ready = await g.call('GET', '/health/ready');
     while (ready.status === 200 && Date.now() < untilMs) ready = await g.call('GET', '/health/ready');

@@ -42,6 +42,7 @@ export const describeApi = (routes: readonly Route[]): Record<string, unknown> =
     registry.registerPath({
       method: route.method,
       path: route.path,
+      operationId: route.operationId,
       summary: route.summary,
       ...(route.bearer && { security: [{ [scheme]: [] }] }),
       request: {

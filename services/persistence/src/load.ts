@@ -58,6 +58,26 @@ const fenceOf = (state: ShardState, { name, tenantId, conversationId }: Group): 
   return { expectedHeadRev: head?.headRev ?? 0, document: { ...document, headRev, epoch: state.epoch } };
 };
 
+/**
+ * Counts the pins of conversations whose documents are from before they were counted, once. After the fence, so that nobody
+ * else pins meanwhile, and committed before anything is written: documents that are ahead would be counted as they are.
+ */
+export const countPins = async (store: MessageStore, state: ShardState, groups: readonly Group[]): Promise<void> => {
+  const uncounted = groups.flatMap((group) => {
+    const head = state.head(group.name);
+    return created(head) && head.pinCount === undefined && needsPins(group.records) ? [{ group, head }] : [];
+  });
+  const commits = await Promise.all(
+    uncounted.map(async ({ head }): Promise<HeadCommit> => {
+      const { documents } = await store.messages.pinned(head, head.lastSeq, { limit: maxDocumentsPerCall });
+      return { expectedHeadRev: head.headRev, document: { ...head, pinCount: documents.length } };
+    }),
+  );
+  const outcomes = await inChunks(commits, maxDocumentsPerCall, (chunk) => store.conversations.commit(chunk));
+  if (outcomes.includes('stale')) superseded();
+  for (const [i, { group }] of uncounted.entries()) state.keep(group.name, (commits[i] as HeadCommit).document);
+};
+
 /** The documents the groups' events are applied to: one bulk call for messages, one for participants. */
 export const loadBases = async (store: MessageStore, state: ShardState, groups: readonly Group[]): Promise<Base[]> => {
   const bases = groups.map(({ name, tenantId, conversationId }) => ({
@@ -66,7 +86,6 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
     conversation: state.head(name),
     messages: new Map(),
     participants: new Map(),
-    pinned: new Set<string>(),
   }));
   const messageKeys: { base: number; tenantId: string; conversationId: string; messageId: string }[] = [];
   const participantKeys: { base: number; tenantId: string; conversationId: string; userId: string }[] = [];
@@ -88,18 +107,10 @@ export const loadBases = async (store: MessageStore, state: ShardState, groups: 
   await Promise.all(
     groups.flatMap((group, i) => {
       const base = bases[i] as Base;
-      return [loadSuccessors(store, group, base), loadOwnerCount(store, group, base), loadPins(store, group, base)];
+      return [loadSuccessors(store, group, base), loadOwnerCount(store, group, base)];
     }),
   );
   return bases;
-};
-
-/** After the fence, so that nobody else pins meanwhile. */
-const loadPins = async (store: MessageStore, group: Group, base: Base): Promise<void> => {
-  if (!base.conversation || !needsPins(group.records)) return;
-  const pinned = base.pinned as Set<string>;
-  const { documents } = await store.messages.pinned(group, base.conversation.lastSeq, { limit: maxDocumentsPerCall });
-  for (const { messageId } of documents) pinned.add(messageId);
 };
 
 /** Those who may become owner, from the beginning of the list until somebody is found who stays. */

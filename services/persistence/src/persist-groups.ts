@@ -5,7 +5,7 @@ import type { ConversationDocument } from '@caas/proto/caas/events/v1/documents'
 import { type Persisted, tellPersisted, tellRejected } from './acknowledge.ts';
 import { applyEvents } from './apply/apply-events.ts';
 import { type Base, type EventRecord, isApplied, type Outcome } from './apply/model.ts';
-import { fenceHeads, loadBases, loadHeads, superseded } from './load.ts';
+import { countPins, fenceHeads, loadBases, loadHeads, superseded } from './load.ts';
 import type { News, NoticeFor } from './notify.ts';
 import type { Group, ShardState } from './shard-state.ts';
 import { commitHeads, type Written, writeDocuments } from './write.ts';
@@ -44,6 +44,7 @@ export const persistGroups = async (
   const open = groups.filter((group) => group.records.some((record) => !isApplied(state.head(group.name), record)));
   signal.throwIfAborted();
   await fenceHeads(store, state, open);
+  await countPins(store, state, open);
   const { outcomes, faulty } = applyAll(open, await loadBases(store, state, open), state.epoch, clock.now());
   const rejections = outcomes.flatMap(({ outcome }) => outcome.rejections);
   await tellRejected(log, rejections);

@@ -255,5 +255,5 @@ describe('a worker that lost its shard and does not know it', () => {
         ),
       );
     expect(harmless).toContain(false);
-  });
+  }, 60_000);
 });

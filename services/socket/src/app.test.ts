@@ -12,6 +12,7 @@ import { openSqliteMessageStore } from '@caas/message-store';
 import { afterEach, expect, test } from '@jest/globals';
 import { createSocketNode, type SocketNode } from './app.ts';
 import type { AuthClients } from './edge/gate.ts';
+import type { MediaClient } from './media-client.ts';
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -56,6 +57,8 @@ const ports = async () => {
       // Nothing is sealed here, so no key is asked for.
       keys: {} as KeySource,
       policies: { ...policies, run: async () => undefined },
+      // Nor is anything attached.
+      media: {} as MediaClient,
       serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }),
     },
   };

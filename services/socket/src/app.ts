@@ -3,31 +3,22 @@ import type { AuditWriter } from '@caas/compliance-client/audit';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
 import type { PolicyClient } from '@caas/compliance-client/policy-client';
 import type { EventLog } from '@caas/event-log';
-import { type KeyValue, LivingNodes, type NodeInbox } from '@caas/key-value';
+import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
 import { createGrpcServer, type GrpcServer, type ServiceAuth } from '@caas/kit/grpc';
 import type { MessageStore } from '@caas/message-store';
-import type { NodeEntry } from '@caas/proto/caas/events/v1/node_envelope';
 import type { NodeServices } from './commands/command.ts';
 import { storeOfCommands } from './commands/store-of-commands.ts';
-import { CommitWatch } from './delivery/commit-watch.ts';
 import { Contents } from './delivery/contents.ts';
+import { createDelivery, type Delivery } from './delivery/delivery.ts';
 import { EnvelopeSeal } from './delivery/envelope-seal.ts';
-import { Heads } from './delivery/heads.ts';
-import { LocalDirectory } from './delivery/local-directory.ts';
-import { LogTail } from './delivery/log-tail.ts';
-import { Messages } from './delivery/messages.ts';
-import { NodeLink } from './delivery/node-link.ts';
-import { Ephemeral } from './delivery/presence.ts';
-import { RecentSends } from './delivery/recent-sends.ts';
-import { Registrations } from './delivery/registrations.ts';
-import { Turn } from './delivery/turn.ts';
-import { UserConnections } from './delivery/user-connections.ts';
 import { FaultLog } from './edge/fault-log.ts';
 import { type AuthClients, Gate } from './edge/gate.ts';
+import type { Health } from './edge/http.ts';
 import { ReadBudget } from './edge/read-budget.ts';
 import { Edge } from './edge/server.ts';
 import { defaultBounds, defaultLimits, type Limits, limitsOf, type NodeBounds } from './limits.ts';
+import type { MediaClient } from './media-client.ts';
 import { pause } from './pause.ts';
 import type { SearchClient } from './search-client.ts';
 
@@ -40,6 +31,7 @@ export interface SocketPorts {
   auth: AuthClients;
   /** Where data keys come from. */
   keys: KeySource;
+  media: MediaClient;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
   /** Followed by the node, and closed when it ends. */
@@ -107,42 +99,20 @@ export const createSocketNode = async (
   logger: Logger,
   clock: Clock = systemClock,
 ): Promise<SocketNode> => {
-  const { log, store, keyValue, inbox } = ports;
+  const { store } = ports;
   const { nodeId } = config;
   const bounds = { ...defaultBounds, ...config.bounds };
   const limits = { ...defaultLimits, ...config.limits };
 
-  const turn = new Turn();
-  const directory = new LocalDirectory(store, turn, clock, logger);
-  const commits = new CommitWatch(store, clock, logger);
   const ring = new KeyRing({ source: ports.keys, holder: nodeId, logger });
   const contents = new Contents(ring, config.sealContent);
-  const heads = new Heads(store, directory, turn, commits, contents, bounds, clock, logger);
-  const registrations = new Registrations(keyValue, nodeId, directory, clock, logger, () => heads.suspectAll());
-  directory.registrations = registrations;
-  directory.userConnections = new UserConnections(keyValue, registrations, logger);
   const envelopes = { seal: new EnvelopeSeal(config.hashKey), sealing: config.sealEnvelopes };
-  const link = new NodeLink(inbox, nodeId, envelopes, logger);
-  const living = new LivingNodes(keyValue, clock, logger);
-  const messages = new Messages(log, keyValue, living, directory, turn, link, clock, logger, {
-    nodeId,
-    maxPending: bounds.maxPendingSends,
-  });
-  const ephemeral = new Ephemeral(keyValue, living, directory, turn, link, clock, logger, nodeId);
-  const recentSends = new RecentSends(bounds.maxRecentSends);
-  const tail = new LogTail(log, store, directory, commits, recentSends, logger);
+  const delivery = createDelivery(ports, { nodeId, bounds, contents, envelopes }, logger, clock);
+  const { directory, commits, heads, registrations, link, messages, ephemeral, recentSends, tail, joins } = delivery;
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
-  const ready = (): boolean => gate.connected && messages.logAccepts && !registrations.superseded;
-  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
-  const degraded = (): string[] => [
-    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
-    ...(gate.blind ? ['accountStore'] : []),
-    ...(tail.stalled ? ['eventLog'] : []),
-    ...(ports.policies.isSure ? [] : ['compliance']),
-  ];
+  const health = healthOf(delivery, gate, faults, ports.policies);
   const services: NodeServices = {
     nodeId,
     store: storeOfCommands(store, () => heads.storeAnswers),
@@ -152,9 +122,11 @@ export const createSocketNode = async (
     directory,
     messages,
     contents,
+    media: ports.media,
     commits,
     ephemeral,
     recentSends,
+    joins,
     gate,
     search: ports.search,
     reads: new ReadBudget(bounds),
@@ -164,11 +136,7 @@ export const createSocketNode = async (
     faults,
     hashKey: config.hashKey,
   };
-  const edge = new Edge(services, turn, {
-    host: config.host,
-    port: config.port,
-    health: { ready, degraded },
-  });
+  const edge = new Edge(services, delivery.turn, { host: config.host, port: config.port, health });
   const grpc = await createGrpcServer({
     name: nodeId,
     address: config.grpcAddress,
@@ -177,14 +145,7 @@ export const createSocketNode = async (
     logger,
   });
 
-  const received = ({ entry }: NodeEntry): void => {
-    if (entry?.$case === 'delivery') messages.delivered(entry.value);
-    else if (entry?.$case === 'head') heads.noticed(entry.value);
-    else if (entry?.$case === 'typing') ephemeral.typed(entry.value);
-    else if (entry?.$case === 'presence') ephemeral.noticed(entry.value);
-    else if (entry?.$case === 'rejected') tail.rejected(entry.value);
-  };
-  const stopListening = await link.listen(received);
+  const stopListening = await link.listen(delivery.received);
   tail.start();
   const { port } = await edge.listen();
   const background = new AbortController();
@@ -202,7 +163,7 @@ export const createSocketNode = async (
         heads.run(background.signal),
         commits.run(background.signal),
         ports.policies.run(background.signal),
-        tellHealth(grpc.health, ready, AbortSignal.any([signal, background.signal])),
+        tellHealth(grpc.health, health.ready, AbortSignal.any([signal, background.signal])),
       ];
       await new Promise<void>((resolve) => {
         if (signal.aborted) resolve();
@@ -223,18 +184,37 @@ export const createSocketNode = async (
       void grpc.stop(0);
       void ports.audit.close();
     },
-    stats: () => ({
-      connections: edge.connectionCount,
-      conversations: directory.conversationCount,
-      pendingSends: messages.writer.pending,
-      recentSends: recentSends.size,
-      repairs: heads.repairs,
-      lostEnvelopes: link.lost,
-      backlogBytes: edge.backlogBytes,
-      ended: edge.ended,
-    }),
+    stats: () => statsOf(delivery, edge),
   };
 };
+
+const healthOf = (
+  { heads, messages, registrations, tail }: Delivery,
+  gate: Gate,
+  faults: FaultLog,
+  policies: SocketPorts['policies'],
+): Health => ({
+  /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
+  ready: () => gate.connected && messages.logAccepts && !registrations.superseded,
+  /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
+  degraded: () => [
+    ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
+    ...(gate.blind ? ['accountStore'] : []),
+    ...(tail.stalled ? ['eventLog'] : []),
+    ...(policies.isSure ? [] : ['compliance']),
+  ],
+});
+
+const statsOf = ({ directory, messages, recentSends, heads, link }: Delivery, edge: Edge): SocketStats => ({
+  connections: edge.connectionCount,
+  conversations: directory.conversationCount,
+  pendingSends: messages.writer.pending,
+  recentSends: recentSends.size,
+  repairs: heads.repairs,
+  lostEnvelopes: link.lost,
+  backlogBytes: edge.backlogBytes,
+  ended: edge.ended,
+});
 
 /** How often the gRPC health is brought in step with `ready`, ms. */
 const healthMs = 500;

@@ -26,6 +26,7 @@ const schema = z
     SOCKET_COMPLIANCE_ADDRESS: settings.address().default('127.0.0.1:50057'),
     SOCKET_POLICY_HOLD: settings.milliseconds({ min: 2_000, max: 3_600_000 }).default(15_000),
     SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    SOCKET_MEDIA_ADDRESS: settings.address().default('127.0.0.1:50058'),
     SOCKET_SEAL_CONTENT: settings.flag().default(true),
     SOCKET_SEARCH_ADDRESS: settings.address().optional(),
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
@@ -72,6 +73,8 @@ const schema = z
     policyHoldMs: env.SOCKET_POLICY_HOLD,
     /** `host:port` of crypto's gRPC. */
     cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
+    /** `host:port` of media's gRPC. */
+    mediaAddress: env.SOCKET_MEDIA_ADDRESS,
     /** Whether new content is sealed under its author's key. */
     sealContent: env.SOCKET_SEAL_CONTENT,
     /** `host:port` of search's gRPC; undefined: searches are not served. */
@@ -82,7 +85,7 @@ const schema = z
     bounds: {
       maxConnections: env.SOCKET_MAX_CONNECTIONS,
       // Behind a proxy all sockets are of its address, and it is the one to bound its clients.
-      maxUnfinishedPerAddress: env.SOCKET_TRUST_PROXY > 0 ? 0 : defaultBounds.maxUnfinishedPerAddress,
+      maxPlainPerAddress: env.SOCKET_TRUST_PROXY > 0 ? 0 : defaultBounds.maxPlainPerAddress,
       maxFrameBytes: env.SOCKET_MAX_FRAME,
       maxQueuedBytes: env.SOCKET_MAX_QUEUE,
       pingIntervalMs: env.SOCKET_PING_INTERVAL,

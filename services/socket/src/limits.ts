@@ -72,9 +72,11 @@ export interface NodeBounds {
   maxConnectionReadBytes: number;
   /** The same of all connections of a user. */
   maxUserReadBytes: number;
+  /** The same of all connections of a tenant: below `maxReadBytes`, so that no tenant alone makes others wait. */
+  maxTenantReadBytes: number;
   /** The same of all connections of the node. */
   maxReadBytes: number;
-  /** What takes the place of `slowConsumerMs` for answers not taken while others' reads wait for the node's bytes, ms. */
+  /** What takes the place of `slowConsumerMs` for answers not taken while reads wait for the node's or the tenant's bytes, ms. */
   pressedConsumerMs: number;
   /** Malformed frames after which a connection is closed. */
   maxMalformedFrames: number;
@@ -86,8 +88,8 @@ export interface NodeBounds {
   pingIntervalMs: number;
   /** How long the answer to a ping may take, ms. */
   pongTimeoutMs: number;
-  /** Sockets of one address whose first request is not in yet; more are cut off. 0: any number, behind a proxy. */
-  maxUnfinishedPerAddress: number;
+  /** Sockets of one address that are no WebSocket, or not yet; more are cut off. 0: any number, behind a proxy. */
+  maxPlainPerAddress: number;
   /** How long a request, an upgrade included, may take to arrive, ms. */
   requestTimeoutMs: number;
   /** Open connections of the node. */
@@ -115,6 +117,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxReadsInFlight: 8,
   maxConnectionReadBytes: 2 * 1024 * 1024,
   maxUserReadBytes: 8 * 1024 * 1024,
+  maxTenantReadBytes: 32 * 1024 * 1024,
   maxReadBytes: 64 * 1024 * 1024,
   pressedConsumerMs: 3_000,
   maxMalformedFrames: 5,
@@ -122,7 +125,7 @@ export const defaultBounds: Readonly<NodeBounds> = {
   maxReplyBytes: 1024 * 1024,
   pingIntervalMs: 25_000,
   pongTimeoutMs: 8_000,
-  maxUnfinishedPerAddress: 5_000,
+  maxPlainPerAddress: 5_000,
   requestTimeoutMs: 10_000,
   maxConnections: 50_000,
   maxPendingSends: 50_000,

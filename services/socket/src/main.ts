@@ -8,6 +8,7 @@ import { createLogger } from '@caas/kit/log';
 import { createSocketNode } from './app.ts';
 import { authClients } from './auth-clients.ts';
 import { socketConfig } from './config.ts';
+import { mediaClient } from './media-client.ts';
 import { policyClient } from './policy-clients.ts';
 import { searchClient } from './search-client.ts';
 
@@ -18,6 +19,7 @@ await runMain(async (signal) => {
   const serviceAuth = chooseServiceAuth('socket', config, logger);
   const auth = authClients(config.authAddress, serviceAuth, logger);
   const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'socket', logger });
+  const media = mediaClient(config.mediaAddress, serviceAuth, logger);
   const search = config.searchAddress ? searchClient(config.searchAddress, serviceAuth, logger) : undefined;
   const [log, store, accounts, keyValue, inbox] = await Promise.all([
     openLog(engines, config.logFile, logger),
@@ -29,19 +31,8 @@ await runMain(async (signal) => {
   try {
     const audit = await openAuditWriter({ log, service: config.nodeId, ...config.audit, logger });
     const policies = policyClient(config, serviceAuth, logger);
-    const ports = {
-      log,
-      store,
-      users: accounts.users,
-      keyValue,
-      inbox,
-      auth,
-      keys,
-      audit,
-      policies,
-      search,
-      serviceAuth,
-    };
+    const stores = { log, store, users: accounts.users, keyValue, inbox };
+    const ports = { ...stores, auth, keys, media, audit, policies, search, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
     logger.info({ url: node.url }, 'socket node listens');
@@ -49,6 +40,7 @@ await runMain(async (signal) => {
   } finally {
     auth.close();
     keys.close();
+    media.close();
     search?.close();
     await Promise.all([log.close(), store.close(), accounts.close(), keyValue.close(), inbox.close()]);
   }

@@ -229,7 +229,7 @@ describe('recent sends', () => {
   test('answer a retry as the first time, and refuse other content', async () => {
     const recent = new RecentSends(10);
     expect(recent.find('m', hash('a'))).toBeUndefined();
-    recent.add('m', hash('a'), sent(5));
+    recent.add('c', 'm', hash('a'), sent(5));
     expect(await recent.find('m', hash('a'))).toEqual({ position: 5, acceptedAtMs: 1 });
     expect(outcome(() => recent.find('m', hash('b')))).toBe('IDEMPOTENCY_CONFLICT');
   });
@@ -237,13 +237,13 @@ describe('recent sends', () => {
   test('forget a send that failed, but not the one that came after it', async () => {
     const recent = new RecentSends(10);
     const failed = Promise.reject(new CaasError('UNAVAILABLE', 'no'));
-    recent.add('m', hash('a'), failed);
+    recent.add('c', 'm', hash('a'), failed);
     await failed.catch(() => undefined);
     await Promise.resolve();
     expect(recent.find('m', hash('b'))).toBeUndefined();
     const late = Promise.reject(new CaasError('UNAVAILABLE', 'no'));
-    recent.add('n', hash('a'), late);
-    recent.add('n', hash('a'), sent(6));
+    recent.add('c', 'n', hash('a'), late);
+    recent.add('c', 'n', hash('a'), sent(6));
     await late.catch(() => undefined);
     await Promise.resolve();
     expect(await recent.find('n', hash('a'))).toEqual({ position: 6, acceptedAtMs: 1 });
@@ -258,11 +258,11 @@ describe('recent sends', () => {
       return recent.find('m', hash('a')) === undefined;
     };
     let accept: (outcome: { position: number; acceptedAtMs: number }) => void = () => undefined;
-    recent.add('m', hash('a'), sent(1));
+    recent.add('c', 'm', hash('a'), sent(1));
     expect(await forgotten(2)).toBe(false);
     expect(await forgotten(1)).toBe(true);
     // The rejection may come before the log's own answer.
-    recent.add('m', hash('a'), new Promise((resolve) => (accept = resolve)));
+    recent.add('c', 'm', hash('a'), new Promise((resolve) => (accept = resolve)));
     expect(await forgotten(3)).toBe(false);
     accept({ position: 3, acceptedAtMs: 1 });
     await new Promise((resolve) => setImmediate(resolve));
@@ -271,7 +271,7 @@ describe('recent sends', () => {
 
   test('are at most so many: the oldest go', () => {
     const recent = new RecentSends(3);
-    for (let i = 0; i < 5; i++) recent.add(`m${i}`, hash('a'), sent(i));
+    for (let i = 0; i < 5; i++) recent.add('c', `m${i}`, hash('a'), sent(i));
     expect([0, 1, 2, 3, 4].map((i) => recent.find(`m${i}`, hash('a')) !== undefined)).toEqual([
       false,
       false,

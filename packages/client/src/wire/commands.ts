@@ -6,7 +6,8 @@ import type { SearchRequest } from './search.ts';
 export interface NewContent {
   /** Text; limit in the node's welcome, by default 16,384 bytes of UTF-8. */
   readonly text?: string;
-  readonly attachments?: readonly Attachment[];
+  /** Committed media of one's own: the id is enough, the rest is told by the service. */
+  readonly attachments?: readonly (Pick<Attachment, 'mediaId'> & Partial<Attachment>)[];
   /** Ids of users mentioned in the text. */
   readonly mentions?: readonly string[];
   /** The tenant's own small data: at most 20 entries of 1,024 bytes. */
@@ -85,7 +86,7 @@ export interface Requests {
     metadata?: Readonly<Record<string, string>>;
   };
   renewToken: { accessToken: string };
-  createUpload: { name: string; mediaType: string; sizeBytes: number; sha256?: string };
+  createUpload: { name: string; mediaType?: string; sizeBytes: number; sha256?: string };
   getUpload: { mediaId: string };
   completeUpload: { mediaId: string };
   abortUpload: { mediaId: string };
@@ -95,7 +96,7 @@ export interface Requests {
 
 export type Verb = keyof Requests;
 
-/** Which reply answers each verb; `undefined`: no node serves it yet, all answer UNIMPLEMENTED. */
+/** Which reply answers each verb. */
 export const replyOf = {
   sendMessage: 'accepted',
   editMessage: 'accepted',
@@ -125,18 +126,16 @@ export const replyOf = {
   getUsers: 'users',
   updateProfile: 'users',
   renewToken: 'done',
-  createUpload: undefined,
-  getUpload: undefined,
-  completeUpload: undefined,
-  abortUpload: undefined,
-  getMedia: undefined,
+  createUpload: 'upload',
+  getUpload: 'upload',
+  completeUpload: 'upload',
+  abortUpload: 'done',
+  getMedia: 'media',
   searchMessages: 'found',
 } as const;
 
 /** Type of the answer to a verb. */
-export type ReplyTo<V extends Verb> = (typeof replyOf)[V] extends keyof Replies
-  ? Replies[(typeof replyOf)[V]]
-  : unknown;
+export type ReplyTo<V extends Verb> = Replies[(typeof replyOf)[V]];
 
 /** One frame to the node. */
 export const writeFrame = <V extends Verb>(id: string, verb: V, request: Requests[V], traceparent?: string): string =>

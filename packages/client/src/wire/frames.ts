@@ -1,4 +1,5 @@
 import { type Reason, reasonKind } from '../errors.ts';
+import { type MediaAccess, mediaAccessKind, type Upload, uploadKind } from './media.ts';
 import {
   type ConversationEntry,
   type ConversationInfo,
@@ -182,6 +183,8 @@ export interface Replies {
   users: UserList;
   presence: PresenceList;
   found: Found;
+  upload: Upload;
+  media: MediaAccess;
 }
 export const replyKinds: { readonly [K in keyof Replies]: MessageKind<Replies[K]> } = {
   accepted: message('caas.socket.v1.Accepted', {
@@ -204,6 +207,8 @@ export const replyKinds: { readonly [K in keyof Replies]: MessageKind<Replies[K]
   users: message('caas.socket.v1.UserList', { users: list(user), more: flag }),
   presence: message('caas.socket.v1.PresenceList', { presences: list(presence) }),
   found: foundKind,
+  upload: uploadKind,
+  media: mediaAccessKind,
 };
 
 /** Events by their field name in the contract. */

@@ -23,6 +23,8 @@ type Json = Record<string, unknown>;
 const isObject = (json: unknown): json is Json => typeof json === 'object' && json !== null && !Array.isArray(json);
 
 export const text: Kind<string> = { name: 'string', read: (json) => (typeof json === 'string' ? json : '') };
+/** Bytes, in base64. */
+export const base64: Kind<string> = { name: 'bytes', read: text.read };
 export const flag: Kind<boolean> = { name: 'bool', read: (json) => json === true };
 export const whole: Kind<number> = {
   name: 'int',

@@ -40,8 +40,10 @@ export class KeyRing implements Runnable {
   readonly #currents = new Asks<KeyOutcome>((tenantId, ids) => this.#askCurrent(tenantId, ids));
   readonly #opens = new Asks<KeyOutcome>((tenantId, ids) => this.#askOpen(tenantId, ids));
   readonly #wanted = Promise.withResolvers<void>();
-  /** The attempt to watch that is under way: settles with its first word or its failure. */
-  #attempt = Promise.withResolvers<void>();
+  /** Settles when the watch has said its first word, or has failed. */
+  readonly #first = Promise.withResolvers<void>();
+  /** What came of the watch last. */
+  #outcome: Promise<void> = this.#first.promise;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #graceMs = 0;
   #asOfMs = 0;
@@ -53,7 +55,7 @@ export class KeyRing implements Runnable {
     this.#holder = holder;
     this.#logger = logger;
     this.#clock = clock;
-    this.#attempt.promise.catch(() => undefined);
+    this.#first.promise.catch(() => undefined);
   }
 
   /** Keys held. */
@@ -110,14 +112,12 @@ export class KeyRing implements Runnable {
       await this.#watch(signal).catch((error: unknown) => {
         if (signal.aborted) return;
         this.#logger.warn({ err: error }, 'destroyed keys are not followed; trying again');
-        this.#attempt.reject(away(error));
+        this.#tried(Promise.reject(away(error)));
       });
       if (signal.aborted) break;
       await sleep(rewatchMs, undefined, { signal }).catch(() => undefined);
-      this.#attempt = Promise.withResolvers();
-      this.#attempt.promise.catch(() => undefined);
     }
-    this.#attempt.reject(away());
+    this.#tried(Promise.reject(away()));
     this.#graceMs = 0;
     this.#clear();
   }
@@ -126,6 +126,13 @@ export class KeyRing implements Runnable {
     if (nowMs - this.#heardAtMs < this.#graceMs) return true;
     if (this.#keys.size > 0) this.#clear();
     return false;
+  }
+
+  /** What came of the watch last is what all are told until it is tried again: who asks waits for the first time only. */
+  #tried(outcome: Promise<void>): void {
+    outcome.catch(() => undefined);
+    this.#first.resolve(outcome);
+    this.#outcome = outcome;
   }
 
   #clear(): void {
@@ -158,7 +165,7 @@ export class KeyRing implements Runnable {
         this.#graceMs = holderGraceMs;
         this.#asOfMs = asOfMs;
         if (!this.#usable(heardAtMs)) throw away('what is said comes too late');
-        this.#attempt.resolve();
+        this.#tried(Promise.resolve());
       }
       throw away();
     } finally {
@@ -169,7 +176,7 @@ export class KeyRing implements Runnable {
   /** Nothing is fetched that could not be followed. */
   async #following(): Promise<{ clears: number }> {
     this.#wanted.resolve();
-    if (!this.#usable(this.#clock.now())) await this.#attempt.promise;
+    if (!this.#usable(this.#clock.now())) await this.#outcome;
     return { clears: this.#clears };
   }
 

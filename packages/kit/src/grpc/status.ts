@@ -42,8 +42,7 @@ export const fromStatus = (thrown: unknown, method: string): CaasError => {
     thrown.code === status.RESOURCE_EXHAUSTED && /larger than/.test(thrown.details)
       ? 'FRAME_TOO_LARGE'
       : (reasonByStatus[thrown.code] ?? 'INTERNAL');
-  return new CaasError(reason, `call of ${method} ended with ${status[thrown.code]}`, {
-    details: { method },
-    cause: thrown,
-  });
+  // Whom we called is for our logs: the error may be on its way to somebody who knows nothing of what serves them.
+  const cause = new Error(`call of ${method} ended with ${status[thrown.code]}: ${thrown.details}`, { cause: thrown });
+  return new CaasError(reason, 'a service behind this one did not answer as it should', { cause });
 };

@@ -44,7 +44,7 @@ const refuse =
     const traceId = traceIdOfAnswer(response);
     const fields = { method: request.method, reason: error.reason, trace_id: traceId };
     if (error.reason === 'INTERNAL') logger.error({ ...fields, err: error.cause ?? error }, 'request failed');
-    else logger.debug({ ...fields, details: error.details }, 'request refused');
+    else logger.debug({ ...fields, details: error.details, err: error.cause }, 'request refused');
     if (response.headersSent) return next(thrown);
     const { status, headers, body } = problemOf(error, traceId);
     response.status(status).set(headers);

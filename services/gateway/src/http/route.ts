@@ -31,6 +31,8 @@ export interface Route<Body = unknown, Params = unknown, Response = unknown> {
   method: 'get' | 'post' | 'delete';
   /** With parameters as OpenAPI writes them: `/sessions/{session_id}`. */
   path: string;
+  /** What generated clients call it; never changed. */
+  operationId: string;
   summary: string;
   /** True: a verified access token is required. */
   bearer: boolean;
@@ -39,6 +41,8 @@ export interface Route<Body = unknown, Params = unknown, Response = unknown> {
   params?: ZodType<Params>;
   /** Schema of the body of a 200; absent: the answer is 204. */
   response?: ZodType<Response>;
+  /** Whether a body is served though its address is past its limit: strangers there must not stop whom we know. */
+  known?(body: Body): boolean;
   /** Reasons of its own, besides those of every route. */
   reasons: readonly Reason[];
   handle(request: RouteRequest<Body, Params>): Promise<RouteAnswer<Response>>;
@@ -48,10 +52,11 @@ interface RouteOptions<B extends ZodType, P extends ZodType, R extends ZodType> 
   body?: B;
   params?: P;
   response?: R;
+  known?(body: z.output<B>): boolean;
   handle(request: RouteRequest<z.output<B>, z.output<P>>): Promise<RouteAnswer<z.input<R>>>;
 }
 
 /** A route whose handler is typed by its schemas. */
 export const route = <B extends ZodType, P extends ZodType, R extends ZodType>(
-  options: Omit<Route, 'body' | 'params' | 'response' | 'handle'> & RouteOptions<B, P, R>,
+  options: Omit<Route, 'body' | 'params' | 'response' | 'known' | 'handle'> & RouteOptions<B, P, R>,
 ): Route => options as unknown as Route;

@@ -4,7 +4,7 @@ import type { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import type { ZodType } from 'zod';
-import { maxBodyBytes } from '../limits.ts';
+import { maxBodyBytes, maxSuspectBodyBytes } from '../limits.ts';
 import { bearerOf, verifiedClaims } from './credentials.ts';
 import { parsed } from './parsed.ts';
 import {
@@ -49,26 +49,46 @@ const readBody = async (request: Request, response: Response): Promise<unknown> 
   return request.body;
 };
 
-/** The body as the route's schema reads it. One that it does not read counts against its address. */
-const bodyOf = async <T>(
-  schema: ZodType<T>,
-  request: Request,
-  response: Response,
-  count: (points: number) => Promise<void>,
-): Promise<T> => {
-  await count(0);
+/** Throws the refusal when the body is too long, or does not say how long it is, to be read from who is past a limit. */
+const shortOr = (refusal: CaasError, request: Request): void => {
+  const length = Number(request.headers['content-length'] ?? Number.NaN);
+  if (!(length <= maxSuspectBodyBytes)) throw refusal;
+};
+
+interface Counted {
+  /** Counts points against the address's invalid bodies; the refusal when it is past its limit. */
+  invalid(points: number): Promise<CaasError | undefined>;
+  /** Of a request that is past its address's limit already. */
+  refusal: CaasError | undefined;
+}
+
+/**
+ * The body as the route's schema reads it. One that it does not read counts against its address. Addresses are shared: past
+ * a limit short bodies are read all the same, and only those that are not valid, or not of whom we know, are refused.
+ */
+const bodyOf = async (route: Route, request: Request, response: Response, counted: Counted): Promise<unknown> => {
+  const suspect = counted.refusal ?? (await counted.invalid(0));
+  if (suspect) shortOr(suspect, request);
+  let body: unknown;
   try {
-    return parsed(schema, await readBody(request, response));
+    body = parsed(route.body as ZodType, await readBody(request, response));
   } catch (thrown) {
-    await count(1);
-    throw thrown;
+    throw suspect ?? (await counted.invalid(1)) ?? thrown;
   }
+  if (counted.refusal && !route.known?.(body)) throw counted.refusal;
+  return body;
 };
 
 export interface RouteDeps {
   rates: GatewayRates;
   tokens: Pick<GrpcClient<typeof TokenServiceService>, 'verifyTokens'>;
 }
+
+/** The refusal of who is past a limit; whatever else was thrown is thrown on. */
+const asRateLimited = (thrown: unknown): CaasError => {
+  if (thrown instanceof CaasError && thrown.reason === 'RATE_LIMITED') return thrown;
+  throw thrown;
+};
 
 const noClaims: Claims = { tenantId: '', appId: '', userId: '', sessionId: '', scopes: [], expiresAtMs: 0 };
 
@@ -90,16 +110,18 @@ export const serveRoute = (route: Route, { rates, tokens }: RouteDeps): RequestH
       }
       orRateLimited(next);
     };
+    const refused = (name: RateName, points: number): Promise<CaasError | undefined> =>
+      count(name, remoteAddress, points).then(() => undefined, asRateLimited);
     const addressLimit = addressLimits[route.rate];
-    if (addressLimit) await count(addressLimit, remoteAddress);
+    const refusal = addressLimit && (await refused(addressLimit, 1));
+    if (refusal && !route.known) throw refusal;
 
     const claims = route.bearer
       ? await verifiedClaims(tokens, bearerOf(request.headers.authorization), call)
       : noClaims;
     const params = route.params ? parsed(route.params, { ...request.params }) : undefined;
-    const body = route.body
-      ? await bodyOf(route.body, request, response, (points) => count('invalidBodies', remoteAddress, points))
-      : undefined;
+    const counted: Counted = { refusal, invalid: (points) => refused('invalidBodies', points) };
+    const body = route.body ? await bodyOf(route, request, response, counted) : undefined;
     const answer = await route.handle({ ...call, body, params, claims, remoteAddress, count });
     response.status(answer.status);
     if (answer.headers) response.set(answer.headers);

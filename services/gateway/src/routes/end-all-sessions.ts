@@ -7,6 +7,7 @@ export const endAllSessions = ({ sessions }: AuthClients): Route =>
   route({
     method: 'delete',
     path: '/api/v1/auth/sessions',
+    operationId: 'endAllSessions',
     summary: 'End all sessions of the user, this one included',
     bearer: true,
     rate: 'other',

@@ -7,6 +7,7 @@ export const endSession = ({ sessions }: AuthClients): Route =>
   route({
     method: 'delete',
     path: '/api/v1/auth/sessions/{session_id}',
+    operationId: 'endSession',
     summary: 'End one session of the user; its sockets close within 5 seconds',
     bearer: true,
     rate: 'other',

@@ -11,6 +11,7 @@ const common = { method: 'get', bearer: false, rate: 'none', response: health, r
 export const live: Route = route({
   ...common,
   path: '/health/live',
+  operationId: 'isLive',
   summary: 'Whether the process runs',
   handle: async () => ({ status: 200, body: ok }),
 });
@@ -21,6 +22,7 @@ export const ready = ({ tokens }: AuthClients): Route => {
   return route({
     ...common,
     path: '/health/ready',
+    operationId: 'isReady',
     summary: 'Whether requests can be served: auth answers',
     async handle() {
       await reach();

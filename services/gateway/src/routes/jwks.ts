@@ -10,6 +10,7 @@ export const jwks = ({ tokens }: AuthClients): Route => {
   return route({
     method: 'get',
     path: '/.well-known/jwks.json',
+    operationId: 'getKeys',
     summary: 'Public keys to verify access tokens with (RFC 7517)',
     bearer: false,
     rate: 'none',

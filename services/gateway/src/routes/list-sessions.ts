@@ -7,6 +7,7 @@ export const listSessions = ({ sessions }: AuthClients): Route =>
   route({
     method: 'get',
     path: '/api/v1/auth/sessions',
+    operationId: 'listSessions',
     summary: 'List the live sessions of the user',
     bearer: true,
     rate: 'other',

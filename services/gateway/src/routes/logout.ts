@@ -6,6 +6,7 @@ export const logout = ({ sessions }: AuthClients): Route =>
   route({
     method: 'post',
     path: '/api/v1/auth/logout',
+    operationId: 'logout',
     summary: 'End the session of this token; its sockets close within 5 seconds',
     bearer: true,
     rate: 'other',

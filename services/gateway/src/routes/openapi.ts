@@ -7,6 +7,7 @@ export const openApi = (describe: () => Record<string, unknown>): Route => {
   return route({
     method: 'get',
     path: '/openapi.json',
+    operationId: 'describeApi',
     summary: 'This description (OpenAPI 3.1)',
     bearer: false,
     rate: 'none',

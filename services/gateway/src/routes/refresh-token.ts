@@ -8,6 +8,7 @@ export const refreshToken = ({ tokens }: AuthClients): Route =>
   route({
     method: 'post',
     path: '/api/v1/auth/token/refresh',
+    operationId: 'refreshToken',
     summary: 'Trade a refresh token for the next pair of tokens; using one twice ends its session',
     bearer: false,
     rate: 'refresh',

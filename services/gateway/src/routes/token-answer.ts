@@ -3,6 +3,12 @@ import type { RefreshTokenResponse } from '@caas/proto/caas/auth/v1/token_servic
 import type { z } from 'zod';
 import type { refreshResponse } from '../schemas/auth.ts';
 
+/** How long a token lives, as it says itself: auth's clock may be another than ours. */
+const lifeSecondsOf = (accessToken: string): number => {
+  const { iat, exp } = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString());
+  return exp - iat;
+};
+
 /** A pair of tokens as REST tells it. */
 export const tokenAnswer = ({ tokens, claims }: RefreshTokenResponse): z.infer<typeof refreshResponse> => {
   if (!tokens || !claims) throw new CaasError('INTERNAL', 'auth answered without tokens');
@@ -10,7 +16,7 @@ export const tokenAnswer = ({ tokens, claims }: RefreshTokenResponse): z.infer<t
     access_token: tokens.accessToken,
     refresh_token: tokens.refreshToken,
     token_type: 'Bearer',
-    expires_in: Math.max(0, Math.floor((tokens.expiresAtMs - Date.now()) / 1000)),
+    expires_in: lifeSecondsOf(tokens.accessToken),
     expires_at: tokens.expiresAtMs,
     refresh_expires_at: tokens.refreshExpiresAtMs,
     user_id: claims.userId,

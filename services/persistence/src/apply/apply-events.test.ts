@@ -133,6 +133,19 @@ describe('changes of messages', () => {
     expect(room.message('b').reactions.flatMap((r) => r.userIds)).toHaveLength(maxReactionUsers);
   });
 
+  test('kinds and members past what the tenant allowed at the time are left out, whatever others it allowed since', () => {
+    const room = aRoom();
+    takes(room, c.sent('a'), ...['k1', 'k2', 'k3'].map((kind) => c.reacted('bob', 'a', kind, true, 2)));
+    expect(room.message('a').reactions.map(({ kind }) => kind)).toEqual(['k1', 'k2']);
+    takes(room, c.reacted('ann', 'a', 'k2', true, 2), c.reacted('ann', 'a', 'k4', true, 3));
+    expect(room.message('a').reactions.map(({ kind }) => kind)).toEqual(['k1', 'k2', 'k4']);
+    const before = room.head?.memberCount ?? 0;
+    const added = (...ids: string[]) => c.added(ids, Role.ROLE_MEMBER, before + 2);
+    takes(room, added('m1'), added('m1', 'm2', 'm3'), added('m4'));
+    expect(room.head?.memberCount).toBe(before + 2);
+    expect(['m1', 'm2', 'm3', 'm4'].map((id) => room.participants.has(id))).toEqual([true, true, false, false]);
+  });
+
   test('pins past the limit are dropped, over batches and within one; an unpinned or deleted one makes room', () => {
     const room = aRoom();
     const ids = Array.from({ length: maxPins + 3 }, (_, i) => `m${i}`);

@@ -28,6 +28,7 @@ export const applyEvents = (base: Base, records: readonly EventRecord[], epoch: 
   const draft = new Draft(base, epoch);
   for (const record of inOrder(base, records)) {
     if (isApplied(draft.conversation, record)) continue;
+    draft.begin(record);
     applyOne(draft, record);
     draft.advance(record);
   }
@@ -56,7 +57,7 @@ const applyOne = (draft: Draft, record: EventRecord): void => {
   else if (event.kind === 'edited') applyEdited(draft, event.value, record);
   else if (event.kind === 'deleted') applyDeleted(draft, event.value);
   else if (event.kind === 'receipt') applyReceipt(draft, event.value);
-  else applyAction(draft, event.value);
+  else applyAction(draft, event.value, record);
 };
 
 const applyUpdated = (draft: Draft, updated: ConversationUpdated, record: EventRecord): void => {
@@ -71,8 +72,8 @@ const applyUpdated = (draft: Draft, updated: ConversationUpdated, record: EventR
   else if (change?.$case === 'roleChanged') applyRoleChanged(draft, change.value, moment);
 };
 
-const applyAction = (draft: Draft, { act, userId, acceptedAtMs }: UserAction): void => {
-  if (act?.$case === 'reactionSet') applyReactionSet(draft, act.value, userId);
+const applyAction = (draft: Draft, { act, userId, acceptedAtMs }: UserAction, record: EventRecord): void => {
+  if (act?.$case === 'reactionSet') applyReactionSet(draft, act.value, userId, record);
   else if (act?.$case === 'pinSet') applyPinSet(draft, act.value, userId, acceptedAtMs);
   else if (act?.$case === 'messageHidden') applyMessageHidden(draft, act.value, userId);
   else if (act?.$case === 'muteSet') applyMuteSet(draft, act.value, userId);

@@ -12,6 +12,7 @@ export const applyCreated = (
   if (draft.exists) return;
   const { conversation } = draft;
   conversation.ownerCount = 0;
+  conversation.pinCount = 0;
   conversation.kind = created.kind;
   conversation.title = created.title;
   conversation.avatarUrl = created.avatarUrl;

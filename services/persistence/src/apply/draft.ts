@@ -10,6 +10,7 @@ import type {
 import { isOwner, membershipPositionOf, rewound } from './membership-documents.ts';
 import type { Base, EventRecord, Outcome, Rejection } from './model.ts';
 import { emptyConversation } from './new-documents.ts';
+import { committedPin, pinChanged, pinRewound } from './pin-documents.ts';
 
 /** A participant while a batch is applied; as committed, without what an attempt wrote that never committed. */
 export interface Member {
@@ -32,6 +33,7 @@ export class Draft {
   readonly affectedUsers = new Set<string>();
   readonly #base: Base;
   readonly #baseHeadRev: number;
+  readonly #baseOffsets: Readonly<Record<string, number>>;
   readonly #baseLastSeq: number;
   readonly #membershipPosition: number;
   readonly #messages = new Map<string, MessageDocument>();
@@ -39,6 +41,7 @@ export class Draft {
   readonly #stamped = new Set<string>();
   readonly #hidden = new Map<string, HiddenDocument>();
   readonly #applied: Record<string, number> = {};
+  #record: EventRecord | undefined;
 
   constructor(base: Base, epoch: number) {
     this.epoch = epoch;
@@ -46,6 +49,7 @@ export class Draft {
     const head = base.conversation ?? emptyConversation(base.tenantId, base.conversationId);
     this.conversation = { ...head, offsets: { ...head.offsets }, ownerCount: head.ownerCount ?? base.ownerCount };
     this.#baseHeadRev = head.headRev;
+    this.#baseOffsets = head.offsets;
     this.#baseLastSeq = head.lastSeq;
     this.#membershipPosition = membershipPositionOf(head);
   }
@@ -59,6 +63,11 @@ export class Draft {
     return this.conversation.headRev;
   }
 
+  /** A record is about to be applied. */
+  begin(record: EventRecord): void {
+    this.#record = record;
+  }
+
   /** A record was seen; its effect, if any, is in the draft. */
   advance(record: EventRecord): void {
     const key = partitionName(record.topic, record.partition);
@@ -70,12 +79,12 @@ export class Draft {
   message(messageId: string): MessageDocument | undefined {
     const draft = this.#messages.get(messageId);
     if (draft) return draft;
-    const stored = this.#base.messages.get(messageId);
-    return stored !== undefined && stored.seq <= this.#baseLastSeq ? stored : undefined;
+    const stored = this.#stored(messageId);
+    return stored && pinRewound(stored, this.#baseOffsets);
   }
 
   putMessage(document: MessageDocument): void {
-    this.#messages.set(document.messageId, { ...document, rev: this.nextRev(), epoch: this.epoch });
+    this.#messages.set(document.messageId, { ...this.#pinCounted(document), rev: this.nextRev(), epoch: this.epoch });
   }
 
   /** Changes a message, if it exists; `change` answers undefined when there is nothing to change. */
@@ -87,12 +96,11 @@ export class Draft {
     else if (!this.#messages.has(messageId) && !this.#isSettled(document)) this.putMessage(document);
   }
 
-  /** Pinned messages; exact where an event pins one. */
-  pinCount(): number {
-    let count = 0;
-    for (const messageId of this.#base.pinned) if (!this.#messages.has(messageId)) count += 1;
-    for (const message of this.#messages.values()) if (message.pinnedAtMs > 0) count += 1;
-    return count;
+  /** Pinned messages. */
+  get pinCount(): number {
+    const { pinCount } = this.conversation;
+    if (pinCount === undefined) throw new TypeError('the pins were not counted');
+    return pinCount;
   }
 
   member(userId: string): Member | undefined {
@@ -168,9 +176,10 @@ export class Draft {
     if (
       conversation.lastSeq - this.#baseLastSeq !== fresh.length ||
       conversation.memberCount < 0 ||
-      (conversation.ownerCount ?? 0) < 0
+      (conversation.ownerCount ?? 0) < 0 ||
+      (conversation.pinCount ?? 0) < 0
     )
-      throw new TypeError('a batch broke the count of messages, members or owners');
+      throw new TypeError('a batch broke the count of messages, members, owners or pins');
     const last = messages.find((m) => m.seq === conversation.lastSeq);
     // Without the history of edits, which belongs to the message itself: a head is written with every batch.
     if (last) conversation.lastMessage = last.edits.length === 0 ? last : { ...last, edits: [] };
@@ -206,6 +215,25 @@ export class Draft {
       applied: this.#applied,
       affectedUsers: [...this.affectedUsers],
     };
+  }
+
+  #stored(messageId: string): MessageDocument | undefined {
+    const stored = this.#base.messages.get(messageId);
+    return stored !== undefined && stored.seq <= this.#baseLastSeq ? stored : undefined;
+  }
+
+  /**
+   * Keeps pin_count exact, and says in the document what it was before this batch, should the batch never commit. A tombstone
+   * that an attempt left makes room with the first record that concerns it: topics are interleaved by chance.
+   */
+  #pinCounted(document: MessageDocument): MessageDocument {
+    const { conversation } = this;
+    const committed = committedPin(this.#stored(document.messageId), this.#baseOffsets);
+    const counted = (this.#messages.get(document.messageId) ?? committed).pinnedAtMs > 0;
+    const pinned = document.pinnedAtMs > 0;
+    if (conversation.pinCount === undefined || pinned === counted) return document;
+    conversation.pinCount += pinned ? 1 : -1;
+    return pinChanged(document, this.#record as EventRecord, committed);
   }
 
   #stamp(member: Member, document: ParticipantDocument): void {

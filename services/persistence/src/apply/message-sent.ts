@@ -4,6 +4,7 @@ import { nextDigest } from '@caas/message-store';
 import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { Draft } from './draft.ts';
 import type { EventRecord } from './model.ts';
+import { noPinYet } from './pin-documents.ts';
 
 const traceIdOrEmpty = (traceparent: string): string => (traceparent === '' ? '' : traceIdOf(traceparent));
 
@@ -68,10 +69,10 @@ export const applySent = (draft: Draft, sent: MessageSent, record: EventRecord):
     deletedAtMs: 0,
     deletedBy: '',
     reactions: [],
-    pinnedAtMs: 0,
-    pinnedBy: '',
     traceId: traceIdOrEmpty(record.traceparent),
     digest: conversation.digest,
     editedPosition: 0,
+    reactionPosition: 0,
+    ...noPinYet,
   });
 };

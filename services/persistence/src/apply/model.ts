@@ -45,8 +45,6 @@ export interface Base {
   messages: ReadonlyMap<string, MessageDocument>;
   /** By user id; committed or not. */
   participants: ReadonlyMap<string, ParticipantDocument>;
-  /** Ids of pinned messages, committed or not; empty unless an event pins one. */
-  pinned: ReadonlySet<string>;
   /** Committed owners, counted where the conversation's document does not say and an event may change their number. */
   ownerCount?: number;
 }

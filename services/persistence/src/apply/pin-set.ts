@@ -9,7 +9,7 @@ import { maxPins } from './limits.ts';
 export const applyPinSet = (draft: Draft, { messageId, pinned }: PinSet, userId: string, acceptedAtMs: number): void =>
   draft.changeMessage(messageId, (document) => {
     if (document.deletedAtMs > 0 || pinned === document.pinnedAtMs > 0) return undefined;
-    if (pinned && draft.pinCount() >= maxPins) return undefined;
+    if (pinned && draft.pinCount >= maxPins) return undefined;
     return pinned
       ? { ...document, pinnedAtMs: Math.max(1, acceptedAtMs), pinnedBy: userId }
       : { ...document, pinnedAtMs: 0, pinnedBy: '' };

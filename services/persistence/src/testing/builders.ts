@@ -48,8 +48,8 @@ export const aConversation = (conversationId: string, tenantId = 't1') => {
     titled: (title: string): ConversationEvent =>
       updated('ann', { $case: 'metaChanged', value: { title, replaceMetadata: false, metadata: {} } }),
     archived: (archived: boolean): ConversationEvent => updated('ann', { $case: 'archived', value: { archived } }),
-    added: (userIds: readonly string[], role: Role = Role.ROLE_MEMBER): ConversationEvent =>
-      updated('ann', { $case: 'membersAdded', value: { members: userIds.map((id) => member(id, role)) } }),
+    added: (userIds: readonly string[], role: Role = Role.ROLE_MEMBER, maxMembers = 0): ConversationEvent =>
+      updated('ann', { $case: 'membersAdded', value: { members: userIds.map((id) => member(id, role)), maxMembers } }),
     removed: (userIds: readonly string[], actorId = 'ann'): ConversationEvent =>
       updated(actorId, { $case: 'membersRemoved', value: { userIds: [...userIds] } }),
     promoted: (userId: string, role: Role): ConversationEvent =>
@@ -84,8 +84,8 @@ export const aConversation = (conversationId: string, tenantId = 't1') => {
       kind: 'deleted',
       value: { ...at, messageId: messageId(clientMsgId), deleterId: 'ann', acceptedAtMs: acceptedAtMs() },
     }),
-    reacted: (userId: string, clientMsgId: string, kind: string, present = true): ConversationEvent =>
-      action(userId, { $case: 'reactionSet', value: { messageId: messageId(clientMsgId), kind, present } }),
+    reacted: (userId: string, clientMsgId: string, kind: string, present = true, maxKinds = 0): ConversationEvent =>
+      action(userId, { $case: 'reactionSet', value: { messageId: messageId(clientMsgId), kind, present, maxKinds } }),
     pinned: (userId: string, clientMsgId: string, pinned = true): ConversationEvent =>
       action(userId, { $case: 'pinSet', value: { messageId: messageId(clientMsgId), pinned } }),
     hidden: (userId: string, clientMsgId: string): ConversationEvent =>

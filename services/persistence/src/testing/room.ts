@@ -12,6 +12,9 @@ import { aConversation, topicOf } from './builders.ts';
 
 const key = { tenantId: 't1', conversationId: 'c1' };
 
+/** Which of its documents an attempt comes to write. */
+export type Share = 'all' | 'some' | number;
+
 /** A store of one conversation in memory, written as a worker does: documents first, then the head. */
 export class Room {
   head: ConversationDocument | undefined;
@@ -35,17 +38,23 @@ export class Room {
     // What fencing leaves behind in a conversation that is not there yet.
     const fence = records.some((r) => r.event.kind === 'updated' && r.event.value.change?.$case === 'created');
     if (!this.head && fence) this.head = { ...emptyConversation(key.tenantId, key.conversationId), headRev: 1 };
-    const pinned = new Set([...this.messages.values()].flatMap((m) => (m.pinnedAtMs > 0 ? [m.messageId] : [])));
-    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants, pinned };
+    const base = { ...key, conversation: this.head, messages: this.messages, participants: this.participants };
     return structuredCloneFree(applyEvents(base, records, this.epoch, 1));
   }
 
-  write(outcome: Outcome, documents: 'all' | 'some' = 'all'): void {
-    const half = <T>(items: readonly T[]): readonly T[] =>
-      documents === 'all' ? items : items.filter((_, i) => i % 2 === 0);
-    for (const m of half(outcome.messages)) this.messages.set(m.messageId, m);
-    for (const p of half(outcome.participants)) this.participants.set(p.userId, p);
-    for (const h of half(outcome.hidden)) this.hidden.set(`${h.userId} ${h.messageId}`, h);
+  /** Writes documents: all, every other one, or the first so many of a kind; those of a later epoch stay. */
+  write(outcome: Outcome, documents: Share = 'all'): void {
+    const share = <T>(items: readonly T[]): readonly T[] =>
+      documents === 'some'
+        ? items.filter((_, i) => i % 2 === 0)
+        : items.slice(0, documents === 'all' ? undefined : documents);
+    const isLate = (stored: { epoch: number } | undefined, { epoch }: { epoch: number }) =>
+      stored !== undefined && stored.epoch > epoch;
+    for (const m of share(outcome.messages))
+      if (!isLate(this.messages.get(m.messageId), m)) this.messages.set(m.messageId, m);
+    for (const p of share(outcome.participants))
+      if (!isLate(this.participants.get(p.userId), p)) this.participants.set(p.userId, p);
+    for (const h of share(outcome.hidden)) this.hidden.set(`${h.userId} ${h.messageId}`, h);
   }
 
   /** Applies, writes and commits. */
@@ -57,7 +66,7 @@ export class Room {
   }
 
   /** Applies and writes, and crashes before the commit; the next attempt has a new epoch. */
-  crash(records: readonly EventRecord[], documents: 'all' | 'some' = 'all'): void {
+  crash(records: readonly EventRecord[], documents: Share = 'all'): void {
     this.write(this.apply(records), documents);
     this.epoch += 1;
   }

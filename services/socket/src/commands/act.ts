@@ -36,8 +36,15 @@ export const committedMessage = async (
   ]);
   const readable =
     message && head && message.seq <= head.lastSeq && message.seq >= member.visibleFromSeq && message.deletedAtMs === 0;
-  return readable ? message : fail('MESSAGE_NOT_FOUND', 'no such committed message');
+  if (readable) return message;
+  const pending = message
+    ? message.seq > (head?.lastSeq ?? 0)
+    : context.node.recentSends.isFresh(conversationId, messageId);
+  return fail('MESSAGE_NOT_FOUND', 'no such committed message', pending ? soon : {});
 };
+
+/** Sends gather before they are committed: one that was accepted a moment ago is there after this time as a rule. */
+const soon = { retryable: true, retryAfterMs: 200 };
 
 /** Publishes an event of a conversation and resolves with its place once the log holds it. */
 const publish = (

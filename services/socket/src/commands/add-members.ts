@@ -5,7 +5,7 @@ import { actingMember, commitChange } from './act.ts';
 import { noteUsers } from './audited.ts';
 import type { Command } from './command.ts';
 import { changedConversation } from './entries.ts';
-import { assertRoomFor, assertUsersExist, notYetMembers } from './users.ts';
+import { assertUsersExist, joinWithinLimits, notYetMembers } from './users.ts';
 
 /** Adds members. */
 export const addMembers: Command<'addMembers'> = async (context, request) => {
@@ -20,14 +20,20 @@ export const addMembers: Command<'addMembers'> = async (context, request) => {
   const joining = await notYetMembers(context, conversationId, userIds);
   const [doc] = await node.store.conversations.getMany([conversation]);
   const { maxMembers } = connection.limits;
-  if (doc && doc.memberCount + joining.length > maxMembers) {
-    fail('LIMIT_EXCEEDED', 'too many members', {
-      details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
-    });
-  }
-  await assertRoomFor(context, joining);
+  if (doc && doc.memberCount + joining.length > maxMembers) tooManyMembers(maxMembers);
   const members = userIds.map((userId) => ({ userId, role: Role.ROLE_MEMBER }));
-  await commitChange(context, conversationId, { $case: 'membersAdded', value: { members } });
-  noteUsers(context, 'members.added', conversationId, joining);
+  await joinWithinLimits(context, joining, () =>
+    commitChange(context, conversationId, { $case: 'membersAdded', value: { members, maxMembers } }),
+  );
+  // Others who were added in the same moment may have come first.
+  const leftOut = await notYetMembers(context, conversationId, joining);
+  const joined = joining.filter((id) => !leftOut.includes(id));
+  noteUsers(context, 'members.added', conversationId, joined);
+  if (leftOut.length > 0) tooManyMembers(maxMembers);
   return changedConversation(context, conversationId);
 };
+
+const tooManyMembers = (maxMembers: number): never =>
+  fail('LIMIT_EXCEEDED', 'too many members', {
+    details: { limit: 'maxMembers', value: String(maxMembers), unit: 'members' },
+  });

@@ -7,6 +7,7 @@ import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import type { Reply } from '@caas/proto/caas/socket/v1/server_frames';
 import type { CommitWatch } from '../delivery/commit-watch.ts';
 import type { Contents } from '../delivery/contents.ts';
+import type { JoinClaims } from '../delivery/join-claims.ts';
 import type { LocalDirectory } from '../delivery/local-directory.ts';
 import type { Messages } from '../delivery/messages.ts';
 import type { Ephemeral } from '../delivery/presence.ts';
@@ -16,6 +17,7 @@ import type { FaultLog } from '../edge/fault-log.ts';
 import type { Gate } from '../edge/gate.ts';
 import type { ReadBudget } from '../edge/read-budget.ts';
 import type { NodeBounds } from '../limits.ts';
+import type { MediaClient } from '../media-client.ts';
 import type { SearchClient } from '../search-client.ts';
 
 /** What commands work with. */
@@ -29,9 +31,11 @@ export interface NodeServices {
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;
+  readonly media: MediaClient;
   readonly commits: CommitWatch;
   readonly ephemeral: Ephemeral;
   readonly recentSends: RecentSends;
+  readonly joins: JoinClaims;
   readonly gate: Gate;
   /** Undefined: this installation has no search. */
   readonly search: SearchClient | undefined;

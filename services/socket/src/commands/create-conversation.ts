@@ -8,7 +8,7 @@ import { commitChange } from './act.ts';
 import { noteAct } from './audited.ts';
 import type { Command, CommandContext } from './command.ts';
 import { changedConversation } from './entries.ts';
-import { assertRoomFor, assertUsersExist } from './users.ts';
+import { assertUsersExist, joinWithinLimits } from './users.ts';
 
 /** Creates a conversation, or answers the one the same request created before. */
 export const createConversation: Command<'createConversation'> = async (context, request) => {
@@ -28,17 +28,17 @@ export const createConversation: Command<'createConversation'> = async (context,
       { userId, role: direct ? Role.ROLE_MEMBER : Role.ROLE_OWNER },
       ...others.map((id) => ({ userId: id, role: Role.ROLE_MEMBER })),
     ];
-    await commitChange(context, conversationId, {
-      $case: 'created',
-      value: {
-        kind: request.kind,
-        title: direct ? '' : request.title,
-        avatarUrl: direct ? '' : request.avatarUrl,
-        metadata: request.metadata,
-        members,
-        historyForNewMembers: request.historyForNewMembers ?? true,
-      },
-    });
+    const value = {
+      kind: request.kind,
+      title: direct ? '' : request.title,
+      avatarUrl: direct ? '' : request.avatarUrl,
+      metadata: request.metadata,
+      members,
+      historyForNewMembers: request.historyForNewMembers ?? true,
+    };
+    await joinWithinLimits(context, [userId, ...others], () =>
+      commitChange(context, conversationId, { $case: 'created', value }),
+    );
     noteAct(context, 'conversation.created', {
       subjectId: conversationId,
       conversationId,
@@ -69,7 +69,6 @@ const idOf = (tenantId: string, userId: string, request: CreateConversation, oth
 
 const assertMayCreate = async (context: CommandContext, others: readonly string[]): Promise<void> => {
   const { connection } = context;
-  const { userId } = connection.claims;
   const { maxMembers } = connection.limits;
   if (others.length + 1 > maxMembers) {
     fail('LIMIT_EXCEEDED', 'too many members', {
@@ -77,7 +76,6 @@ const assertMayCreate = async (context: CommandContext, others: readonly string[
     });
   }
   await assertUsersExist(context, others);
-  await assertRoomFor(context, [userId, ...others]);
 };
 
 /**

@@ -8,6 +8,7 @@ import { editMessage } from './edit-message.ts';
 import { forwardMessage } from './forward-message.ts';
 import { getConversation } from './get-conversation.ts';
 import { getHistory } from './get-history.ts';
+import { getMedia } from './get-media.ts';
 import { getThread } from './get-thread.ts';
 import { getUsers } from './get-users.ts';
 import { leaveConversation } from './leave-conversation.ts';
@@ -28,6 +29,7 @@ import { setTyping } from './set-typing.ts';
 import { sync } from './sync.ts';
 import { updateConversation } from './update-conversation.ts';
 import { updateProfile } from './update-profile.ts';
+import { abortUpload, completeUpload, createUpload, getUpload } from './uploads.ts';
 import { watchPresence } from './watch-presence.ts';
 
 /** How a verb is run. */
@@ -74,13 +76,6 @@ const sends = <N extends CommandName>(run: Command<N>): Verb<N> => ({
   longReply: false,
 });
 
-const notServed = <N extends CommandName>(name: N): Verb<N> =>
-  read(() =>
-    Promise.resolve(
-      fail('UNIMPLEMENTED', `${name} is not served by this installation`, { details: { command: name } }),
-    ),
-  );
-
 /** Every command of the contract; the type keeps it complete. */
 const verbs: { readonly [N in CommandName]: Verb<N> } = {
   sendMessage: sends(sendMessage),
@@ -111,11 +106,11 @@ const verbs: { readonly [N in CommandName]: Verb<N> } = {
   getUsers: longRead(getUsers),
   updateProfile: write(updateProfile),
   renewToken: write(renewToken),
-  createUpload: notServed('createUpload'),
-  getUpload: notServed('getUpload'),
-  completeUpload: notServed('completeUpload'),
-  abortUpload: notServed('abortUpload'),
-  getMedia: notServed('getMedia'),
+  createUpload: read(createUpload),
+  getUpload: read(getUpload),
+  completeUpload: read(completeUpload),
+  abortUpload: read(abortUpload),
+  getMedia: read(getMedia),
   searchMessages: read(searchMessages),
 };
 

@@ -7,6 +7,7 @@ import { assertClientId, assertContent } from '../model/content.ts';
 import { contentHash, messageIdOf, type SendContent } from '../model/message-id.ts';
 import { assertMaySend } from '../model/rules.ts';
 import { type ActingMember, actingMember } from './act.ts';
+import { withAttachments } from './attachments.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
 import { applied, judgementOf } from './judged.ts';
 
@@ -21,7 +22,12 @@ export const sendMessage: Command<'sendMessage'> = (context, request) => {
     threadRootId: request.threadRootId,
     forwardedMessageId: '',
   };
-  return send(context, { ...request, said }, { content, forwardedFrom: undefined });
+  const outgoing = { ...request, said };
+  if (content.attachments.length === 0) return send(context, outgoing, { content, forwardedFrom: undefined });
+  return send(context, outgoing, async () => ({
+    content: await withAttachments(context, content),
+    forwardedFrom: undefined,
+  }));
 };
 
 /** What makes a send the one it is: the same again is a retry of it. */
@@ -196,7 +202,7 @@ const publish = async (
       reject,
     );
   });
-  node.recentSends.add(messageId, hash, outcome);
+  node.recentSends.add(conversationId, messageId, hash, outcome);
   context.admitted();
   const { position } = await outcome;
   judged.accepted();

@@ -26,6 +26,9 @@ export const setReaction: Command<'setReaction'> = async (context, request) => {
       details: { limit: 'maxReactionUsers', value: String(maxReactionUsers), unit: 'reactions' },
     });
   }
-  await publishUserAction(context, conversationId, { $case: 'reactionSet', value: { messageId, kind, present } });
+  await publishUserAction(context, conversationId, {
+    $case: 'reactionSet',
+    value: { messageId, kind, present, maxKinds: maxReactionKinds },
+  });
   return accepted(context, messageId, 0, node.clock.now());
 };

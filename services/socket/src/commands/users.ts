@@ -16,26 +16,14 @@ export const assertUsersExist = async (
   if (missing !== undefined) fail('USER_NOT_FOUND', 'no such user', { details: { user_id: missing } });
 };
 
-/** LIMIT_EXCEEDED naming the first user who is in as many conversations as one may be. */
-export const assertRoomFor = async (
+/** Makes users members by the change; refuses as JoinClaims does. */
+export const joinWithinLimits = (
   { node, connection }: CommandContext,
   userIds: readonly string[],
+  change: () => Promise<unknown>,
 ): Promise<void> => {
   const { tenantId } = connection.claims;
-  const { maxConversations } = connection.limits;
-  const { participants } = node.store;
-  const counts = await inChunks(userIds, usersPerCall, (chunk) => participants.countActive(tenantId, chunk));
-  const full = userIds.find((_, at) => (counts[at] ?? 0) >= maxConversations);
-  if (full !== undefined) {
-    fail('LIMIT_EXCEEDED', 'the user is in too many conversations', {
-      details: {
-        limit: 'maxConversations',
-        value: String(maxConversations),
-        unit: 'conversations',
-        user_id: full,
-      },
-    });
-  }
+  return node.joins.whileClaimed({ tenantId, userIds, max: connection.limits.maxConversations }, change);
 };
 
 /** Those who are no active members of the conversation. */

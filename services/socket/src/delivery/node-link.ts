@@ -12,6 +12,12 @@ const maxEnvelopesInFlight = 64;
 
 const none = Buffer.alloc(0);
 
+/** How envelopes go. `sealing` false: as they are; those that come sealed are opened all the same. */
+export interface Envelopes {
+  seal: EnvelopeSeal;
+  sealing: boolean;
+}
+
 /** Sends what a turn has for other nodes, one envelope each, and receives theirs. Best effort: loss costs seconds. */
 export class NodeLink {
   readonly #inbox: NodeInbox;
@@ -24,13 +30,7 @@ export class NodeLink {
   #scheduled = false;
   #lost = 0;
 
-  /** `sealing` false: envelopes go as they are; those that come sealed are opened all the same. */
-  constructor(
-    inbox: NodeInbox,
-    nodeId: string,
-    { seal, sealing }: { seal: EnvelopeSeal; sealing: boolean },
-    logger: Logger,
-  ) {
+  constructor(inbox: NodeInbox, nodeId: string, { seal, sealing }: Envelopes, logger: Logger) {
     this.#inbox = inbox;
     this.#nodeId = nodeId;
     this.#seal = seal;

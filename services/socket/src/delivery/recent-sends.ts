@@ -7,9 +7,15 @@ export interface SendOutcome {
 }
 
 interface Entry {
+  conversationId: string;
   hash: string;
   outcome: Promise<SendOutcome>;
+  /** When it began, by the clock of this process. */
+  atMs: number;
 }
+
+/** How long a send that is not committed may be under way, ms; past it something else keeps it. */
+const freshMs = 10_000;
 
 /**
  * Sends of this node by message id, so that a retry gets the same answer and other content under the same id is
@@ -37,6 +43,12 @@ export class RecentSends {
     return entry.outcome;
   }
 
+  /** Whether a send of this id to this conversation began here a moment ago: what the store lacks yet it may have soon. */
+  isFresh(conversationId: string, messageId: string): boolean {
+    const entry = this.#entries.get(messageId);
+    return entry?.conversationId === conversationId && performance.now() - entry.atMs < freshMs;
+  }
+
   /**
    * The record of this id at `position` was rejected: an answer that named it holds no more, and the store knows what was
    * kept. An answer that named another record of the id stands.
@@ -52,8 +64,8 @@ export class RecentSends {
   }
 
   /** Remembers a send that begins; a failed one is forgotten, so that a retry begins anew. */
-  add(messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
-    const entry = { hash: textOf(contentHash), outcome };
+  add(conversationId: string, messageId: string, contentHash: Uint8Array, outcome: Promise<SendOutcome>): void {
+    const entry = { conversationId, hash: textOf(contentHash), outcome, atMs: performance.now() };
     this.#entries.set(messageId, entry);
     outcome.catch(() => this.#delete(messageId, entry));
     if (this.#entries.size >= this.#max / 2) {

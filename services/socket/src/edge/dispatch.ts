@@ -25,7 +25,7 @@ export class Dispatcher {
     this.#node = node;
     this.#connection = connection;
     const { tenantId, userId } = connection.claims;
-    this.#reader = { user: `${tenantId}\0${userId}`, heldBytes: 0, wake: () => this.goOn() };
+    this.#reader = { tenantId, user: `${tenantId}\0${userId}`, heldBytes: 0, wake: () => this.goOn() };
   }
 
   /** One frame as it came. Answers it in any case. */

@@ -111,6 +111,28 @@ describe('the gate', () => {
     return { connection: connection as unknown as Connection, ended };
   };
 
+  test('tells once that auth is away, and then not with each attempt to reach it', async () => {
+    let attempts = 0;
+    const lines: object[] = [];
+    const sessions = {
+      // biome-ignore lint/correctness/useYield: there is nothing to yield
+      async *watchRevocations() {
+        attempts++;
+        throw new CaasError('UNAVAILABLE', 'away');
+      },
+    };
+    const logger = { ...(quiet as object), warn: (fields: object) => lines.push(fields) } as never;
+    const gate = new Gate({ tokens: {}, sessions } as never, () => defaultLimits, logger);
+    const abort = new AbortController();
+    const running = gate.run(abort.signal);
+    const deadline = Date.now() + 10_000;
+    while (attempts < 3 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    abort.abort();
+    await running;
+    expect(attempts).toBeGreaterThanOrEqual(3);
+    expect(lines).toEqual([expect.objectContaining({ untold: 0 })]);
+  });
+
   test('lets nobody in whose token has no scope for it', async () => {
     const { auth, gate } = open();
     auth.scopes = ['media'];

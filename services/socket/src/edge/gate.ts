@@ -35,6 +35,8 @@ const maxWaitingTokens = 20_000;
 const maxSessionsPerCall = 5_000;
 /** Auth gives a sign of life every second; after this much silence the stream counts as dead, ms. */
 const maxSilenceMs = 3_000;
+/** Least time between two lines on a stream that does not stand, ms. */
+const lineMs = 30_000;
 /** Wait before the stream is opened anew, ms. */
 const reopenMs = 500;
 /** Ended sessions remembered for connections that were entering when they ended. */
@@ -128,11 +130,18 @@ export class Gate {
 
   /** Follows the sessions that end. */
   async run(signal: AbortSignal): Promise<void> {
+    let toldAtMs = Number.NEGATIVE_INFINITY;
+    let untold = 0;
     while (!signal.aborted) {
       try {
         await this.#watch(signal);
       } catch (error) {
-        if (!signal.aborted) this.#logger.warn({ err: error }, 'revocations are not followed; trying again');
+        if (performance.now() - toldAtMs < lineMs) untold++;
+        else if (!signal.aborted) {
+          toldAtMs = performance.now();
+          this.#logger.warn({ err: error, untold }, 'revocations are not followed; trying again');
+          untold = 0;
+        }
       }
       if (signal.aborted) return;
       await pause(reopenMs, signal);

@@ -30,7 +30,7 @@ const open = async (bounds: Partial<NodeBounds> = {}) => {
     clock,
     logger: quiet,
     faults: new FaultLog(clock, quiet),
-    reads: { pressed: false },
+    reads: { pressed: () => false },
     audit: { record: () => undefined },
     gate: { verify: () => Promise.reject(new CaasError('UNAUTHENTICATED', 'nobody')), closed: () => undefined },
   };
@@ -104,8 +104,8 @@ describe('every refusal of the HTTP edge is a problem with reason, hint and trac
   });
 });
 
-test('silent sockets of one address are bounded; those that speak, and those that go, make room', async () => {
-  const { port, said } = await open({ maxUnfinishedPerAddress: 3, requestTimeoutMs: 60_000 });
+test('sockets of one address that are no WebSocket are bounded, also when kept alive; those that go make room', async () => {
+  const { port, said } = await open({ maxPlainPerAddress: 3, requestTimeoutMs: 60_000 });
   const live = 'GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
   const sockets: Socket[] = [];
   const openOne = async (): Promise<{ cut: () => boolean; socket: Socket }> => {
@@ -120,6 +120,10 @@ test('silent sockets of one address are bounded; those that speak, and those tha
     return { cut: () => cut, socket };
   };
   const held = [await openOne(), await openOne(), await openOne()];
+  // An answered request does not make the socket one that takes no place.
+  const answered = new Promise((resolve) => held[1]?.socket.once('data', resolve));
+  held[1]?.socket.write('GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n');
+  await answered;
   const fourth = await openOne();
   await until('the fourth is cut off', fourth.cut);
   expect(held.map(({ cut }) => cut())).toEqual([false, false, false]);

@@ -18,6 +18,12 @@ export class NodeWebSocket extends WebSocket {
   }
 }
 
+/**
+ * At 60 pings in one read `ws` cuts the socket with no word, unless told not to (its types do not know the option). Here pings
+ * are counted by the user's rate, and who takes no pongs is not read any more.
+ */
+const pongs = { maxPendingAutoPongs: 0 };
+
 /** What makes sockets of upgrades, within the bounds of a node. */
 export const webSocketServer = ({ maxFrameBytes, maxFragments }: NodeBounds): SocketServer<typeof NodeWebSocket> => {
   const server = new WebSocketServer<typeof NodeWebSocket>({
@@ -27,6 +33,7 @@ export const webSocketServer = ({ maxFrameBytes, maxFragments }: NodeBounds): So
     perMessageDeflate: false,
     maxPayload: maxFrameBytes,
     maxFragments,
+    ...pongs,
     handleProtocols: (_protocols, request) => chooseSubprotocol(request) ?? false,
   });
   refuseFaultyHandshakes(server);

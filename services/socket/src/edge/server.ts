@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { CaasError, fail, type Reason, toCaasError, traceIdOf } from '@caas/kit';
-import { createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
+import { AddressSockets, createHttpEdge, refuseSocket, traceparentIn } from '@caas/kit/http';
 import { type RawData, type Server as SocketServer, WebSocket } from 'ws';
 import type { NodeServices } from '../commands/command.ts';
 import type { Turn } from '../delivery/turn.ts';
@@ -14,7 +14,6 @@ import { assertOrigin, chooseSubprotocol, readHandshake } from './handshake.ts';
 import { answerHttp, type Health } from './http.ts';
 import { type NodeWebSocket, webSocketServer } from './node-web-socket.ts';
 import { refuseEntry } from './refuse-entry.ts';
-import { UnfinishedSockets } from './unfinished-sockets.ts';
 
 export interface EdgeOptions {
   host: string;
@@ -36,7 +35,8 @@ export class Edge {
   readonly #turn: Turn;
   readonly #options: EdgeOptions;
   readonly #http: Server;
-  readonly #unfinished: UnfinishedSockets;
+  /** Sockets that are no WebSockets, or not yet. */
+  readonly #plain: AddressSockets;
   readonly #sockets: SocketServer<typeof NodeWebSocket>;
   readonly #connections = new Set<Connection>();
   readonly #ended = new Map<Reason, number>();
@@ -51,19 +51,13 @@ export class Edge {
     this.#node = node;
     this.#turn = turn;
     this.#options = options;
-    const { requestTimeoutMs } = node.bounds;
+    const { requestTimeoutMs, maxPlainPerAddress } = node.bounds;
     this.#sockets = webSocketServer(node.bounds);
-    this.#unfinished = new UnfinishedSockets(node.bounds.maxUnfinishedPerAddress);
+    this.#plain = new AddressSockets(maxPlainPerAddress);
     this.#http = createHttpEdge(
-      { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs },
-      (request, response) => {
-        this.#unfinished.finished(request.socket);
-        answerHttp(request, response, this.#health);
-      },
+      { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, sockets: this.#plain },
+      (request, response) => answerHttp(request, response, this.#health),
     );
-    this.#http.on('connection', (socket: Socket) => {
-      if (!this.#unfinished.opened(socket)) socket.destroy();
-    });
     this.#http.maxConnections = node.bounds.maxConnections + maxPlainSockets;
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
   }
@@ -155,7 +149,7 @@ export class Edge {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', destroyed);
-    this.#unfinished.finished(request.socket);
+    this.#plain.released(request.socket);
     const subprotocol = chooseSubprotocol(request);
     const refusal = this.#draining
       ? new CaasError('DRAINING', 'the node is going away')
@@ -196,7 +190,7 @@ export class Edge {
         turn: this.#turn,
         bounds: this.#node.bounds,
         clock: this.#node.clock,
-        pressed: () => this.#node.reads.pressed,
+        pressed: () => this.#node.reads.pressed(claims.tenantId),
         ended: this.#countEnd,
       });
       await this.#open(connection, ws, socket, checks);

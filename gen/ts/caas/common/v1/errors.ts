@@ -40,7 +40,7 @@ export const ErrorReason = {
   ERROR_REASON_PERMISSION_DENIED: 11,
   /** ERROR_REASON_CONVERSATION_NOT_FOUND - There is no such conversation for this user: it does not exist, or the user is not a member. */
   ERROR_REASON_CONVERSATION_NOT_FOUND: 12,
-  /** ERROR_REASON_MESSAGE_NOT_FOUND - There is no such committed message in the conversation for this user. Shortly after a send, retry once it has a seq. */
+  /** ERROR_REASON_MESSAGE_NOT_FOUND - There is no such committed message in the conversation for this user. Shortly after a send it is retryable. */
   ERROR_REASON_MESSAGE_NOT_FOUND: 13,
   /** ERROR_REASON_USER_NOT_FOUND - There is no such user in the tenant; the details name it. */
   ERROR_REASON_USER_NOT_FOUND: 14,
@@ -778,7 +778,7 @@ export const protoMetadata: ProtoMetadata = {
           "ERROR_REASON_MESSAGE_NOT_FOUND": {
             "reason": ReasonRule.decode(
               Buffer.from(
-                "CAUQlAMydFRoZXJlIGlzIG5vIHN1Y2ggY29tbWl0dGVkIG1lc3NhZ2UgaW4gdGhlIGNvbnZlcnNhdGlvbiBmb3IgdGhpcyB1c2VyLiBTaG9ydGx5IGFmdGVyIGEgc2VuZCwgcmV0cnkgb25jZSBpdCBoYXMgYSBzZXEu",
+                "CAUQlAMya1RoZXJlIGlzIG5vIHN1Y2ggY29tbWl0dGVkIG1lc3NhZ2UgaW4gdGhlIGNvbnZlcnNhdGlvbiBmb3IgdGhpcyB1c2VyLiBTaG9ydGx5IGFmdGVyIGEgc2VuZCBpdCBpcyByZXRyeWFibGUu",
                 "base64",
               ),
             ),

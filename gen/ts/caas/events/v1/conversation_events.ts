@@ -113,6 +113,11 @@ export interface ConversationArchived {
 export interface MembersAdded {
   /** At most 1,000 an event. */
   members: Member[];
+  /**
+   * Most members the tenant allowed a conversation when it was accepted, so that who is past it is left out in log order; 0:
+   * nothing was said.
+   */
+  maxMembers: number;
 }
 
 /** Members who go. */
@@ -1071,13 +1076,16 @@ export const ConversationArchived: MessageFns<ConversationArchived> = {
 };
 
 function createBaseMembersAdded(): MembersAdded {
-  return { members: [] };
+  return { members: [], maxMembers: 0 };
 }
 
 export const MembersAdded: MessageFns<MembersAdded> = {
   encode(message: MembersAdded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.members) {
       Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.maxMembers !== 0) {
+      writer.uint32(16).uint32(message.maxMembers);
     }
     return writer;
   },
@@ -1103,6 +1111,14 @@ export const MembersAdded: MessageFns<MembersAdded> = {
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxMembers = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1118,6 +1134,11 @@ export const MembersAdded: MessageFns<MembersAdded> = {
   fromJSON(object: any): MembersAdded {
     return {
       members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => Member.fromJSON(e)) : [],
+      maxMembers: isSet(object.maxMembers)
+        ? globalThis.Number(object.maxMembers)
+        : isSet(object.max_members)
+        ? globalThis.Number(object.max_members)
+        : 0,
     };
   },
 
@@ -1125,6 +1146,9 @@ export const MembersAdded: MessageFns<MembersAdded> = {
     const obj: any = {};
     if (message.members?.length) {
       obj.members = message.members.map((e) => Member.toJSON(e));
+    }
+    if (message.maxMembers !== 0) {
+      obj.maxMembers = Math.round(message.maxMembers);
     }
     return obj;
   },
@@ -1135,6 +1159,7 @@ export const MembersAdded: MessageFns<MembersAdded> = {
   fromPartial(object: DeepPartial<MembersAdded>): MembersAdded {
     const message = createBaseMembersAdded();
     message.members = object.members?.map((e) => Member.fromPartial(e)) || [];
+    message.maxMembers = object.maxMembers ?? 0;
     return message;
   },
 };

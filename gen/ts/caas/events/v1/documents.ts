@@ -83,6 +83,23 @@ export interface MessageDocument {
   digest: string;
   /** Log position of the last edit that is in this document, so that a replay adds none twice; 0: none. */
   editedPosition: number;
+  /**
+   * Log position of the last reaction, set or taken back, that is in this document: a replay changes nothing up to it; 0:
+   * none.
+   */
+  reactionPosition: number;
+  /**
+   * Partition, as "topic-partition", of the record that pinned, unpinned or deleted the message last; empty: none, or of
+   * before it was kept. Together with pin_offset: not yet among the conversation's applied offsets means written but not yet
+   * committed, and was_pinned_at_ms and was_pinned_by are what holds.
+   */
+  pinPartition: string;
+  /** Offset of that record. */
+  pinOffset: number;
+  /** When pinned before the uncommitted changes of it, if there are such, UTC milliseconds since 1970; 0: was not. */
+  wasPinnedAtMs: number;
+  /** Who had pinned it, likewise. */
+  wasPinnedBy: string;
 }
 
 /** An earlier content of a message. */
@@ -156,7 +173,11 @@ export interface ConversationDocument {
    * Number of active members who are owners. Absent in a document of before it was counted: then the next change of
    * members or roles counts them.
    */
-  ownerCount?: number | undefined;
+  ownerCount?:
+    | number
+    | undefined;
+  /** Number of pinned messages. Absent in a document of before it was counted: then it is counted when the next pin comes. */
+  pinCount?: number | undefined;
 }
 
 export interface ConversationDocument_MetadataEntry {
@@ -256,6 +277,11 @@ function createBaseMessageDocument(): MessageDocument {
     traceId: "",
     digest: "",
     editedPosition: 0,
+    reactionPosition: 0,
+    pinPartition: "",
+    pinOffset: 0,
+    wasPinnedAtMs: 0,
+    wasPinnedBy: "",
   };
 }
 
@@ -338,6 +364,21 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     }
     if (message.editedPosition !== 0) {
       writer.uint32(208).int64(message.editedPosition);
+    }
+    if (message.reactionPosition !== 0) {
+      writer.uint32(216).int64(message.reactionPosition);
+    }
+    if (message.pinPartition !== "") {
+      writer.uint32(226).string(message.pinPartition);
+    }
+    if (message.pinOffset !== 0) {
+      writer.uint32(232).int64(message.pinOffset);
+    }
+    if (message.wasPinnedAtMs !== 0) {
+      writer.uint32(240).int64(message.wasPinnedAtMs);
+    }
+    if (message.wasPinnedBy !== "") {
+      writer.uint32(250).string(message.wasPinnedBy);
     }
     return writer;
   },
@@ -563,6 +604,46 @@ export const MessageDocument: MessageFns<MessageDocument> = {
             message.editedPosition = longToNumber(reader.int64());
             continue;
           }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.reactionPosition = longToNumber(reader.int64());
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.pinPartition = reader.string();
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.pinOffset = longToNumber(reader.int64());
+            continue;
+          }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.wasPinnedAtMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.wasPinnedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -679,6 +760,31 @@ export const MessageDocument: MessageFns<MessageDocument> = {
         : isSet(object.edited_position)
         ? globalThis.Number(object.edited_position)
         : 0,
+      reactionPosition: isSet(object.reactionPosition)
+        ? globalThis.Number(object.reactionPosition)
+        : isSet(object.reaction_position)
+        ? globalThis.Number(object.reaction_position)
+        : 0,
+      pinPartition: isSet(object.pinPartition)
+        ? globalThis.String(object.pinPartition)
+        : isSet(object.pin_partition)
+        ? globalThis.String(object.pin_partition)
+        : "",
+      pinOffset: isSet(object.pinOffset)
+        ? globalThis.Number(object.pinOffset)
+        : isSet(object.pin_offset)
+        ? globalThis.Number(object.pin_offset)
+        : 0,
+      wasPinnedAtMs: isSet(object.wasPinnedAtMs)
+        ? globalThis.Number(object.wasPinnedAtMs)
+        : isSet(object.was_pinned_at_ms)
+        ? globalThis.Number(object.was_pinned_at_ms)
+        : 0,
+      wasPinnedBy: isSet(object.wasPinnedBy)
+        ? globalThis.String(object.wasPinnedBy)
+        : isSet(object.was_pinned_by)
+        ? globalThis.String(object.was_pinned_by)
+        : "",
     };
   },
 
@@ -762,6 +868,21 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     if (message.editedPosition !== 0) {
       obj.editedPosition = Math.round(message.editedPosition);
     }
+    if (message.reactionPosition !== 0) {
+      obj.reactionPosition = Math.round(message.reactionPosition);
+    }
+    if (message.pinPartition !== "") {
+      obj.pinPartition = message.pinPartition;
+    }
+    if (message.pinOffset !== 0) {
+      obj.pinOffset = Math.round(message.pinOffset);
+    }
+    if (message.wasPinnedAtMs !== 0) {
+      obj.wasPinnedAtMs = Math.round(message.wasPinnedAtMs);
+    }
+    if (message.wasPinnedBy !== "") {
+      obj.wasPinnedBy = message.wasPinnedBy;
+    }
     return obj;
   },
 
@@ -800,6 +921,11 @@ export const MessageDocument: MessageFns<MessageDocument> = {
     message.traceId = object.traceId ?? "";
     message.digest = object.digest ?? "";
     message.editedPosition = object.editedPosition ?? 0;
+    message.reactionPosition = object.reactionPosition ?? 0;
+    message.pinPartition = object.pinPartition ?? "";
+    message.pinOffset = object.pinOffset ?? 0;
+    message.wasPinnedAtMs = object.wasPinnedAtMs ?? 0;
+    message.wasPinnedBy = object.wasPinnedBy ?? "";
     return message;
   },
 };
@@ -1008,6 +1134,7 @@ function createBaseConversationDocument(): ConversationDocument {
     lastMessage: undefined,
     committedAtMs: 0,
     ownerCount: undefined,
+    pinCount: undefined,
   };
 }
 
@@ -1078,6 +1205,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     }
     if (message.ownerCount !== undefined) {
       writer.uint32(176).int32(message.ownerCount);
+    }
+    if (message.pinCount !== undefined) {
+      writer.uint32(184).int32(message.pinCount);
     }
     return writer;
   },
@@ -1277,6 +1407,14 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
             message.ownerCount = reader.int32();
             continue;
           }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.pinCount = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1403,6 +1541,11 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
         : isSet(object.owner_count)
         ? globalThis.Number(object.owner_count)
         : undefined,
+      pinCount: isSet(object.pinCount)
+        ? globalThis.Number(object.pinCount)
+        : isSet(object.pin_count)
+        ? globalThis.Number(object.pin_count)
+        : undefined,
     };
   },
 
@@ -1486,6 +1629,9 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
     if (message.ownerCount !== undefined) {
       obj.ownerCount = Math.round(message.ownerCount);
     }
+    if (message.pinCount !== undefined) {
+      obj.pinCount = Math.round(message.pinCount);
+    }
     return obj;
   },
 
@@ -1534,6 +1680,7 @@ export const ConversationDocument: MessageFns<ConversationDocument> = {
       : undefined;
     message.committedAtMs = object.committedAtMs ?? 0;
     message.ownerCount = object.ownerCount ?? undefined;
+    message.pinCount = object.pinCount ?? undefined;
     return message;
   },
 };

@@ -46,6 +46,11 @@ export interface ReactionSet {
   kind: string;
   /** True: set; false: taken back. */
   present: boolean;
+  /**
+   * Most kinds the tenant allowed a message when it was accepted, so that a kind past it is dropped in log order; 0: as many
+   * as anybody may.
+   */
+  maxKinds: number;
 }
 
 /** A pin. */
@@ -300,7 +305,7 @@ export const UserAction: MessageFns<UserAction> = {
 };
 
 function createBaseReactionSet(): ReactionSet {
-  return { messageId: "", kind: "", present: false };
+  return { messageId: "", kind: "", present: false, maxKinds: 0 };
 }
 
 export const ReactionSet: MessageFns<ReactionSet> = {
@@ -313,6 +318,9 @@ export const ReactionSet: MessageFns<ReactionSet> = {
     }
     if (message.present !== false) {
       writer.uint32(24).bool(message.present);
+    }
+    if (message.maxKinds !== 0) {
+      writer.uint32(32).uint32(message.maxKinds);
     }
     return writer;
   },
@@ -354,6 +362,14 @@ export const ReactionSet: MessageFns<ReactionSet> = {
             message.present = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxKinds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -375,6 +391,11 @@ export const ReactionSet: MessageFns<ReactionSet> = {
         : "",
       kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
       present: isSet(object.present) ? globalThis.Boolean(object.present) : false,
+      maxKinds: isSet(object.maxKinds)
+        ? globalThis.Number(object.maxKinds)
+        : isSet(object.max_kinds)
+        ? globalThis.Number(object.max_kinds)
+        : 0,
     };
   },
 
@@ -389,6 +410,9 @@ export const ReactionSet: MessageFns<ReactionSet> = {
     if (message.present !== false) {
       obj.present = message.present;
     }
+    if (message.maxKinds !== 0) {
+      obj.maxKinds = Math.round(message.maxKinds);
+    }
     return obj;
   },
 
@@ -400,6 +424,7 @@ export const ReactionSet: MessageFns<ReactionSet> = {
     message.messageId = object.messageId ?? "";
     message.kind = object.kind ?? "";
     message.present = object.present ?? false;
+    message.maxKinds = object.maxKinds ?? 0;
     return message;
   },
 };

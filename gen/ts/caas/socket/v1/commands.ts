@@ -368,7 +368,7 @@ export interface MuteConversation {
 export interface MarkDelivered {
   /** The conversation. */
   conversationId: string;
-  /** Received up to this seq. */
+  /** Received up to this seq; more than the head's last_seq: up to that. */
   seq: number;
 }
 
@@ -376,7 +376,7 @@ export interface MarkDelivered {
 export interface MarkRead {
   /** The conversation. */
   conversationId: string;
-  /** Read up to this seq. */
+  /** Read up to this seq; more than the head's last_seq: up to that. */
   seq: number;
 }
 

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 
 /**
- * Counts by address the sockets that have not said yet what they want: who opens many and stays silent is cut off, before
- * the node has no place for others.
+ * Counts by address the sockets that hold a place of an HTTP server: silent ones, and those kept alive between requests.
+ * Who holds too many gets no more, before there is no place for others.
  */
-export class UnfinishedSockets {
+export class AddressSockets {
   readonly #max: number;
   readonly #addresses = new Map<Socket, string>();
   readonly #counts = new Map<string, number>();
@@ -13,14 +13,10 @@ export class UnfinishedSockets {
   /** `max`: of one address; 0: any number, for behind a proxy, which is the one address there is. */
   constructor(max: number) {
     this.#max = max;
-    const ended = (socket: Socket): void => this.finished(socket);
+    const ended = (socket: Socket): void => this.released(socket);
     this.#closed = function closed(this: Socket) {
       ended(this);
     };
-  }
-
-  get size(): number {
-    return this.#addresses.size;
   }
 
   /** A socket was opened; false: it is one too many. */
@@ -35,8 +31,8 @@ export class UnfinishedSockets {
     return true;
   }
 
-  /** Its first request is in, or it is gone. Nothing of this stays with the socket. */
-  finished(socket: Socket): void {
+  /** It is gone, or others bound it from here on. Nothing of this stays with the socket. */
+  released(socket: Socket): void {
     const address = this.#addresses.get(socket);
     if (address === undefined) return;
     this.#addresses.delete(socket);

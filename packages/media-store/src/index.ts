@@ -1,0 +1,2 @@
+export * from './port.ts';
+export { openSqliteMediaStore } from './sqlite-media-store.ts';

@@ -1,0 +1,3 @@
+export { openFolderObjectStore } from './folder-object-store.ts';
+export { objectKey, objectPrefix } from './keys.ts';
+export * from './port.ts';
