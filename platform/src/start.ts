@@ -234,6 +234,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           audit: await writerOf(nodeId, severance.port(log)),
           policies: policyClient(
             { ...services.socket, complianceAddress: complianceGrpc },
+            severance.port(policies),
             serviceAuth,
             loggerOf(nodeId),
           ),

@@ -1,6 +1,6 @@
 /** What every adapter of the policy store has to do. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { maxTenantsPerCall, type PolicyRecord, type PolicyStore } from './port.ts';
+import { type HeldRecord, maxTenantsPerCall, type PolicyRecord, type PolicyStore } from './port.ts';
 
 export interface PolicyStoreUnderTest {
   store: PolicyStore;
@@ -19,6 +19,13 @@ const aRecord = (tenantId: string, version: number, mark = version): PolicyRecor
   version,
   policy: Uint8Array.of(1, 2, mark),
   putAtMs: 1_700_000_000_000 + version,
+});
+
+const aHeld = (tenantId: string, heldId: string, heldAtMs: number, mark = 1): HeldRecord => ({
+  tenantId,
+  heldId,
+  content: Uint8Array.of(9, mark),
+  heldAtMs,
 });
 
 export const policyStoreContract = (name: string, open: () => Promise<PolicyStoreUnderTest>): void => {
@@ -91,13 +98,38 @@ export const policyStoreContract = (name: string, open: () => Promise<PolicyStor
       });
     });
 
+    test('what is held is kept once and listed by time and id, page by page', async () => {
+      const [tenantId, other] = [freshTenant(), freshTenant()];
+      expect(await store.held(tenantId, 10)).toEqual([]);
+      const records = [aHeld(tenantId, 'b', 5), aHeld(tenantId, 'c', 5), aHeld(tenantId, 'a', 7)];
+      for (const record of records.toReversed()) expect(await store.hold(record, 10)).toBe(true);
+      expect(await store.hold(aHeld(tenantId, 'b', 9, 2), 10)).toBe(true);
+      expect(await store.hold(aHeld(other, 'b', 6), 10)).toBe(true);
+      expect(await store.held(tenantId, 10)).toEqual(records);
+      expect(await store.held(tenantId, 1)).toEqual(records.slice(0, 1));
+      expect(await store.held(tenantId, 10, { heldAtMs: 5, heldId: 'b' })).toEqual(records.slice(1));
+      expect(await store.held(tenantId, 10, { heldAtMs: 7, heldId: 'a' })).toEqual([]);
+      expect(await store.held(other, 10)).toEqual([aHeld(other, 'b', 6)]);
+    });
+
+    test('a tenant holds no more than it may, and what is held already still counts as kept', async () => {
+      const tenantId = freshTenant();
+      for (const id of ['a', 'b']) expect(await store.hold(aHeld(tenantId, id, 1), 2)).toBe(true);
+      expect(await store.hold(aHeld(tenantId, 'c', 1), 2)).toBe(false);
+      expect(await store.hold(aHeld(tenantId, 'a', 1), 2)).toBe(true);
+      expect(await store.held(tenantId, 10)).toHaveLength(2);
+      expect(await store.hold(aHeld(freshTenant(), 'c', 1), 2)).toBe(true);
+    });
+
     test('everything is still there after the store was closed and opened again', async () => {
       const tenantId = freshTenant();
       await store.put(aRecord(tenantId, 1));
       await store.put(aRecord(tenantId, 2));
+      await store.hold(aHeld(tenantId, 'h', 3), 10);
       store = await under.reopen();
       expect(await store.get(tenantId, 0)).toEqual(aRecord(tenantId, 2));
       expect(await store.get(tenantId, 1)).toEqual(aRecord(tenantId, 1));
+      expect(await store.held(tenantId, 10)).toEqual([aHeld(tenantId, 'h', 3)]);
     });
   });
 };

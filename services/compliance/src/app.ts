@@ -16,6 +16,8 @@ import { Trees } from './audit/trees.ts';
 import { exportAudit } from './commands/export-audit.ts';
 import { getCheckpoint } from './commands/get-checkpoint.ts';
 import { getPolicy } from './commands/get-policy.ts';
+import { holdContent } from './commands/hold-content.ts';
+import { listHeldContents } from './commands/list-held-contents.ts';
 import { proveConsistency } from './commands/prove-consistency.ts';
 import { proveInclusion } from './commands/prove-inclusion.ts';
 import { putPolicy } from './commands/put-policy.ts';
@@ -64,6 +66,8 @@ const complianceServices = (core: ComplianceCore) => [
     putPolicy: putPolicy(core),
     watchPolicies: watchPolicies(core),
     reviewContent: reviewContent(core),
+    holdContent: holdContent(core),
+    listHeldContents: listHeldContents(core),
   }),
 ];
 

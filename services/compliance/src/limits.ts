@@ -27,3 +27,7 @@ export const maxPoliciesAtOnce = 16;
 export const maxPolicyWordBytes = 1024 * 1024;
 /** Memory of compiled policies kept for reviews, in bytes. */
 export const maxReviewerBytes = 256 * 1024 * 1024;
+/** Contents a tenant's moderators have to decide at a time. */
+export const maxHeldContents = 10_000;
+/** Held contents of a page that names no number. */
+export const defaultHeldLimit = 20;

@@ -1,9 +1,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Judgement, PolicyClient } from '@caas/compliance-client/policy-client';
+import { type Judgement, PolicyClient, type PolicySource } from '@caas/compliance-client/policy-client';
 import { createLogger } from '@caas/kit/log';
-import { ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
+import { openSqlitePolicyStore } from '@caas/policy-store';
+import {
+  ContentPolicy,
+  HeldContent,
+  type ListHeldContentsRequest,
+  PolicyAction,
+  type PolicyRule,
+} from '@caas/proto/caas/compliance/v1/policy_service';
+import { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import { afterAll, afterEach, expect, test } from '@jest/globals';
 import { type ComplianceUnderTest, startCompliance } from './testing/start-compliance.ts';
 
@@ -25,7 +33,7 @@ const start = async (folder?: string, address?: string): Promise<ComplianceUnder
 /** A client as a socket node has it. */
 const clientOf = (
   compliance: ComplianceUnderTest,
-  over: { holdMs?: number; firstWordMs?: number; reviewMs?: number } = {},
+  over: { holdMs?: number; firstWordMs?: number; reviewMs?: number; source?: PolicySource } = {},
 ) => {
   const service = compliance.policyClientOf('socket');
   const client = new PolicyClient({ service, logger, ...over });
@@ -116,9 +124,6 @@ test('a policy that can’t be applied is refused by the field, and nothing is p
     reason: 'INVALID_ARGUMENT',
     details: { field: 'policy.rules[1].patterns.patterns[1]', rule_id: 'b' },
   });
-  await expect(
-    policy.operator.putPolicy({ policy: aPolicy(0, [aRule({ action: PolicyAction.POLICY_ACTION_HOLD })]) }),
-  ).rejects.toMatchObject({ reason: 'UNIMPLEMENTED', details: { field: 'policy.rules[0].action' } });
   await expect(policy.operator.putPolicy({ policy: undefined })).rejects.toMatchObject({
     details: { field: 'policy' },
   });
@@ -193,6 +198,66 @@ test('who hears from a service that can’t read its store is not told that all 
   await client.judge('acme', 'x');
   await compliance.policies.close();
   await untilJudged(client, 'acme', 'a fox', ({ kind }) => kind === 'unavailable');
+});
+
+test('while compliance is away a client asks where policies are kept, also of tenants it never heard of', async () => {
+  const compliance = await start();
+  const put = (tenantId: string, over: Partial<ContentPolicy> = {}) =>
+    compliance.policy.operator.putPolicy({ policy: aPolicy(0, [aRule()], { tenantId, ...over }) });
+  await Promise.all([put('closed'), put('other')]);
+  const service = { address: compliance.address, folder: compliance.folder };
+  const known = clientOf(compliance, { holdMs: 2_000 });
+  await known.judge('closed', 'x');
+  await compliance.stop();
+  const source = await openSqlitePolicyStore({ file: join(service.folder, 'policies.db') });
+  closing.push(() => source.close());
+  const client = clientOf(compliance, { holdMs: 2_000, source });
+  // A node that starts now: who has no policy is free, who has one is judged by it.
+  expect(await client.judge('none', 'a badger')).toEqual({ kind: 'allow', version: 0 });
+  await untilJudged(client, 'closed', 'a badger', ({ kind }) => kind === 'reject');
+  expect(await client.judge('other', 'a fox')).toEqual({ kind: 'allow', version: 1 });
+  // One that has nothing to ask has no verdict by now, and this one for as long as it can read.
+  await untilJudged(known, 'closed', 'a fox', ({ kind }) => kind === 'unavailable');
+  expect(client.judge('closed', 'a fox')).toEqual({ kind: 'allow', version: 1 });
+  expect(client.hearsCompliance).toBe(false);
+  const stricter = aPolicy(2, [aRule({ match: { $case: 'words', value: { words: ['fox'] } } })], { tenantId: 'other' });
+  const policy = ContentPolicy.encode(stricter).finish();
+  await source.put({ tenantId: 'other', version: 2, policy, putAtMs: 0 });
+  await untilJudged(client, 'other', 'a fox', ({ kind, version }) => kind === 'reject' && version === 2);
+  await source.close();
+  await untilJudged(client, 'closed', 'a fox', ({ kind }) => kind === 'unavailable');
+  expect(client.judge('none', 'a badger')).toEqual({ kind: 'allow', version: 0 });
+  await start(service.folder, service.address);
+  await untilJudged(client, 'closed', 'a fox', ({ kind }) => kind === 'allow');
+  expect(client.hearsCompliance).toBe(true);
+}, 60_000);
+
+test('what is held is kept once, by tenant, for those who decide alone', async () => {
+  const compliance = await start();
+  const { policy } = compliance;
+  const held = (heldId: string, tenantId = 'acme') =>
+    HeldContent.fromPartial({
+      heldId,
+      event: { $case: 'sent', value: MessageSent.fromPartial({ tenantId, messageId: heldId }) },
+      policyVersion: 1,
+      ruleIds: ['badgers'],
+    });
+  const hold = (tenantId: string, content: HeldContent) => policy.socket.holdContent({ tenantId, content });
+  for (const id of ['b', 'a', 'b']) await hold('acme', held(id));
+  await hold('other', held('b', 'other'));
+  const list = (over: Partial<ListHeldContentsRequest> = {}) =>
+    policy.operator.listHeldContents({ tenantId: 'acme', limit: 0, cursor: '', ...over });
+  const all = await list();
+  expect(all.contents.map(({ heldId }) => heldId).toSorted()).toEqual(['a', 'b']);
+  const first = await list({ limit: 1 });
+  const second = await list({ limit: 1, cursor: first.cursor });
+  expect([...first.contents, ...second.contents]).toEqual(all.contents);
+  expect(await list({ limit: 1, cursor: second.cursor })).toEqual({ contents: [], cursor: '' });
+  await expect(list({ cursor: 'xx' })).rejects.toMatchObject({ reason: 'CURSOR_INVALID' });
+  await expect(hold('other', held('c'))).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
+  await expect(policy.socket.listHeldContents({ tenantId: 'acme', limit: 0, cursor: '' })).rejects.toMatchObject({
+    reason: 'PERMISSION_DENIED',
+  });
 });
 
 test('what rules ask a review for is judged by compliance, many at once, and without it as the tenant says', async () => {

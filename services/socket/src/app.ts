@@ -35,7 +35,7 @@ export interface SocketPorts {
   /** Closed by the node when it ends. */
   audit: AuditWriter;
   /** Followed by the node, and closed when it ends. */
-  policies: Pick<PolicyClient, 'follow' | 'judge' | 'run' | 'isSure'>;
+  policies: Pick<PolicyClient, 'follow' | 'judge' | 'hold' | 'run' | 'hearsCompliance'>;
   /** Undefined: searches are answered UNIMPLEMENTED. */
   search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
@@ -201,7 +201,7 @@ const healthOf = (
     ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
     ...(gate.blind ? ['accountStore'] : []),
     ...(tail.stalled ? ['eventLog'] : []),
-    ...(policies.isSure ? [] : ['compliance']),
+    ...(policies.hearsCompliance ? [] : ['compliance']),
   ],
 });
 

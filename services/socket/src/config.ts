@@ -32,6 +32,7 @@ const schema = z
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
+    SOCKET_POLICIES_FILE: settings.text().default('data/policies.db'),
     SOCKET_MAX_CONNECTIONS: settings.count({ min: 1 }).default(defaultBounds.maxConnections),
     SOCKET_TRUST_PROXY: settings.count({ max: 10 }).default(0),
     SOCKET_MAX_FRAME: settings.bytes({ min: 1024, max: 1024 * 1024 }).default(defaultBounds.maxFrameBytes),
@@ -69,7 +70,7 @@ const schema = z
     authAddress: env.SOCKET_AUTH_ADDRESS,
     /** `host:port` of compliance's gRPC. */
     complianceAddress: env.SOCKET_COMPLIANCE_ADDRESS,
-    /** How long a policy is good without a word from compliance, in milliseconds. */
+    /** How long a policy is good without a word from compliance or the store, in milliseconds. */
     policyHoldMs: env.SOCKET_POLICY_HOLD,
     /** `host:port` of crypto's gRPC. */
     cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
@@ -82,6 +83,7 @@ const schema = z
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,
+    policiesFile: env.SOCKET_POLICIES_FILE,
     bounds: {
       maxConnections: env.SOCKET_MAX_CONNECTIONS,
       // Behind a proxy all sockets are of its address, and it is the one to bound its clients.

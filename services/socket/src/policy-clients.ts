@@ -1,4 +1,4 @@
-import { PolicyClient } from '@caas/compliance-client/policy-client';
+import { PolicyClient, type PolicySource } from '@caas/compliance-client/policy-client';
 import type { Logger } from '@caas/kit';
 import { createGrpcClient, type ServiceAuth } from '@caas/kit/grpc';
 import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
@@ -6,16 +6,17 @@ import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_serv
 export interface PolicyClientSettings {
   /** `host:port` of compliance's gRPC. */
   complianceAddress: string;
-  /** How long a policy is good without a word from compliance, in milliseconds. */
+  /** How long a policy is good without a word from compliance or the store, in milliseconds. */
   policyHoldMs: number;
 }
 
-/** Judges by the tenants' policies, for a node to be built with; `run` closes it. */
+/** Judges by the tenants' policies, asking the source while compliance is away; for a node to be built with. `run` closes it. */
 export const policyClient = (
   { complianceAddress: address, policyHoldMs: holdMs }: PolicyClientSettings,
+  source: PolicySource,
   auth: ServiceAuth,
   logger: Logger,
 ): PolicyClient => {
   const service = createGrpcClient(PolicyServiceService, { address, auth, callerName: 'socket', logger });
-  return new PolicyClient({ service, logger, holdMs });
+  return new PolicyClient({ service, source, logger, holdMs });
 };

@@ -44,6 +44,7 @@ export const auditActions = {
   'role.changed': { service: 'socket', subject: 'user', first: false },
   'message.deleted': { service: 'socket', subject: 'message', first: true },
   'policy.rejected': { service: 'socket', subject: 'message', first: false },
+  'policy.held': { service: 'socket', subject: 'message', first: false },
   'policy.masked': { service: 'socket', subject: 'message', first: false },
   'policy.flagged': { service: 'socket', subject: 'message', first: false },
   'policy.unjudged': { service: 'socket', subject: 'message', first: false },

@@ -10,6 +10,9 @@ export const defaultFirstWordMs = 2_000;
 export const defaultHoldMs = 15_000;
 /** Silence after which the stream counts as dead and is opened anew, in milliseconds. */
 export const maxSilenceMs = 5_000;
+/** Silence after which the store is asked in its place, and how often then, in milliseconds. */
+export const quietMs = 1_500;
+export const readStoreMs = 500;
 /** Wait before the stream is opened anew, in milliseconds. */
 export const reopenMs = 300;
 /** Tenants named in one request. */

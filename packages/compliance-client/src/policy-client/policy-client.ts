@@ -1,7 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CaasError, type Logger } from '@caas/kit';
 import type { GrpcClient } from '@caas/kit/grpc';
-import { ContentPolicy, type PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
+import {
+  ContentPolicy,
+  type HeldContent,
+  type PolicyServiceService,
+} from '@caas/proto/caas/compliance/v1/policy_service';
 import { type Asked, compilePolicyBeside, type Evaluator, JudgeThread, type Verdict } from '../policy/index.ts';
 import { allowed } from '../policy/verdict.ts';
 import { AsyncQueue } from './async-queue.ts';
@@ -13,9 +17,11 @@ import {
   maxHeldBytes,
   maxSilenceMs,
   maxTenantsPerRequest,
+  quietMs,
   reopenMs,
 } from './limits.ts';
 import { Reviews } from './reviews.ts';
+import { type PolicySource, StandIn } from './stand-in.ts';
 
 /** A verdict, or what the tenant wants where none can be had. */
 export type Judgement = (
@@ -30,9 +36,11 @@ export type Judgement = (
 };
 
 export interface PolicyClientOptions {
-  service: Pick<GrpcClient<typeof PolicyServiceService>, 'watchPolicies' | 'reviewContent' | 'close'>;
+  service: Pick<GrpcClient<typeof PolicyServiceService>, 'watchPolicies' | 'reviewContent' | 'holdContent' | 'close'>;
+  /** Asked while compliance does not answer; without it there are no verdicts then. */
+  source?: PolicySource;
   logger: Logger;
-  /** How long a policy is good without a word from compliance, in milliseconds. */
+  /** How long a policy is good without a word from compliance or the source, in milliseconds. */
   holdMs?: number;
   firstWordMs?: number;
   reviewMs?: number;
@@ -65,8 +73,9 @@ interface Case {
 }
 
 /**
- * Judges texts by the policies of their tenants, which it keeps in step with compliance over one stream. Most verdicts are
- * there at once; those that need a thread, a review or the first word on a tenant come later.
+ * Judges texts by the policies of their tenants, which it keeps in step with compliance over one stream, or while that is
+ * silent with where the policies are kept. Most verdicts are there at once; those that need a thread, a review or the first word
+ * on a tenant come later.
  */
 export class PolicyClient {
   readonly #options: PolicyClientOptions;
@@ -76,6 +85,8 @@ export class PolicyClient {
   readonly #tenants = new Map<string, Followed>();
   /** Names of tenants to follow, of the stream that is open. */
   #requests: AsyncQueue<string> | undefined;
+  readonly #standIn: StandIn;
+  /** When compliance last gave a word. */
   #heardAtMs = Number.NEGATIVE_INFINITY;
   #uses = 0;
   #heldBytes = 0;
@@ -84,10 +95,14 @@ export class PolicyClient {
     this.#options = options;
     this.#holdMs = options.holdMs ?? defaultHoldMs;
     this.#reviews = new Reviews(options.service, options.reviewMs ?? defaultReviewMs, options.logger);
+    this.#standIn = new StandIn(options, {
+      known: () => [...this.#tenants].map(([tenantId, { told }]) => [tenantId, told?.version]),
+      told: (policy) => this.#told(policy),
+    });
   }
 
-  /** Whether it has heard from compliance lately. */
-  get isSure(): boolean {
+  /** Whether it has heard from compliance lately: reviews and holding need it. */
+  get hearsCompliance(): boolean {
     return performance.now() - this.#heardAtMs < this.#holdMs;
   }
 
@@ -104,8 +119,29 @@ export class PolicyClient {
     return this.#judgeHeld({ tenantId, text }, held);
   }
 
+  /**
+   * Keeps what a verdict holds for a moderator. Rejects with LIMIT_EXCEEDED where the tenant has as much as it may, and with
+   * POLICY_UNAVAILABLE where it can't be kept now: then it is neither held nor said.
+   */
+  async hold(tenantId: string, content: HeldContent, traceparent: string): Promise<void> {
+    try {
+      await this.#options.service.holdContent({ tenantId, content }, { traceparent });
+    } catch (cause) {
+      if (!(cause instanceof CaasError) || !cause.retryable) throw cause;
+      throw new CaasError('POLICY_UNAVAILABLE', 'what is to be held can’t be kept now', { cause });
+    }
+  }
+
   /** Follows the policies until the signal; then closes what it works with. */
   async run(signal: AbortSignal): Promise<void> {
+    const isSilent = (): boolean => performance.now() - this.#heardAtMs > quietMs;
+    await Promise.all([this.#followCompliance(signal), this.#standIn.run(isSilent, signal)]);
+    this.#reviews.close();
+    await this.#thread.close();
+    this.#options.service.close();
+  }
+
+  async #followCompliance(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         await this.#watch(signal);
@@ -114,9 +150,6 @@ export class PolicyClient {
       }
       await pause(reopenMs, undefined, { signal }).catch(() => undefined);
     }
-    this.#reviews.close();
-    await this.#thread.close();
-    this.#options.service.close();
   }
 
   #judgeHeld(of: Case, held: Held | undefined): Judgement | Promise<Judgement> {
@@ -142,19 +175,25 @@ export class PolicyClient {
     const { version } = held.policy;
     const verdict = await this.#reviews.ask({ tenantId, policyVersion: version, ruleIds: [...ruleIds], text });
     // The reviewer has judged by all rules. What these here say holds without it.
-    if (!verdict) return otherwise.kind === 'mask' ? this.#masked(held, otherwise) : withoutVerdict(held);
+    if (!verdict) return this.#withoutReview(held, otherwise);
     return this.#certain(held, verdict);
   }
 
-  /** Without the review the mask is not all: who is open to that still has what there is of it. */
-  #masked(held: Held, mask: Verdict): Judgement {
-    return held.policy.openWithoutVerdict ? { ...mask, version: held.policy.version } : withoutVerdict(held);
+  /** Without the review the mask is not all: who is open to that still has what there is of it, and what is held stays so. */
+  #withoutReview(held: Held, otherwise: Verdict): Judgement {
+    const { version, openWithoutVerdict } = held.policy;
+    const stands = otherwise.kind === 'mask' || otherwise.kind === 'hold';
+    return stands && openWithoutVerdict ? { ...otherwise, version } : withoutVerdict(held);
   }
 
-  /** A verdict by a policy that may be out of date: what it refuses or masks it still does, what it lets pass is not judged. */
+  /**
+   * A verdict by a policy that may be out of date: what it refuses, holds or masks it still does, what it lets pass is not
+   * judged.
+   */
   #certain(held: Held, verdict: Verdict): Judgement {
     const { version, openWithoutVerdict } = held.policy;
-    if (this.isSure || (openWithoutVerdict && (verdict.kind === 'reject' || verdict.kind === 'mask')))
+    const isSure = performance.now() - Math.max(this.#heardAtMs, this.#standIn.readAtMs) < this.#holdMs;
+    if (isSure || (openWithoutVerdict && verdict.kind !== 'allow' && verdict.kind !== 'flag'))
       return { ...verdict, version };
     return withoutVerdict(held);
   }
@@ -179,9 +218,12 @@ export class PolicyClient {
 
   #first(followed: Followed): Promise<void> {
     return new Promise((resolve) => {
-      const late = setTimeout(resolve, this.#options.firstWordMs ?? defaultFirstWordMs);
+      const firstWordMs = this.#options.firstWordMs ?? defaultFirstWordMs;
+      const late = setTimeout(resolve, firstWordMs);
+      const ask = setTimeout(() => void this.#standIn.read(), firstWordMs / 4);
       followed.first.push(() => {
         clearTimeout(late);
+        clearTimeout(ask);
         resolve();
       });
     });
@@ -220,7 +262,8 @@ export class PolicyClient {
   /** A policy is in force once it is compiled; until then the one before is. */
   #told(policy: ContentPolicy): void {
     const followed = this.#tenants.get(policy.tenantId);
-    if (!followed || followed.told?.version === policy.version) return;
+    // Of two words that cross the older one may come last.
+    if (!followed || (followed.told && followed.told.version >= policy.version)) return;
     followed.told = policy;
     if (policy.version === 0) {
       this.#hold(followed, { policy, evaluator: undefined, encoded: undefined });

@@ -38,6 +38,8 @@ const verdictOf = ({ action, ruleIds, publicReason, maskedText }: WireVerdict): 
   switch (action) {
     case PolicyAction.POLICY_ACTION_REJECT:
       return { kind: 'reject', ruleIds, publicReason };
+    case PolicyAction.POLICY_ACTION_HOLD:
+      return { kind: 'hold', ruleIds, publicReason, text: maskedText };
     case PolicyAction.POLICY_ACTION_MASK:
       return { kind: 'mask', ruleIds, text: maskedText };
     case PolicyAction.POLICY_ACTION_FLAG:

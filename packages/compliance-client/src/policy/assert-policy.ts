@@ -40,11 +40,6 @@ const assertAction = (rule: PolicyRule, at: string): void => {
     case PolicyAction.POLICY_ACTION_UNSPECIFIED:
       refuseField(rule, field, 'is missing');
       break;
-    case PolicyAction.POLICY_ACTION_HOLD:
-      fail('UNIMPLEMENTED', `${field}: content can't be held for a moderator yet`, {
-        details: { field, rule_id: rule.ruleId, action: 'POLICY_ACTION_HOLD' },
-      });
-      break;
     case PolicyAction.POLICY_ACTION_MASK:
       if (rule.match?.$case === 'length') refuseField(rule, field, 'a text that is too long has no part to mask');
   }

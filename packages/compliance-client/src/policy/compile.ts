@@ -95,13 +95,19 @@ export class Evaluator {
     if (first !== undefined)
       return { kind: 'reject', ruleIds: this.#idsOf(rejecting), publicReason: this.#rule(first).publicReason };
     const masking = withAction(PolicyAction.POLICY_ACTION_MASK);
-    if (masking.length > 0) {
-      const spans = collected(
-        masking.flatMap((rule) => met.get(rule) ?? []),
-        options.maxMaskingSteps ?? maxMaskingSteps,
-      );
-      return spans ? { kind: 'mask', ruleIds: this.#idsOf(masking), text: masked(text, spans) } : 'heavy';
-    }
+    const places = masking.flatMap((rule) => met.get(rule) ?? []);
+    const spans = collected(places, options.maxMaskingSteps ?? maxMaskingSteps);
+    if (!spans) return 'heavy';
+    const holding = withAction(PolicyAction.POLICY_ACTION_HOLD);
+    const [held] = holding;
+    if (held !== undefined)
+      return {
+        kind: 'hold',
+        ruleIds: this.#idsOf(holding),
+        publicReason: this.#rule(held).publicReason,
+        text: masked(text, spans),
+      };
+    if (masking.length > 0) return { kind: 'mask', ruleIds: this.#idsOf(masking), text: masked(text, spans) };
     const flagging = withAction(PolicyAction.POLICY_ACTION_FLAG);
     return flagging.length > 0 ? { kind: 'flag', ruleIds: this.#idsOf(flagging) } : allowed;
   }
@@ -131,7 +137,7 @@ const rulesOf = <C extends NonNullable<PolicyRule['match']>['$case']>({ rules }:
 
 /**
  * Compiles a policy, in steps of a few milliseconds at most: whoever drives may let others run after each `yield`. Throws
- * INVALID_ARGUMENT that names the field, UNIMPLEMENTED for what is not served.
+ * INVALID_ARGUMENT that names the field.
  */
 export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
   assertPolicy(policy);

@@ -4,6 +4,8 @@ export type Verdict =
   | { kind: 'flag'; ruleIds: readonly string[] }
   /** `text` is what may be said. */
   | { kind: 'mask'; ruleIds: readonly string[]; text: string }
+  /** For a moderator. `text` is what may be said if they allow it; the first id is that of the rule whose public reason it is. */
+  | { kind: 'hold'; ruleIds: readonly string[]; publicReason: string; text: string }
   /** The first id is that of the rule whose public reason it is. */
   | { kind: 'reject'; ruleIds: readonly string[]; publicReason: string };
 

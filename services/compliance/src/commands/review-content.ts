@@ -11,6 +11,7 @@ const actions = {
   allow: PolicyAction.POLICY_ACTION_ALLOW,
   flag: PolicyAction.POLICY_ACTION_FLAG,
   mask: PolicyAction.POLICY_ACTION_MASK,
+  hold: PolicyAction.POLICY_ACTION_HOLD,
   reject: PolicyAction.POLICY_ACTION_REJECT,
 } as const;
 
@@ -18,8 +19,8 @@ const wireVerdict = (number: number, verdict: Verdict): WireVerdict => ({
   number,
   action: actions[verdict.kind],
   ruleIds: verdict.kind === 'allow' ? [] : [...verdict.ruleIds],
-  publicReason: verdict.kind === 'reject' ? verdict.publicReason : '',
-  maskedText: verdict.kind === 'mask' ? verdict.text : '',
+  publicReason: 'publicReason' in verdict ? verdict.publicReason : '',
+  maskedText: 'text' in verdict ? verdict.text : '',
 });
 
 /** Judges contents, batch by batch. What gets no verdict gets no answer: who asks knows what its tenant wants then. */

@@ -27,7 +27,7 @@ export interface NodeServices {
   readonly store: MessageStore;
   readonly users: UserStore;
   readonly audit: AuditWriter;
-  readonly policies: Pick<PolicyClient, 'follow' | 'judge'>;
+  readonly policies: Pick<PolicyClient, 'follow' | 'judge' | 'hold'>;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;

@@ -6,6 +6,7 @@ import type { PlainContent } from '@caas/proto/caas/events/v1/content';
 import { MessageRejected } from '@caas/proto/caas/events/v1/message_events';
 import { noteAct } from './audited.ts';
 import type { CommandContext } from './command.ts';
+import type { HoldJudgement } from './held.ts';
 
 /** What the content is said in. */
 export interface SaidIn {
@@ -31,10 +32,10 @@ export const judgementOf = (
 ): Judgement | Promise<Judgement> =>
   text === '' ? nothingToJudge : node.policies.judge(connection.claims.tenantId, text);
 
-/** Does what the policy says: throws CONTENT_REJECTED or POLICY_UNAVAILABLE, else answers what may be said. */
+/** Does what the policy says, but for holding: throws CONTENT_REJECTED or POLICY_UNAVAILABLE, else answers what may be said. */
 export const applied = (
   context: CommandContext,
-  judgement: Judgement,
+  judgement: Exclude<Judgement, HoldJudgement>,
   content: PlainContent,
   saidIn: SaidIn,
 ): Judged => {

@@ -1,6 +1,7 @@
 import type { Judgement } from '@caas/compliance-client/policy-client';
 import { CaasError, fail } from '@caas/kit';
-import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { ForwardedFrom, MessageContent, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { ContentKey } from '../delivery/contents.ts';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
 import { assertClientId, assertContent } from '../model/content.ts';
@@ -9,6 +10,7 @@ import { assertMaySend } from '../model/rules.ts';
 import { type ActingMember, actingMember } from './act.ts';
 import { withAttachments } from './attachments.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
+import { holdBack } from './held.ts';
 import { applied, judgementOf } from './judged.ts';
 
 /** Sends a message: answered once the log holds it. */
@@ -112,7 +114,7 @@ const publishLater = async (
   // Another connection of the user may have sent it meanwhile.
   const meanwhile = earlierAnswer(context, outgoing);
   if (meanwhile !== undefined) return meanwhile;
-  if (found && judgement.kind === 'reject') return maybeKept(found);
+  if (found && (judgement.kind === 'reject' || judgement.kind === 'hold')) return maybeKept(found);
   return publish(context, outgoing, judged.acting, judged.said, judgement, key, deliver);
 };
 
@@ -165,9 +167,29 @@ const storedOutcome = async (
   return { position: message.position, acceptedAtMs: message.acceptedAtMs };
 };
 
+const eventOf = (
+  { node, connection }: CommandContext,
+  { conversationId, clientMsgId, messageId, hash, said }: Identified,
+  forwardedFrom: ForwardedFrom | undefined,
+  content: MessageContent,
+): MessageSent => ({
+  tenantId: connection.claims.tenantId,
+  conversationId,
+  messageId,
+  clientMsgId,
+  senderId: connection.claims.userId,
+  content,
+  contentHash: hash,
+  replyToMessageId: said.replyToMessageId,
+  threadRootId: said.threadRootId,
+  forwardedFrom,
+  acceptedAtMs: node.clock.now(),
+  nodeId: node.nodeId,
+});
+
 const publish = async (
   context: CommandContext,
-  { conversationId, clientMsgId, messageId, hash, said }: Identified,
+  outgoing: Identified,
   { conversation }: Pick<ActingMember, 'conversation'>,
   { content: sent, forwardedFrom }: Words,
   judgement: Judgement,
@@ -175,27 +197,21 @@ const publish = async (
   deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
-  const { tenantId, userId } = connection.claims;
+  const { conversationId, messageId, clientMsgId, hash } = outgoing;
+  const place = { tenantId: connection.claims.tenantId, conversationId, messageId };
+  if (judgement.kind === 'hold') {
+    const content = node.contents.written(key, { ...sent, text: judgement.text }, place);
+    const value = eventOf(context, outgoing, forwardedFrom, content);
+    return holdBack(context, judgement, { $case: 'sent', value }, hash);
+  }
   const judged = applied(context, judgement, sent, { conversationId, messageId, clientMsgId });
-  const acceptedAtMs = node.clock.now();
-  const sealed = node.contents.sealedForSend(key, judged.content, { tenantId, conversationId, messageId });
+  const event = eventOf(context, outgoing, forwardedFrom, { body: { $case: 'plain', value: judged.content } });
+  const { acceptedAtMs } = event;
+  const sealed = node.contents.sealedForSend(key, judged.content, place);
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
-      {
-        tenantId,
-        conversationId,
-        messageId,
-        clientMsgId,
-        senderId: userId,
-        content: { body: { $case: 'plain', value: judged.content } },
-        contentHash: hash,
-        replyToMessageId: said.replyToMessageId,
-        threadRootId: said.threadRootId,
-        forwardedFrom,
-        acceptedAtMs,
-        nodeId: node.nodeId,
-      },
+      event,
       sealed,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
