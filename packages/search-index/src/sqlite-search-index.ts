@@ -110,8 +110,7 @@ export const openSqliteSearchIndex = async (options: SqliteSearchIndexOptions): 
     goneAfterMs: 0,
     apply: async (batch) => {
       checkBatch(batch);
-      await writer.call('apply', batch);
-      if (batch.documents.length > 0) emptySoon();
+      if (await writer.call('apply', batch)) emptySoon();
     },
     progress: async (keys) =>
       keys.length === 0
