@@ -24,6 +24,7 @@ searchIndexContract('OpenSearch', async () => {
     goneAfterMs: index.goneAfterMs,
     apply: (batch) => index.apply(batch),
     progress: (keys) => index.progress(keys),
+    records: (keys) => index.records(keys),
     marks: (names) => index.marks(names),
     search: (query) => index.search(query),
     purgeSender: (tenantId, senderId) => index.purgeSender(tenantId, senderId),

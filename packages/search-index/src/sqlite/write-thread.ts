@@ -46,9 +46,9 @@ export const open = (db: DatabaseSync) => {
   };
   const stored = bigints('SELECT id, version, found FROM message WHERE conv = ? AND message_id = ?');
   const isTaken = db.prepare('SELECT 1 FROM message WHERE id = ?');
-  const insert = db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const update = db.prepare(
-    'UPDATE message SET seq = ?, version = ?, sender = ?, attached = ?, found = ? WHERE id = ?',
+    'UPDATE message SET seq = ?, version = ?, sender = ?, attached = ?, found = ?, trace = ?, indexed_ms = ? WHERE id = ?',
   );
   const readTerms = db.prepare('SELECT terms FROM body WHERE id = ?');
   const keepTerms = db.prepare('INSERT INTO body VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET terms = excluded.terms');
@@ -83,7 +83,10 @@ export const open = (db: DatabaseSync) => {
     const same = wasFound && !rewrite && terms !== undefined && termsAt(id) === terms;
     const takesOut = wasFound && !same;
     if (takesOut) forget(id, place);
-    const columns = [document.seq, version, sender, document.hasAttachment ? 1 : 0, terms === undefined ? 0 : 1];
+    const columns = [
+      ...[document.seq, version, sender, document.hasAttachment ? 1 : 0, terms === undefined ? 0 : 1],
+      ...[Buffer.from(document.traceId, 'hex'), Date.now()],
+    ];
     if (before) update.run(...columns, id);
     else insert.run(id, conv, document.messageId, ...columns);
     if (terms === undefined || same) return takesOut;
