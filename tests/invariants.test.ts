@@ -1,11 +1,11 @@
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { digestOf } from './support/checker.ts';
 import { Faults, type Held } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 /** The numbered invariants of the design that are about what is kept and for whom; 11 and 12 are in invariants-bounds.test.ts. */
 describe('invariant', () => {

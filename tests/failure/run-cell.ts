@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { until } from '@caas/kit/testing/until';
 import { Chance } from '../support/chance.ts';
-import { until } from '../support/until.ts';
 import type { Scene } from './faults.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { judge } from './judge.ts';

@@ -14,7 +14,7 @@ const lookEveryMs = 100;
 const stations: readonly (readonly [string, (hop: Hop) => boolean])[] = [
   ['the gateway', ({ kind, where }) => kind === 'line' && where === 'gateway'],
   ['auth, over gRPC', ({ kind, where, what }) => kind === 'line' && where === 'auth' && what.startsWith('call served')],
-  ['a socket node', ({ kind, where }) => kind === 'line' && where.startsWith('socket')],
+  ['a socket node', ({ kind, what }) => kind === 'line' && what.startsWith('frame answered')],
   [
     'media, over gRPC',
     ({ kind, where, what }) => kind === 'line' && where === 'media' && what.startsWith('call served'),

@@ -38,7 +38,9 @@ export const showPicture = async (from: Side, to: Side, view: Conversation): Pro
   const text = `${from.name} shows a sunset over the harbour, 항구의 노을`;
   const sent = await from.send(view, text, { text, attachments: [{ mediaId }] });
   await to.until(`"${text}"`, () => to.seenAtMs.has(sent.messageId));
-  await to.until('its commit', () => view.messages().some((each) => each.messageId === sent.messageId && each.seq > 0));
+  await from.until('its commit', () =>
+    view.messages().some((each) => each.messageId === sent.messageId && each.seq > 0),
+  );
   const { media } = await to.client.mediaUrls(mediaId, { conversationId: view.id, messageId: sent.messageId });
   const thumbnail = media?.renditions.find(({ name }) => name === 'thumbnail');
   const response = await fetch(thumbnail?.url ?? '');
