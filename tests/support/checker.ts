@@ -34,13 +34,16 @@ export const digestOf = (messageIds: readonly string[]): string => {
 
 /**
  * Judges what all clients recorded of a run, after it. Every message is followed by its content and id, never by counts:
- * a lost one and a doubled one do not make up for each other.
+ * a lost one and a doubled one do not make up for each other. Where lists could not be read in the end that is said, and what
+ * there is is judged.
  */
 export const check = (entries: readonly Entry[]): Violation[] => {
   const report = new Report();
   const sent = sendsOf(entries, report);
   const changed = changedIn(entries);
   const members = new Set<string>();
+  const unread = entries.filter((entry) => entry.event === 'unjudged');
+  for (const { what } of unread) report.add('unjudged', what);
   const lists = new Map<string, List>();
   const listOf = (client: string, view: View, conversation: string): List => {
     const name = `${client} ${view} ${conversation}`;
@@ -56,6 +59,8 @@ export const check = (entries: readonly Entry[]): Violation[] => {
   }
   const first = new Map<string, List>();
   for (const list of lists.values()) {
+    // Broken off in the middle.
+    if (unread.length > 0 && !list.head) continue;
     if (!members.has(`${list.client} ${list.conversation}`))
       report.add('foreign', `${nameOf(list)} is not a conversation of this user`);
     checkList(list, sent, changed, report);
@@ -66,7 +71,7 @@ export const check = (entries: readonly Entry[]): Violation[] => {
   for (const membership of members) {
     const [client, conversation] = membership.split(' ') as [string, string];
     for (const view of ['live', 'history'] as const)
-      if (!lists.get(`${client} ${view} ${conversation}`)?.head)
+      if (unread.length === 0 && !lists.get(`${client} ${view} ${conversation}`)?.head)
         report.add('lost', `${client} has no ${view} list of ${conversation}`);
   }
   checkLive(entries, first, report);
@@ -166,7 +171,10 @@ const checkLive = (entries: readonly Entry[], final: ReadonlyMap<string, List>, 
     last.set(name, seq);
     if (told.has(`${name} ${messageId}`)) report.add('duplicated', `${name} was told ${messageId} twice`);
     told.add(`${name} ${messageId}`);
-    const there = final.get(conversation)?.messages[seq - 1];
+    const end = final.get(conversation);
+    // That there is none is told by itself.
+    if (!end) continue;
+    const there = end.messages[seq - 1];
     if (there?.messageId !== messageId)
       report.add('order', `${name} was told ${messageId} as ${seq}, which is ${there?.messageId} in the end`);
   }

@@ -25,7 +25,9 @@ export type Broken =
   /** An accepted edit, deletion, reaction or receipt that did not come about, or one that nobody asked for. */
   | 'act'
   /** Somebody got in, or got something, who must not. */
-  | 'leaked';
+  | 'leaked'
+  /** Nothing is known to be broken: lists could not be read in the end, so what they would show was not judged. */
+  | 'unjudged';
 
 /** A message as a client saw it. */
 export interface SeenMessage {
@@ -56,6 +58,8 @@ export type Entry = { client: string; atMs?: number } & (
   | { event: 'act'; conversation: string; act: Act; outcome: 'accepted' | 'refused' | 'unknown' }
   /** A promise was seen broken while it ran. */
   | { event: 'wrong'; broken: Broken; what: string }
+  /** The lists that are missing from here on could not be read in the end, for this reason. */
+  | { event: 'unjudged'; what: string }
   /** Somebody who must not come in was refused. */
   | { event: 'turned-away'; what: string }
   /** Its list of the conversation begins anew. */
