@@ -106,6 +106,17 @@ describe('the checker', () => {
     expect(check(aRun().entries)).toEqual([]);
   });
 
+  test('takes other words under a used id for settled where their rejection was told, and only there', () => {
+    const used = { client: 'ann', conversation: 'c', clientMsgId: 'ann-1' };
+    const conflict: Entry = { ...used, event: 'conflicting' };
+    const rejection: Entry = { ...used, event: 'failed', reason: 'IDEMPOTENCY_CONFLICT' };
+    const { entries } = aRun();
+    expect(brokenIn([...entries, conflict, rejection])).toEqual([]);
+    expect(brokenIn([...entries, conflict])).toEqual(['send']);
+    expect(brokenIn([...entries, rejection])).toEqual(['send']);
+    expect(brokenIn([...entries, conflict, { ...rejection, reason: 'FORBIDDEN' }])).toEqual(['send']);
+  });
+
   test('says that it could not judge where lists could not be read, and judges those that could', () => {
     const unread: Entry = { client: 'ann', event: 'unjudged', what: 'the store is away' };
     const ofBob = (e: Entry): boolean => e.client === 'bob' && (e.event === 'held' || e.event === 'head');

@@ -81,11 +81,18 @@ export const check = (entries: readonly Entry[]): Violation[] => {
 const keyOf = (client: string, conversation: string, clientMsgId: string): string =>
   `${client} ${conversation} ${clientMsgId}`;
 
+const keyOfSend = (e: { client: string; conversation: string; clientMsgId: string }): string =>
+  keyOf(e.client, e.conversation, e.clientMsgId);
+
 const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> => {
   const sent = new Map<string, Sent>();
+  const conflicts = new Set(entries.flatMap((e) => (e.event === 'conflicting' ? [keyOfSend(e)] : [])));
+  const rejected = new Set<string>();
   for (const entry of entries) {
     if (entry.event === 'sending') sent.set(keyOf(entry.client, entry.conversation, entry.clientMsgId), { ...entry });
-    if (entry.event === 'failed') report.add('send', `${entry.clientMsgId} was refused: ${entry.reason}`);
+    if (entry.event === 'failed' && entry.reason === 'IDEMPOTENCY_CONFLICT' && conflicts.has(keyOfSend(entry)))
+      rejected.add(keyOfSend(entry));
+    else if (entry.event === 'failed') report.add('send', `${entry.clientMsgId} was refused: ${entry.reason}`);
     if (entry.event !== 'accepted') continue;
     const send = sent.get(keyOf(entry.client, entry.conversation, entry.clientMsgId));
     if (!send) report.add('send', `${entry.clientMsgId} was accepted and never sent`);
@@ -93,6 +100,8 @@ const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> =
       report.add('send', `${entry.clientMsgId} is both ${send.messageId} and ${entry.messageId}`);
     else send.messageId = entry.messageId;
   }
+  for (const key of conflicts)
+    if (!rejected.has(key)) report.add('send', `${key} was accepted with other words and not rejected`);
   return sent;
 };
 

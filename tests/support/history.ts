@@ -53,6 +53,11 @@ export type Entry = { client: string; atMs?: number } & (
   /** `ordinal` counts what the client sent to the conversation. */
   | { event: 'sending'; conversation: string; clientMsgId: string; ordinal: number; text: string }
   | { event: 'accepted'; conversation: string; clientMsgId: string; messageId: string }
+  /**
+   * Other words under the id of an accepted send were accepted, as a node may that could not look the first up; it must be
+   * told of their rejection.
+   */
+  | { event: 'conflicting'; conversation: string; clientMsgId: string }
   | { event: 'failed'; conversation: string; clientMsgId: string; reason: string }
   /** `unknown`: no answer; it may have happened, or happen yet. */
   | { event: 'act'; conversation: string; act: Act; outcome: 'accepted' | 'refused' | 'unknown' }
