@@ -1,6 +1,7 @@
 import { Topic } from '@caas/event-log';
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { type Engines, platformConfig } from '@caas/platform';
 import {
   ContentPolicy,
@@ -15,7 +16,6 @@ import { signIn, type TestPlatform, type TestUser, testPlatform } from './suppor
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 const generous = { framesPerMinute: 100_000, sendsPerSecond: 10_000, sendsBurst: 10_000 };
 let platform: TestPlatform;
@@ -251,7 +251,10 @@ test('while compliance is dead chat goes on by the policies as they are kept, an
     const client = await RawClient.open(platform.socketUrls[0] as string, alice.accessToken);
     opened.push(client);
     const say = (text: string) =>
-      client.ask({ sendMessage: { conversationId, clientMsgId: `away-${text.replaceAll(' ', '-')}`, content: { text } } }, 20_000);
+      client.ask(
+        { sendMessage: { conversationId, clientMsgId: `away-${text.replaceAll(' ', '-')}`, content: { text } } },
+        20_000,
+      );
     expect({ tenantId, answer: await say('good morning') }).toMatchObject({ answer: { accepted: {} } });
     const { error } = await say('a badger');
     if (tenantId === 'free') expect(error).toBeUndefined();
