@@ -56,5 +56,7 @@ export const maxConnectionsPerAddress = 500;
 
 /** Media that one list of a user's has at most. */
 export const listPage = 100;
+/** Media that one call deletes at most. */
+export const deletePage = 500;
 /** Bytes of one piece of ReadMedia. */
 export const readChunkBytes = 64 * 1024;

@@ -270,9 +270,21 @@ describe('deletion of all a user has', () => {
     await putParts(open.parts, Buffer.from('x'));
     const user = { tenantId: 't1', userId: 'leaver' };
     expect((await media.compliance.listUserMedia({ ...user, afterMediaId: '' })).media).toHaveLength(2);
-    const gone = await media.compliance.deleteUserMedia(user);
-    expect(gone).toEqual({ mediaIds: [done.mediaId, idOf(open)].toSorted(), objects: 4 });
-    expect(await media.compliance.deleteUserMedia(user)).toEqual({ ...gone, objects: 0 });
+    const request = { ...user, afterMediaId: '' };
+    const gone = await media.compliance.deleteUserMedia(request);
+    expect(gone).toEqual({
+      mediaIds: [done.mediaId, idOf(open)].toSorted(),
+      objects: 4,
+      deleted: [
+        { mediaId: done.mediaId, sha256: done.sha256, sizeBytes: done.sizeBytes, objects: 3 },
+        { mediaId: idOf(open), sha256: '', sizeBytes: 1, objects: 1 },
+      ].toSorted((a, b) => (a.mediaId < b.mediaId ? -1 : 1)),
+      more: false,
+    });
+    const again = { ...gone, objects: 0, deleted: gone.deleted.map((each) => ({ ...each, objects: 0 })) };
+    expect(await media.compliance.deleteUserMedia(request)).toEqual(again);
+    const after = await media.compliance.deleteUserMedia({ ...user, afterMediaId: gone.mediaIds[0] as string });
+    expect(after.mediaIds).toEqual(gone.mediaIds.slice(1));
     expect((await fetch(urlOf(done, 'original'))).status).toBe(404);
     const asked = media.socket.getMedia({ claims, mediaId: done.mediaId, carried: true });
     await expect(asked).rejects.toMatchObject({ reason: 'NOT_FOUND' });
