@@ -8,18 +8,20 @@ import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
 import { opensearch } from './engines/opensearch.ts';
 import { redis } from './engines/redis.ts';
+import { s3 } from './engines/s3.ts';
 import { toxiproxy } from './engines/toxiproxy.ts';
 import { installEngines } from './install.ts';
 import { tryLock } from './lock.ts';
 import { freePorts, isFree } from './port-check.ts';
 import { envText, secretsIn } from './secrets.ts';
 
-const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch', Engine>> = {
+const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch' | 's3', Engine>> = {
   kafka,
   redis,
   mongodb,
   toxiproxy,
   opensearch,
+  s3,
 };
 export type EngineName = keyof typeof allEngines;
 export const engineNames = Object.keys(allEngines) as EngineName[];

@@ -1,4 +1,4 @@
-import { allOrNone, mongoOf, mongoVariables } from '@caas/engines';
+import { allOrNone, mongoOf, mongoVariables, s3Of, s3Variables } from '@caas/engines';
 import * as settings from '@caas/kit/config';
 import { loadConfig } from '@caas/kit/config';
 import { z } from 'zod';
@@ -22,6 +22,7 @@ const schema = z
     CAAS_SERVICE_TOKEN: settings.token().optional(),
     LOG_LEVEL: settings.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent').default('info'),
     ...mongoVariables,
+    ...s3Variables,
   })
   .superRefine(allOrNone('MONGODB_URL'))
   .transform((env) => ({
@@ -38,7 +39,7 @@ const schema = z
     /** `host:port` of crypto's gRPC. */
     cryptoAddress: env.MEDIA_CRYPTO_ADDRESS,
     databaseFile: env.MEDIA_DATABASE_FILE,
-    /** Folder of the objects. */
+    /** Folder of the objects, where no bucket is named. */
     folder: env.MEDIA_FOLDER,
     /** Folder of the files being examined, in the clear; emptied at the start. */
     workDir: env.MEDIA_WORK_DIR,
@@ -55,8 +56,8 @@ const schema = z
     /** Shared by the services of one machine. */
     serviceToken: env.CAAS_SERVICE_TOKEN,
     logLevel: env.LOG_LEVEL,
-    /** Distributed engines, in place of the embedded file. */
-    engines: { mongo: mongoOf(env) },
+    /** Distributed engines, in place of the embedded file and of the folder. */
+    engines: { mongo: mongoOf(env), s3: s3Of(env) },
   }));
 
 export type MediaConfig = z.output<typeof schema>;
