@@ -33,7 +33,17 @@ export interface MediaPorts {
   serviceAuth: ServiceAuth;
   config: Pick<
     MediaConfig,
-    'host' | 'port' | 'trustProxy' | 'publicUrl' | 'grpcAddress' | 'workDir' | 'maxUploadBytes' | 'workers' | 'drainMs'
+    | 'host'
+    | 'port'
+    | 'trustProxy'
+    | 'publicUrl'
+    | 'grpcAddress'
+    | 'workDir'
+    | 'maxUploadBytes'
+    | 'maxTenantBytes'
+    | 'allowedOrigins'
+    | 'workers'
+    | 'drainMs'
   > & { hashKey: string };
   logger: Logger;
   clock?: Clock;

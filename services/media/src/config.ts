@@ -14,6 +14,8 @@ const schema = z
     MEDIA_DATABASE_FILE: settings.text().default('data/media.db'),
     MEDIA_FOLDER: settings.text().default('data/media'),
     MEDIA_WORK_DIR: settings.text().default('data/media-work'),
+    MEDIA_ALLOWED_ORIGINS: settings.list(settings.text()).default(['*']),
+    MEDIA_MAX_TENANT_BYTES: settings.bytes({ min: 1, max: Number.MAX_SAFE_INTEGER }).default(107_374_182_400),
     MEDIA_MAX_UPLOAD: settings.bytes({ min: 1, max: 104_857_600 }).default(104_857_600),
     MEDIA_WORKERS: settings.count({ min: 1, max: 64 }).default(2),
     MEDIA_DRAIN: settings.milliseconds({ max: 300_000 }).default(10_000),
@@ -43,6 +45,10 @@ const schema = z
     folder: env.MEDIA_FOLDER,
     /** Folder of the files being examined, in the clear; emptied at the start. */
     workDir: env.MEDIA_WORK_DIR,
+    /** Origins whose pages may use addresses; `*`: any, which gains a page nothing that whoever gave it the address has not. */
+    allowedOrigins: env.MEDIA_ALLOWED_ORIGINS,
+    /** What all media of a tenant may hold, as uploaded, in bytes. */
+    maxTenantBytes: env.MEDIA_MAX_TENANT_BYTES,
     /** Greatest upload, in bytes. */
     maxUploadBytes: env.MEDIA_MAX_UPLOAD,
     /** Uploads examined at the same time, each in a process of its own. */

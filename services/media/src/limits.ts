@@ -11,6 +11,11 @@ export const uploadLifeMs = 24 * 3_600_000;
 /** Uploads and processing a user may have under way at a time. */
 export const maxOpenUploads = 100;
 
+/** How old a count of what a tenant holds may be, in milliseconds. */
+export const meterMs = 10_000;
+/** Tenants whose counts are kept; the oldest is counted again. */
+export const maxMeteredTenants = 10_000;
+
 /** How long CompleteUpload waits for the processing before it answers PROCESSING, in milliseconds. */
 export const completeWaitMs = 2_000;
 /** Media that may wait to be processed; more are refused with OVERLOADED. */
