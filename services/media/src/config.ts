@@ -17,6 +17,7 @@ const schema = z
     MEDIA_ALLOWED_ORIGINS: settings.list(settings.text()).default(['*']),
     MEDIA_MAX_TENANT_BYTES: settings.bytes({ min: 1, max: Number.MAX_SAFE_INTEGER }).default(107_374_182_400),
     MEDIA_MAX_UPLOAD: settings.bytes({ min: 1, max: 104_857_600 }).default(104_857_600),
+    MEDIA_CLAMD_ADDRESS: settings.address().optional(),
     MEDIA_WORKERS: settings.count({ min: 1, max: 64 }).default(2),
     MEDIA_DRAIN: settings.milliseconds({ max: 300_000 }).default(10_000),
     CAAS_HASH_KEY: settings.secret().optional(),
@@ -51,6 +52,8 @@ const schema = z
     maxTenantBytes: env.MEDIA_MAX_TENANT_BYTES,
     /** Greatest upload, in bytes. */
     maxUploadBytes: env.MEDIA_MAX_UPLOAD,
+    /** `host:port` of clamd; undefined: nothing is scanned, and media says so. */
+    clamdAddress: env.MEDIA_CLAMD_ADDRESS,
     /** Uploads examined at the same time, each in a process of its own. */
     workers: env.MEDIA_WORKERS,
     /** How long open transfers are kept after the signal, in milliseconds. */

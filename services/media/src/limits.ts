@@ -42,6 +42,13 @@ export const examinerIdleMs = 30_000;
 /** Pixels of a picture, all its frames together. */
 export const maxPixels = 50_000_000;
 
+/** How long the malware scanner may be silent, in milliseconds. */
+export const maxScanSilenceMs = 60_000;
+/** Longest answer of the malware scanner, in bytes. */
+export const maxScanReplyBytes = 4_096;
+/** How long what it has found something in is kept apart, sealed, in milliseconds; then it is deleted. */
+export const quarantineMs = 30 * 24 * 3_600_000;
+
 /** Parts that arrive at the same time; more are refused with OVERLOADED. */
 export const maxPartsInFlight = 64;
 /** Greatest request line and headers together, in bytes. */
