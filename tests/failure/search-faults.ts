@@ -1,5 +1,5 @@
 import { CaasClientError } from '@caas/client';
-import { until } from '../support/until.ts';
+import { until } from '@caas/kit/testing/until';
 import type { Fault } from './faults.ts';
 import type { Member } from './fleet.ts';
 import { pause } from './pause.ts';
