@@ -9,6 +9,7 @@ import { mongoKeyIndexes } from '@caas/key-store/mongo';
 import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
+import { mongoPolicyIndexes } from '@caas/policy-store/mongo';
 
 const { values } = parseArgs({
   options: { create: { type: 'boolean', default: false }, database: { type: 'string', default: 'caas' } },
@@ -23,6 +24,7 @@ const declared = [
   ...mongoAccountIndexes,
   ...mongoKeyIndexes,
   ...mongoAuditIndexes,
+  ...mongoPolicyIndexes,
   ...mongoMediaIndexes,
 ];
 await onDatabase(url, values.database, async (db) => {

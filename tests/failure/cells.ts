@@ -48,6 +48,7 @@ const links = [
   'gateway-redis',
   'gateway-auth',
   'socket-auth',
+  'socket-compliance',
   'socket-crypto',
   'crypto-mongodb',
   'socket-media',

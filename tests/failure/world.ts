@@ -75,6 +75,7 @@ const kafkaClients = ['socket', 'persistence'] as const;
 const otherLinks = [
   'gateway-auth',
   'socket-auth',
+  'socket-compliance',
   'socket-crypto',
   'socket-media',
   'media-crypto',

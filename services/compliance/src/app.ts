@@ -7,22 +7,33 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth, service } from '@c
 import type { Logger } from '@caas/kit/log';
 import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
 import { SigningKeys } from '@caas/kit/signing-keys';
+import type { PolicyStore } from '@caas/policy-store';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
+import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
 import { Checkpoints } from './audit/checkpoints.ts';
 import { AuditConsumer } from './audit/consumer.ts';
 import { Trees } from './audit/trees.ts';
 import { exportAudit } from './commands/export-audit.ts';
 import { getCheckpoint } from './commands/get-checkpoint.ts';
+import { getPolicy } from './commands/get-policy.ts';
+import { holdContent } from './commands/hold-content.ts';
+import { listHeldContents } from './commands/list-held-contents.ts';
 import { proveConsistency } from './commands/prove-consistency.ts';
 import { proveInclusion } from './commands/prove-inclusion.ts';
+import { putPolicy } from './commands/put-policy.ts';
 import { queryAudit } from './commands/query-audit.ts';
+import { reviewContent } from './commands/review-content.ts';
+import { watchPolicies } from './commands/watch-policies.ts';
 import type { ComplianceConfig } from './config.ts';
 import type { ComplianceCore } from './core.ts';
+import { Policies } from './policy/policies.ts';
+import { RuleReviewer } from './policy/reviewer.ts';
 
 export interface CompliancePorts {
-  /** Owned, and closed, by the caller, as is `audit`. */
+  /** Owned, and closed, by the caller, as are `audit` and `policies`. */
   log: EventLog;
   audit: AuditStore;
+  policies: PolicyStore;
   /** Closed by the service when it ends. */
   writer: AuditWriter;
   /** Seals the keys that sign checkpoints. */
@@ -49,6 +60,14 @@ const complianceServices = (core: ComplianceCore) => [
     proveInclusion: proveInclusion(core),
     proveConsistency: proveConsistency(core),
     exportAudit: exportAudit(core),
+  }),
+  service(PolicyServiceService, {
+    getPolicy: getPolicy(core),
+    putPolicy: putPolicy(core),
+    watchPolicies: watchPolicies(core),
+    reviewContent: reviewContent(core),
+    holdContent: holdContent(core),
+    listHeldContents: listHeldContents(core),
   }),
 ];
 
@@ -91,10 +110,12 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
   const checkpoints = new Checkpoints({ store: audit, keys, clock, logger, intervalMs: config.checkpointIntervalMs });
   const grown = (tenantId: string): void => checkpoints.grown(tenantId);
   const consumer = new AuditConsumer({ log, trees: new Trees(audit.trees, clock), grown, clock, logger });
+  const policies = new Policies(ports.policies, clock);
+  const reviewer = new RuleReviewer(policies);
   const server = await createGrpcServer({
     name: 'compliance',
     address: config.grpcAddress,
-    services: complianceServices({ audit, checkpoints, writer, clock, logger }),
+    services: complianceServices({ audit, checkpoints, policies, reviewer, writer, clock, logger }),
     auth: ports.serviceAuth,
     logger,
   });
@@ -113,7 +134,7 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
         await runAll([server, consumer, signing], unlessCrashed(signal, crashed.signal));
       } finally {
         clearInterval(health);
-        await writer.close();
+        await Promise.all([writer.close(), reviewer.close()]);
       }
     },
     crash() {
@@ -121,6 +142,7 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
       clearInterval(health);
       void server.stop(0);
       void writer.close();
+      void reviewer.close();
     },
   };
 };

@@ -9,6 +9,7 @@ const schema = z
     COMPLIANCE_GRPC_ADDRESS: settings.address().default('127.0.0.1:50057'),
     COMPLIANCE_LOG_FILE: settings.text().default('data/log.db'),
     COMPLIANCE_AUDIT_FILE: settings.text().default('data/audit.db'),
+    COMPLIANCE_POLICIES_FILE: settings.text().default('data/policies.db'),
     COMPLIANCE_ROOT_KEY_FILE: settings.text().default('data/keys/root.key'),
     COMPLIANCE_CHECKPOINT_INTERVAL: settings.milliseconds({ min: 100, max: 3_600_000 }).default(1_000),
     CAAS_TLS_DIR: settings.text().optional(),
@@ -25,6 +26,7 @@ const schema = z
     grpcAddress: env.COMPLIANCE_GRPC_ADDRESS,
     logFile: env.COMPLIANCE_LOG_FILE,
     auditFile: env.COMPLIANCE_AUDIT_FILE,
+    policiesFile: env.COMPLIANCE_POLICIES_FILE,
     /** Seals the keys that sign checkpoints. */
     rootKeyFile: env.COMPLIANCE_ROOT_KEY_FILE,
     /** Least time between two checkpoints of a tenant that nobody asked for, in milliseconds. */

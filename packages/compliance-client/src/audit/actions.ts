@@ -43,6 +43,12 @@ export const auditActions = {
   'members.removed': { service: 'socket', subject: 'user', first: false },
   'role.changed': { service: 'socket', subject: 'user', first: false },
   'message.deleted': { service: 'socket', subject: 'message', first: true },
+  'policy.rejected': { service: 'socket', subject: 'message', first: false },
+  'policy.held': { service: 'socket', subject: 'message', first: false },
+  'policy.masked': { service: 'socket', subject: 'message', first: false },
+  'policy.flagged': { service: 'socket', subject: 'message', first: false },
+  'policy.unjudged': { service: 'socket', subject: 'message', first: false },
+  'policy.put': { service: 'compliance', subject: 'policy', first: true },
   'audit.exported': { service: 'compliance', subject: 'audit', first: true },
   'audit.lost': { service: 'any', subject: 'audit', first: false },
 } as const satisfies Record<string, ActionRule>;

@@ -6,7 +6,9 @@ import { openSqliteEventLog, recordOf, Topic } from '@caas/event-log';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { rootKeyFromFile } from '@caas/kit/sealing';
+import { openSqlitePolicyStore } from '@caas/policy-store';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
+import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
 import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
 import { createCompliance } from '../app.ts';
 
@@ -33,17 +35,19 @@ export const anEvent = (over: Partial<AuditEvent> = {}): AuditEvent =>
 export const recordFor = (event: AuditEvent, key = event.tenantId) =>
   recordOf(Topic.auditLog, 'AuditEvent', event.tenantId, key, AuditEvent.encode(event).finish(), '');
 
-export const startCompliance = async (folder: string) => {
+export const startCompliance = async (folder: string, grpcAddress = '127.0.0.1:0') => {
   const log = await openSqliteEventLog({ file: join(folder, 'log.db') });
   const audit = await openSqliteAuditStore({ file: join(folder, 'audit.db') });
-  const closed = (): Promise<unknown> => Promise.all([log.close(), audit.close()]);
+  const policies = await openSqlitePolicyStore({ file: join(folder, 'policies.db') });
+  const closed = (): Promise<unknown> => Promise.all([log.close(), audit.close(), policies.close()]);
   const compliance = await createCompliance({
     log,
     audit,
+    policies,
     writer: await openAuditWriter({ log, service: 'compliance', folder: join(folder, 'audit'), logger }),
     rootKey: await rootKeyFromFile(join(folder, 'keys', 'root.key')),
     serviceAuth,
-    config: { grpcAddress: '127.0.0.1:0', checkpointIntervalMs: 100 },
+    config: { grpcAddress, checkpointIntervalMs: 100 },
     logger,
   }).catch(async (error: unknown) => {
     await closed();
@@ -54,20 +58,28 @@ export const startCompliance = async (folder: string) => {
   const clientOf = (callerName: string) =>
     createGrpcClient(AuditServiceService, { address: compliance.address, auth: serviceAuth, callerName, logger });
   const [operator, socket] = [clientOf('operator'), clientOf('socket')];
+  const policyClientOf = (callerName: string) =>
+    createGrpcClient(PolicyServiceService, { address: compliance.address, auth: serviceAuth, callerName, logger });
+  const policy = { operator: policyClientOf('operator'), socket: policyClientOf('socket') };
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    operator.close();
-    socket.close();
+    for (const client of [operator, socket, policy.operator, policy.socket]) client.close();
     stopping.abort();
     await running;
     await closed();
   };
   return {
+    address: compliance.address,
     log,
     audit,
     operator,
     /** A service that may not read the audit log. */
     socket,
+    /** PolicyService, as an operator and as a node call it. */
+    policy,
+    /** A client of PolicyService that outlives the service; the caller closes it. */
+    policyClientOf,
+    policies,
     /** Appends events to audit.log. */
     tell: (...events: AuditEvent[]) => log.append(events.map((event) => recordFor(event))),
     /** Stops serving, orderly; idempotent. */

@@ -94,6 +94,11 @@ export const ErrorReason = {
   ERROR_REASON_CAPABILITY_MISSING: 38,
   /** ERROR_REASON_INTERNAL - A fault of the service, kept under the trace id. Retry with backoff; report it if it stays. */
   ERROR_REASON_INTERNAL: 39,
+  /**
+   * ERROR_REASON_CONTENT_HELD - The tenant's content policy holds the message for a moderator: it is kept and nobody has it. The details carry the rule's
+   * public reason.
+   */
+  ERROR_REASON_CONTENT_HELD: 40,
 } as const;
 
 export type ErrorReason = typeof ErrorReason[keyof typeof ErrorReason];
@@ -139,6 +144,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_METHOD_NOT_ALLOWED = typeof ErrorReason.ERROR_REASON_METHOD_NOT_ALLOWED;
   export type ERROR_REASON_CAPABILITY_MISSING = typeof ErrorReason.ERROR_REASON_CAPABILITY_MISSING;
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
+  export type ERROR_REASON_CONTENT_HELD = typeof ErrorReason.ERROR_REASON_CONTENT_HELD;
 }
 
 export function errorReasonFromJSON(object: any): ErrorReason {
@@ -263,6 +269,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 39:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.ERROR_REASON_INTERNAL;
+    case 40:
+    case "ERROR_REASON_CONTENT_HELD":
+      return ErrorReason.ERROR_REASON_CONTENT_HELD;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -350,6 +359,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CAPABILITY_MISSING";
     case ErrorReason.ERROR_REASON_INTERNAL:
       return "ERROR_REASON_INTERNAL";
+    case ErrorReason.ERROR_REASON_CONTENT_HELD:
+      return "ERROR_REASON_CONTENT_HELD";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -981,6 +992,14 @@ export const protoMetadata: ProtoMetadata = {
             "reason": ReasonRule.decode(
               Buffer.from(
                 "CA0Q9AMY8wcgASjoBzJbQSBmYXVsdCBvZiB0aGUgc2VydmljZSwga2VwdCB1bmRlciB0aGUgdHJhY2UgaWQuIFJldHJ5IHdpdGggYmFja29mZjsgcmVwb3J0IGl0IGlmIGl0IHN0YXlzLg==",
+                "base64",
+              ),
+            ),
+          },
+          "ERROR_REASON_CONTENT_HELD": {
+            "reason": ReasonRule.decode(
+              Buffer.from(
+                "CAkQpgMyiAFUaGUgdGVuYW50J3MgY29udGVudCBwb2xpY3kgaG9sZHMgdGhlIG1lc3NhZ2UgZm9yIGEgbW9kZXJhdG9yOiBpdCBpcyBrZXB0IGFuZCBub2JvZHkgaGFzIGl0LiBUaGUgZGV0YWlscyBjYXJyeSB0aGUgcnVsZSdzIHB1YmxpYyByZWFzb24u",
                 "base64",
               ),
             ),
