@@ -9,6 +9,7 @@ import { mongoKeyIndexes } from '@caas/key-store/mongo';
 import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
+import { mongoPrivacyIndexes } from '@caas/privacy-store/mongo';
 
 const { values } = parseArgs({
   options: { create: { type: 'boolean', default: false }, database: { type: 'string', default: 'caas' } },
@@ -24,6 +25,7 @@ const declared = [
   ...mongoKeyIndexes,
   ...mongoAuditIndexes,
   ...mongoMediaIndexes,
+  ...mongoPrivacyIndexes,
 ];
 await onDatabase(url, values.database, async (db) => {
   const before = await indexDifferences(db, declared);

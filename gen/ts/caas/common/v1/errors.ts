@@ -94,6 +94,8 @@ export const ErrorReason = {
   ERROR_REASON_CAPABILITY_MISSING: 38,
   /** ERROR_REASON_INTERNAL - A fault of the service, kept under the trace id. Retry with backoff; report it if it stays. */
   ERROR_REASON_INTERNAL: 39,
+  /** ERROR_REASON_LEGAL_HOLD - What would be erased is under legal hold, or in a conversation or tenant that is. The details name the hold. */
+  ERROR_REASON_LEGAL_HOLD: 41,
 } as const;
 
 export type ErrorReason = typeof ErrorReason[keyof typeof ErrorReason];
@@ -139,6 +141,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_METHOD_NOT_ALLOWED = typeof ErrorReason.ERROR_REASON_METHOD_NOT_ALLOWED;
   export type ERROR_REASON_CAPABILITY_MISSING = typeof ErrorReason.ERROR_REASON_CAPABILITY_MISSING;
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
+  export type ERROR_REASON_LEGAL_HOLD = typeof ErrorReason.ERROR_REASON_LEGAL_HOLD;
 }
 
 export function errorReasonFromJSON(object: any): ErrorReason {
@@ -263,6 +266,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 39:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.ERROR_REASON_INTERNAL;
+    case 41:
+    case "ERROR_REASON_LEGAL_HOLD":
+      return ErrorReason.ERROR_REASON_LEGAL_HOLD;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -350,6 +356,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CAPABILITY_MISSING";
     case ErrorReason.ERROR_REASON_INTERNAL:
       return "ERROR_REASON_INTERNAL";
+    case ErrorReason.ERROR_REASON_LEGAL_HOLD:
+      return "ERROR_REASON_LEGAL_HOLD";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -981,6 +989,14 @@ export const protoMetadata: ProtoMetadata = {
             "reason": ReasonRule.decode(
               Buffer.from(
                 "CA0Q9AMY8wcgASjoBzJbQSBmYXVsdCBvZiB0aGUgc2VydmljZSwga2VwdCB1bmRlciB0aGUgdHJhY2UgaWQuIFJldHJ5IHdpdGggYmFja29mZjsgcmVwb3J0IGl0IGlmIGl0IHN0YXlzLg==",
+                "base64",
+              ),
+            ),
+          },
+          "ERROR_REASON_LEGAL_HOLD": {
+            "reason": ReasonRule.decode(
+              Buffer.from(
+                "CAkQmQMybFdoYXQgd291bGQgYmUgZXJhc2VkIGlzIHVuZGVyIGxlZ2FsIGhvbGQsIG9yIGluIGEgY29udmVyc2F0aW9uIG9yIHRlbmFudCB0aGF0IGlzLiBUaGUgZGV0YWlscyBuYW1lIHRoZSBob2xkLg==",
                 "base64",
               ),
             ),
