@@ -1,27 +1,33 @@
 import { openAuditWriter } from '@caas/compliance-client/audit';
-import { openAuditStore, openLog } from '@caas/engines';
+import { openAuditStore, openLog, openMessages, openPrivacyStore } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { rootKeyFromFile } from '@caas/kit/sealing';
 import { createCompliance } from './app.ts';
 import { complianceConfig } from './config.ts';
+import { privacyClients } from './privacy/clients.ts';
 
 await runMain(async (signal) => {
   const config = complianceConfig();
   const logger = createLogger({ service: 'compliance', level: config.logLevel });
   const serviceAuth = chooseServiceAuth('compliance', config, logger);
-  const [log, audit, rootKey] = await Promise.all([
+  const clients = privacyClients(config, serviceAuth, logger);
+  const [log, audit, privacy, messages, rootKey] = await Promise.all([
     openLog(config.engines, config.logFile, logger),
     openAuditStore(config.engines, config.auditFile),
+    openPrivacyStore(config.engines, config.privacyFile),
+    openMessages(config.engines, config.messagesFile),
     rootKeyFromFile(config.rootKeyFile),
   ]);
   try {
     const writer = await openAuditWriter({ log, service: 'compliance', ...config.audit, logger });
-    const compliance = await createCompliance({ log, audit, writer, rootKey, serviceAuth, config, logger });
+    const stores = { log, audit, privacy, messages, clients };
+    const compliance = await createCompliance({ ...stores, writer, rootKey, serviceAuth, config, logger });
     logger.info({ address: compliance.address }, 'compliance listens');
     await compliance.run(signal);
   } finally {
-    await Promise.all([log.close(), audit.close()]);
+    clients.close();
+    await Promise.all([log.close(), audit.close(), privacy.close(), messages.close()]);
   }
 });

@@ -165,7 +165,7 @@ export interface Job {
   /** State. */
   state: JobState;
   /**
-   * Step it is at. Of an erasure: "sessions", "keys", "holders", "behind", "tombstones", "settling", "media", "index", "files",
+   * Step it is at. Of an erasure: "sessions", "keys", "holders", "settling", "tombstones", "media", "index", "files",
    * "profile", "certificate". Of an export: "profile", "conversations", "messages", "media", "audit", "manifest". Of retention:
    * "conversations".
    */
