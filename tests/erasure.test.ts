@@ -78,7 +78,10 @@ test('everything of a user is there before and nowhere after, and what is certif
   const text = new TextEncoder().encode(`${fileText}\n`.repeat(2_000));
   const file = await uploads.upload(text, { name: `${fileName}.txt` });
   const noise = { create: { width: 300, height: 200, channels: 3, background: '#000' } } as const;
-  const pixels = await sharp({ ...noise, create: { ...noise.create, noise: { type: 'gaussian', mean: 90, sigma: 40 } } })
+  const pixels = await sharp({
+    ...noise,
+    create: { ...noise.create, noise: { type: 'gaussian', mean: 90, sigma: 40 } },
+  })
     .png()
     .toBuffer();
   const picture = await uploads.upload(Uint8Array.from(pixels), { name: `${fileName}.png` });
@@ -89,9 +92,18 @@ test('everything of a user is there before and nowhere after, and what is certif
   await send(a, direct, 'direct', { text: `${said} in private` });
   await history(group, 2);
   await history(direct, 1);
-  expect((await a.ask({ editMessage: { conversationId: group, messageId: first, content: { text: edited, attachments } } })).error).toBeUndefined();
-  expect((await a.ask({ setReaction: { conversationId: group, messageId: other, kind: '👍', present: true } })).error).toBeUndefined();
-  await until('the edit is found', () => found(edited), (hits) => hits === 1);
+  expect(
+    (await a.ask({ editMessage: { conversationId: group, messageId: first, content: { text: edited, attachments } } }))
+      .error,
+  ).toBeUndefined();
+  expect(
+    (await a.ask({ setReaction: { conversationId: group, messageId: other, kind: '👍', present: true } })).error,
+  ).toBeUndefined();
+  await until(
+    'the edit is found',
+    () => found(edited),
+    (hits) => hits === 1,
+  );
   const access = await b.ask({ getMedia: { conversationId: group, mediaId: picture.mediaId, messageId: first } });
   const urls = access.media.media.renditions.map(({ url }: Frame) => url as string);
   const imageBytes = Buffer.from(await (await fetch(urls[0])).arrayBuffer());
@@ -101,7 +113,12 @@ test('everything of a user is there before and nowhere after, and what is certif
   expect(before[edited]?.some((path) => path.includes('search.db'))).toBe(true);
   expect(before[displayName]?.some((path) => path.includes('accounts.db'))).toBe(true);
 
-  const started = await privacy.startErasure({ tenantId: 'dev', userId: alice.userId, requestId: 'r1', actorId: 'dpo' });
+  const started = await privacy.startErasure({
+    tenantId: 'dev',
+    userId: alice.userId,
+    requestId: 'r1',
+    actorId: 'dpo',
+  });
   const again = await privacy.startErasure({ tenantId: 'dev', userId: alice.userId, requestId: 'r1', actorId: 'dpo' });
   expect(again.job?.jobId).toBe(started.job?.jobId);
   const job = await ended(privacy, started.job);
@@ -142,7 +159,11 @@ test('everything of a user is there before and nowhere after, and what is certif
   const key = createPublicKey({ format: 'jwk', key: { kty: 'OKP', crv: 'Ed25519', x } });
   expect(verify(null, Buffer.from(signed.certificateJson), key, signed.signature)).toBe(true);
   const audit = auditLogOf(platform);
-  const [entry] = await until('the entry', () => audit.find('dev', { action: 'privacy.erased' }), (all) => all.length > 0);
+  const [entry] = await until(
+    'the entry',
+    () => audit.find('dev', { action: 'privacy.erased' }),
+    (all) => all.length > 0,
+  );
   audit.close();
   expect(entry?.event).toMatchObject({ subjectId: alice.userId, actorId: 'dpo', details: { job_id: job.jobId } });
 }, 60_000);

@@ -1,7 +1,11 @@
 import { CaasError, fail } from '@caas/kit';
 import type { CallContext } from '@caas/kit/grpc';
 import type { JobRecord } from '@caas/privacy-store';
-import { type CancelJobRequest, type CancelJobResponse, JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
+import {
+  type CancelJobRequest,
+  type CancelJobResponse,
+  JobState,
+} from '@caas/proto/caas/compliance/v1/privacy_service';
 import type { PrivacyCore } from '../privacy/core.ts';
 import { actorOf, jobOf, jobView } from '../privacy/jobs.ts';
 

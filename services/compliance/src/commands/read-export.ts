@@ -13,7 +13,11 @@ import { exportOf, type OnProgress } from '../privacy/export/export.ts';
 import { actorOf, jobOf } from '../privacy/jobs.ts';
 
 /** Keeps in the job how far its export is; of two who read it the later one's word stands. */
-const keep = async ({ store }: PrivacyCore, { tenantId, jobId }: JobRecord, changes: Partial<JobRecord>): Promise<void> => {
+const keep = async (
+  { store }: PrivacyCore,
+  { tenantId, jobId }: JobRecord,
+  changes: Partial<JobRecord>,
+): Promise<void> => {
   const job = await store.jobs.get(tenantId, jobId);
   if (job && job.state !== JobState.JOB_STATE_CANCELLED) await store.jobs.replace({ ...job, ...changes });
 };

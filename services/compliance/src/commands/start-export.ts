@@ -23,6 +23,13 @@ export const startExport =
     // USER_NOT_FOUND for one there is not.
     await core.accounts.getUserData({ tenantId, userId, afterSessionId: '' }, { traceparent });
     const details = { job_id: job.jobId };
-    const act = { tenantId, action: 'privacy.export_requested', actor, subjectId: userId, traceparent, details } as const;
+    const act = {
+      tenantId,
+      action: 'privacy.export_requested',
+      actor,
+      subjectId: userId,
+      traceparent,
+      details,
+    } as const;
     return { job: jobView(await core.writer.first(act, () => begin(core, job))) };
   };

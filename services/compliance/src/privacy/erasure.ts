@@ -104,7 +104,12 @@ const tombstones: ErasureStep = async ({ core, job, memo, traceparent }) => {
 
 const media: ErasureStep = async ({ core, job: { tenantId, userId }, memo, traceparent }) => {
   const { mediaIds, objects } = await core.media.deleteUserMedia({ tenantId, userId }, { traceparent });
-  const sha256 = sha256Hex(mediaIds.toSorted().map((id) => `${id}\n`).join(''));
+  const sha256 = sha256Hex(
+    mediaIds
+      .toSorted()
+      .map((id) => `${id}\n`)
+      .join(''),
+  );
   const told = { count: mediaIds.length, sha256, objects: memo.media.objects + objects };
   return to('index', { ...memo, media: told });
 };

@@ -66,7 +66,11 @@ export class JobRunner implements Runnable {
       const goesOn = (changes.state ?? job.state) === JobState.JOB_STATE_RUNNING;
       const next = { ...job, ...changes };
       const working = goesOn && dueInMs === undefined && !signal.aborted;
-      job = await this.#keep(job, changes, working ? (isLong(next) ? longLeaseMs : leaseMs) : goesOn ? (dueInMs ?? 0) : -1);
+      job = await this.#keep(
+        job,
+        changes,
+        working ? (isLong(next) ? longLeaseMs : leaseMs) : goesOn ? (dueInMs ?? 0) : -1,
+      );
       if (!working) return;
     }
   }
@@ -91,7 +95,10 @@ export class JobRunner implements Runnable {
       const { reason } = toCaasError(fault);
       // What has begun to destroy has to come to its end; the reason says what keeps it.
       const again = isPassing(fault) || job.destroying || signal.aborted;
-      logger[isPassing(fault) ? 'warn' : 'error']({ err: fault, tenantId, jobId, step, again }, 'a job of privacy failed');
+      logger[isPassing(fault) ? 'warn' : 'error'](
+        { err: fault, tenantId, jobId, step, again },
+        'a job of privacy failed',
+      );
       return again ? { reason, dueInMs: jobRetryMs } : { reason, state: JobState.JOB_STATE_FAILED };
     }
   }

@@ -1,5 +1,5 @@
-import { type ReadContent, readContents } from '@caas/compliance-client/keys';
 import type { EntryPlace, EntryQuery } from '@caas/audit-store';
+import { type ReadContent, readContents } from '@caas/compliance-client/keys';
 import { AuditEntry } from '@caas/proto/caas/compliance/v1/audit_service';
 import { ConversationKind, ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
@@ -37,7 +37,11 @@ async function* participations(core: PrivacyCore, { tenantId, userId }: Whose): 
   const { participants } = core.messages;
   let afterConversationId = '';
   for (;;) {
-    const page = await participants.ofUser(tenantId, userId, { afterConversationId, limit: exportPage, activeOnly: false });
+    const page = await participants.ofUser(tenantId, userId, {
+      afterConversationId,
+      limit: exportPage,
+      activeOnly: false,
+    });
     yield* page;
     const last = page.at(-1);
     if (!last) return;
@@ -84,7 +88,10 @@ const messageLine = (message: MessageDocument, content: ReadContent, edits: read
 
 /** The user's own messages among these, opened with one call for their keys. */
 const ownLines = async ({ ring }: PrivacyCore, messages: readonly MessageDocument[]): Promise<object[]> => {
-  const standing = messages.flatMap((message) => [message, ...message.edits.map(({ content }) => ({ ...message, content }))]);
+  const standing = messages.flatMap((message) => [
+    message,
+    ...message.edits.map(({ content }) => ({ ...message, content })),
+  ]);
   const contents = await readContents(ring, standing);
   let at = 0;
   return messages.map((message) => {
