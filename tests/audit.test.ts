@@ -9,6 +9,7 @@ import { Topic } from '@caas/event-log';
 import { CaasError, newTraceparent, traceIdOf } from '@caas/kit';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { type Engines, platformConfig } from '@caas/platform';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -19,7 +20,6 @@ import { signIn, type TestPlatform, type TestUser, testPlatform } from './suppor
 import { ended, privacyOf } from './support/privacy.ts';
 import { RawClient } from './support/raw-client.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 const generous = { framesPerMinute: 100_000, sendsPerSecond: 10_000, sendsBurst: 10_000 };
 

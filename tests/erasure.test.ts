@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { platformConfig } from '@caas/platform';
 import { JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -14,7 +15,6 @@ import { signIn, type TestPlatform, type TestUser, testPlatform } from './suppor
 import { ended, type PrivacyClient, privacyOf } from './support/privacy.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 /** What alice leaves behind: a word of a message, one of an edit, her name, a file's name, a file's text. */
 const canaries = ['zqxcanaryone', 'zqxcanarytwo', 'zqxcanaryname', 'zqxcanaryfile', 'zqxcanarybytes'] as const;

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn } from './support/platform.ts';
 import { RawClient } from './support/raw-client.ts';
 import { operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 /** The long form: EXPORT_MESSAGES=50000 EXPORT_FILES=100 npm test -- tests/export-load.test.ts */
 const messages = Number(process.env['EXPORT_MESSAGES'] ?? 1_500);

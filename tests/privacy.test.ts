@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { platformConfig } from '@caas/platform';
 import { JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -13,7 +14,6 @@ import { signIn, type TestPlatform, type TestUser, testPlatform } from './suppor
 import { ended, type PrivacyClient, privacyOf } from './support/privacy.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 const tenantId = 'dev';
 let folder: string;

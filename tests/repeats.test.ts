@@ -1,10 +1,10 @@
 import { CaasClient } from '@caas/client';
 import { memoryNodeInbox } from '@caas/key-value';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 /** ADR 15. */
 describe('what is sent again', () => {

@@ -1,10 +1,10 @@
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 describe('search over the socket', () => {
   let platform: TestPlatform;
@@ -280,3 +280,32 @@ test('a process killed in the middle of indexing finds everything that was accep
     await platform.remove();
   }
 }, 60_000);
+
+test('an installation without search refuses searches by name, and with it again finds what was said meanwhile', async () => {
+  const without = await testPlatform({ search: false });
+  let platform = without;
+  const alice = async (): Promise<RawClient> =>
+    RawClient.open(platform.socketUrls[0] as string, (await signIn(platform, 'alice')).accessToken);
+  try {
+    const client = await alice();
+    const created = await client.ask({ createConversation: { kind: 'CONVERSATION_KIND_GROUP', clientRef: 'g' } });
+    const { conversationId } = created.conversation.conversation;
+    const content = { text: 'said before there was a search' };
+    expect((await client.ask({ sendMessage: { conversationId, clientMsgId: 'm', content } })).accepted).toBeDefined();
+    expectRefusal((await client.ask({ searchMessages: { query: 'said' } })).error, 'UNIMPLEMENTED', {
+      command: 'searchMessages',
+    });
+    await client.close();
+    await without.stop({ remove: false });
+    platform = await testPlatform({ dataDir: without.dataDir });
+    const again = await alice();
+    await until(
+      'it is found',
+      async () => (await again.ask({ searchMessages: { query: 'said' } })).found?.hits ?? [],
+      (hits) => hits.length === 1,
+    );
+    await again.close();
+  } finally {
+    await platform.stop();
+  }
+}, 30_000);

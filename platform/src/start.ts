@@ -35,9 +35,11 @@ import { type ServicesConfig, servicesConfig } from './services-config.ts';
 export type Engines = EmbeddedEngines;
 
 export interface PlatformOptions
-  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
+  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'search' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
+  /** Whether messages are indexed and searches served; they are without. */
+  search?: boolean;
   /** Limits of users that differ from the settings, for benches and tests. */
   limits?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
@@ -183,27 +185,30 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return started;
   });
   const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
-  const search = await startSearch(
-    {
-      log,
-      store,
-      index,
-      keys: keysOfSearch,
-      config: services.search,
-      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
-      serviceAuth,
-      logger: loggerOf('search'),
-    },
-    crashable,
-  );
-  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
+  const search =
+    options.search === false
+      ? undefined
+      : await startSearch(
+          {
+            log,
+            store,
+            index,
+            keys: keysOfSearch,
+            config: services.search,
+            grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+            serviceAuth,
+            logger: loggerOf('search'),
+          },
+          crashable,
+        );
+  const searches = search && searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
   const privacyPeers = privacyClients(
     {
       authAddress: auth.address,
       cryptoAddress: crypto.current.address,
       mediaAddress: media.current.address,
-      searchAddress: search.current.address,
+      searchAddress: search?.current.address,
     },
     serviceAuth,
     loggerOf('compliance'),
@@ -297,7 +302,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, crypto, media, search, ...nodes, compliance].map((service) => [service.name, service]),
+      [persistence, crypto, media, ...(search ? [search] : []), ...nodes, compliance].map((service) => [
+        service.name,
+        service,
+      ]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -305,7 +313,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [media, persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
+      const behind = [media, persistence, ...(search ? [search] : []), crypto, auth, compliance].map((service) =>
+        service.run(back.signal),
+      );
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -319,7 +329,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         mediaOfNodes.close();
         mediaKeys.close();
         keysOfSearch.close();
-        searches.close();
+        searches?.close();
         privacyPeers.close();
         await engines.log.close();
         await Promise.all([

@@ -1,9 +1,9 @@
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import type { Platform } from '@caas/platform';
 import { type Job, JobState, PrivacyServiceService } from '@caas/proto/caas/compliance/v1/privacy_service';
 import { operatorToken } from './tenants.ts';
-import { until } from './until.ts';
 
 export type PrivacyClient = GrpcClient<typeof PrivacyServiceService>;
 

@@ -55,10 +55,15 @@ export const openMessages = async (
   return told('MONGODB_URL', openMongoMessageStore({ ...mongo, ...timeout }));
 };
 
-export const openAccounts = async ({ mongo }: EngineSettings, file: string): Promise<AccountStore> => {
-  if (mongo === undefined) return openSqliteAccountStore({ file });
+export const openAccounts = async (
+  { mongo }: EngineSettings,
+  file: string,
+  commandTimeoutMs?: number,
+): Promise<AccountStore> => {
+  const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
+  if (mongo === undefined) return openSqliteAccountStore({ file, ...timeout });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
-  return told('MONGODB_URL', openMongoAccountStore(mongo));
+  return told('MONGODB_URL', openMongoAccountStore({ ...mongo, ...timeout }));
 };
 
 export const openAuditStore = async ({ mongo }: EngineSettings, file: string): Promise<AuditStore> => {

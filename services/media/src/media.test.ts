@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@caas/kit/testing/until';
 import { type Media, MediaKind, MediaRefusal, MediaState } from '@caas/proto/caas/media/v1/resources';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
@@ -24,16 +25,6 @@ const bob = claimsOf('bob');
 const created = (bytes: Uint8Array, name: string, over: { mediaType?: string; sha256?: string } = {}, claims = alice) =>
   media.socket.createUpload({ claims, name, mediaType: '', sha256: '', sizeBytes: bytes.length, ...over });
 const idOf = (answer: { media: Media | undefined }): string => answer.media?.mediaId as string;
-
-const until = async <T>(what: string, ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> => {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const value = await ask();
-    if (holds(value)) return value;
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within 60 s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-};
 
 /** Uploads and completes, and waits for the end of the processing. */
 const uploaded = async (

@@ -112,7 +112,7 @@ export const createSocketNode = async (
   const health = healthOf(delivery, gate, faults);
   const services: NodeServices = {
     nodeId,
-    store: storeOfCommands(store, () => heads.storeAnswers),
+    store: storeOfCommands(store, heads),
     users: ports.users,
     audit: ports.audit,
     directory,
