@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
-import { createCompliance } from '@caas/compliance';
+import { createCompliance, privacyClients } from '@caas/compliance';
 import { openAuditWriter } from '@caas/compliance-client/audit';
 import { keySource } from '@caas/compliance-client/keys';
 import { createCrypto } from '@caas/crypto';
@@ -103,7 +103,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit, policies, index } = between(engines);
+  const { log, store, accounts, audit, policies, privacy, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -186,21 +186,6 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return started;
   });
   const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
-  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
-  const compliance = await restartable('compliance', crashable, async (severance) => {
-    const started = await createCompliance({
-      log: severance.port(log),
-      audit: severance.port(audit),
-      policies: severance.port(policies),
-      writer: await writerOf('compliance', severance.port(log)),
-      rootKey,
-      serviceAuth,
-      config: { ...services.compliance, grpcAddress: complianceGrpc },
-      logger: loggerOf('compliance'),
-    });
-    complianceGrpc = started.address;
-    return started;
-  });
   const search =
     options.search === false
       ? undefined
@@ -218,6 +203,34 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           crashable,
         );
   const searches = search && searchClient(search.current.address, serviceAuth, loggerOf('socket'));
+  let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
+  const privacyPeers = privacyClients(
+    {
+      authAddress: auth.address,
+      cryptoAddress: crypto.current.address,
+      mediaAddress: media.current.address,
+      searchAddress: search?.current.address,
+    },
+    serviceAuth,
+    loggerOf('compliance'),
+  );
+  const compliance = await restartable('compliance', crashable, async (severance) => {
+    const started = await createCompliance({
+      log: severance.port(log),
+      audit: severance.port(audit),
+      policies: severance.port(policies),
+      privacy: severance.port(privacy),
+      messages: severance.port(store),
+      clients: privacyPeers,
+      writer: await writerOf('compliance', severance.port(log)),
+      rootKey,
+      serviceAuth,
+      config: { ...services.compliance, grpcAddress: complianceGrpc },
+      logger: loggerOf('compliance'),
+    });
+    complianceGrpc = started.address;
+    return started;
+  });
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -325,12 +338,14 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         mediaKeys.close();
         keysOfSearch.close();
         searches?.close();
+        privacyPeers.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
           engines.policies.close(),
+          engines.privacy.close(),
           engines.index.close(),
           keyValue.close(),
           inbox.close(),
