@@ -9,6 +9,7 @@ import { mongoKeyIndexes } from '@caas/key-store/mongo';
 import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
+import { mongoPolicyIndexes } from '@caas/policy-store/mongo';
 import { mongoPrivacyIndexes } from '@caas/privacy-store/mongo';
 
 const { values } = parseArgs({
@@ -24,6 +25,7 @@ const declared = [
   ...mongoAccountIndexes,
   ...mongoKeyIndexes,
   ...mongoAuditIndexes,
+  ...mongoPolicyIndexes,
   ...mongoMediaIndexes,
   ...mongoPrivacyIndexes,
 ];

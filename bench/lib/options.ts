@@ -24,6 +24,7 @@ export type Bench = (options: BenchOptions) => Promise<Report>;
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   send: async () => (await import('../send.ts')).send,
   seal: async () => (await import('../seal.ts')).seal,
+  policy: async () => (await import('../policy.ts')).policy,
   log: async () => (await import('../log.ts')).log,
   fanout: async () => (await import('../fanout.ts')).fanout,
   connect: async () => (await import('../connect.ts')).connect,

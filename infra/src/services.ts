@@ -106,6 +106,7 @@ const environments = async (
   const CAAS_AUDIT_DIR = join(dataDir, 'audit');
   const authFor = (from: string) => route(from, 'auth', local(ports.auth));
   const [authOfNodes, authOfGateway] = [await authFor('socket'), await authFor('gateway')];
+  const complianceOfNodes = await route('socket', 'compliance', local(ports.compliance));
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
   const mediaOfNodes = await route('socket', 'media', local(ports.media));
   const cryptoOfMedia = await route('media', 'crypto', local(ports.crypto));
@@ -138,6 +139,7 @@ const environments = async (
       SOCKET_PORT: String(port),
       SOCKET_GRPC_ADDRESS: local(ports.nodes[i]),
       SOCKET_AUTH_ADDRESS: authOfNodes,
+      SOCKET_COMPLIANCE_ADDRESS: complianceOfNodes,
       SOCKET_CRYPTO_ADDRESS: cryptoOfNodes,
       SOCKET_MEDIA_ADDRESS: mediaOfNodes,
       CAAS_HASH_KEY: secrets.hashKey,

@@ -6,6 +6,7 @@ import { type EventLog, openSqliteEventLog, shardCount } from '@caas/event-log';
 import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
 import { openSqlitePrivacyStore, type PrivacyStore } from '@caas/privacy-store';
 import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 
@@ -14,6 +15,7 @@ export interface EmbeddedEngines {
   store: MessageStore;
   accounts: AccountStore;
   audit: AuditStore;
+  policies: PolicyStore;
   privacy: PrivacyStore;
   index: SearchIndex;
 }
@@ -65,18 +67,19 @@ export const openEngines = async (
   const logBytes = await bytesOf(dataDir, 'log.db');
   for (const name of ['messages.db', 'accounts.db'])
     if (logBytes && (await bytesOf(dataDir, name)) === 0) throw truncated(dataDir, name, 'log.db');
-  const [[store, notBefore], accounts, audit, privacy, index] = await Promise.all([
+  const [[store, notBefore], accounts, audit, policies, privacy, index] = await Promise.all([
     open('messages.db', async (file) => {
       const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
       return [opened, await positionsIn(opened)] as const;
     }),
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
     open('audit.db', (file) => openSqliteAuditStore({ file })),
+    open('policies.db', (file) => openSqlitePolicyStore({ file })),
     open('privacy.db', (file) => openSqlitePrivacyStore({ file })),
     open('search.db', (file) => openSqliteSearchIndex({ file })),
   ]);
   if (logBytes === 0 && Object.values(notBefore).some((offset) => offset > 0)) {
-    await Promise.all([store, accounts, audit, privacy, index].map((each) => each.close()));
+    await Promise.all([store, accounts, audit, policies, privacy, index].map((each) => each.close()));
     throw truncated(dataDir, 'log.db', 'messages.db');
   }
   const log = await open('log.db', async (file) =>
@@ -86,7 +89,7 @@ export const openEngines = async (
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );
-  return { log, store, accounts, audit, privacy, index };
+  return { log, store, accounts, audit, policies, privacy, index };
 };
 
 /** How much of the log the store has had, by "topic-partition" the next offset. */

@@ -18,6 +18,7 @@ import {
   type Limits,
   mediaClient,
   type NodeBounds,
+  policyClient,
   type SocketNode,
   searchClient,
 } from '@caas/socket';
@@ -102,7 +103,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit, privacy, index } = between(engines);
+  const { log, store, accounts, audit, policies, privacy, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -217,6 +218,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const started = await createCompliance({
       log: severance.port(log),
       audit: severance.port(audit),
+      policies: severance.port(policies),
       privacy: severance.port(privacy),
       messages: severance.port(store),
       clients: privacyPeers,
@@ -248,6 +250,12 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           keys,
           media: mediaOfNodes,
           audit: await writerOf(nodeId, severance.port(log)),
+          policies: policyClient(
+            { ...services.socket, complianceAddress: complianceGrpc },
+            severance.port(policies),
+            serviceAuth,
+            loggerOf(nodeId),
+          ),
           search: searches,
           serviceAuth,
         },
@@ -336,6 +344,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
+          engines.policies.close(),
           engines.privacy.close(),
           engines.index.close(),
           keyValue.close(),

@@ -42,6 +42,7 @@ const reasons = [
   'METHOD_NOT_ALLOWED',
   'CAPABILITY_MISSING',
   'INTERNAL',
+  'CONTENT_HELD',
 ] as const;
 
 /** Reasons of the service's one table, without the prefix ERROR_REASON_. A reason this version does not know reads UNSPECIFIED. */

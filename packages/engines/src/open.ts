@@ -14,6 +14,7 @@ import {
 } from '@caas/key-value';
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
+import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
 import { openSqlitePrivacyStore, type PrivacyStore } from '@caas/privacy-store';
 import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
@@ -70,6 +71,12 @@ export const openAuditStore = async ({ mongo }: EngineSettings, file: string): P
   if (mongo === undefined) return openSqliteAuditStore({ file });
   const { openMongoAuditStore } = await import('@caas/audit-store/mongo');
   return told('MONGODB_URL', openMongoAuditStore(mongo));
+};
+
+export const openPolicies = async ({ mongo }: EngineSettings, file: string): Promise<PolicyStore> => {
+  if (mongo === undefined) return openSqlitePolicyStore({ file });
+  const { openMongoPolicyStore } = await import('@caas/policy-store/mongo');
+  return told('MONGODB_URL', openMongoPolicyStore(mongo));
 };
 
 export const openPrivacyStore = async ({ mongo }: EngineSettings, file: string): Promise<PrivacyStore> => {

@@ -8,26 +8,37 @@ import type { Logger } from '@caas/kit/log';
 import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
 import { SigningKeys } from '@caas/kit/signing-keys';
 import type { MessageStore } from '@caas/message-store';
+import type { PolicyStore } from '@caas/policy-store';
 import type { PrivacyStore } from '@caas/privacy-store';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
+import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
 import { Checkpoints } from './audit/checkpoints.ts';
 import { AuditConsumer } from './audit/consumer.ts';
 import { Trees } from './audit/trees.ts';
 import { exportAudit } from './commands/export-audit.ts';
 import { getCheckpoint } from './commands/get-checkpoint.ts';
+import { getPolicy } from './commands/get-policy.ts';
+import { holdContent } from './commands/hold-content.ts';
+import { listHeldContents } from './commands/list-held-contents.ts';
 import { proveConsistency } from './commands/prove-consistency.ts';
 import { proveInclusion } from './commands/prove-inclusion.ts';
+import { putPolicy } from './commands/put-policy.ts';
 import { queryAudit } from './commands/query-audit.ts';
+import { reviewContent } from './commands/review-content.ts';
+import { watchPolicies } from './commands/watch-policies.ts';
 import type { ComplianceConfig } from './config.ts';
 import type { ComplianceCore } from './core.ts';
+import { Policies } from './policy/policies.ts';
+import { RuleReviewer } from './policy/reviewer.ts';
 import type { PrivacyClients } from './privacy/clients.ts';
 import { privacyOf } from './privacy/privacy.ts';
 import { privacyService } from './privacy/serve.ts';
 
 export interface CompliancePorts {
-  /** Owned, and closed, by the caller, as is `audit`. */
+  /** Owned, and closed, by the caller, as are `audit` and `policies`. */
   log: EventLog;
   audit: AuditStore;
+  policies: PolicyStore;
   /** Jobs, holds and rules of privacy; closed by the caller, as are the three after it. */
   privacy: PrivacyStore;
   /** Read only. */
@@ -60,6 +71,14 @@ const complianceServices = (core: ComplianceCore) => [
     proveInclusion: proveInclusion(core),
     proveConsistency: proveConsistency(core),
     exportAudit: exportAudit(core),
+  }),
+  service(PolicyServiceService, {
+    getPolicy: getPolicy(core),
+    putPolicy: putPolicy(core),
+    watchPolicies: watchPolicies(core),
+    reviewContent: reviewContent(core),
+    holdContent: holdContent(core),
+    listHeldContents: listHeldContents(core),
   }),
 ];
 
@@ -102,6 +121,8 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
   const checkpoints = new Checkpoints({ store: audit, keys, clock, logger, intervalMs: config.checkpointIntervalMs });
   const grown = (tenantId: string): void => checkpoints.grown(tenantId);
   const consumer = new AuditConsumer({ log, trees: new Trees(audit.trees, clock), grown, clock, logger });
+  const policies = new Policies(ports.policies, clock);
+  const reviewer = new RuleReviewer(policies);
   const privacy = privacyOf({
     ...{ store: ports.privacy, messages: ports.messages, log, grown: config.engines.kafka?.grown ?? {}, audit },
     ...{ checkpoints, writer, clients: ports.clients, signingKeys: keys, clock, logger },
@@ -110,7 +131,10 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
   const server = await createGrpcServer({
     name: 'compliance',
     address: config.grpcAddress,
-    services: [...complianceServices({ audit, checkpoints, writer, clock, logger }), privacyService(privacy.core)],
+    services: [
+      ...complianceServices({ audit, checkpoints, policies, reviewer, writer, clock, logger }),
+      privacyService(privacy.core),
+    ],
     auth: ports.serviceAuth,
     logger,
   });
@@ -132,7 +156,7 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
         await runAll([server, consumer, ...own], unlessCrashed(signal, crashed.signal));
       } finally {
         clearInterval(health);
-        await writer.close();
+        await Promise.all([writer.close(), reviewer.close()]);
       }
     },
     crash() {
@@ -140,6 +164,7 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
       clearInterval(health);
       void server.stop(0);
       void writer.close();
+      void reviewer.close();
     },
   };
 };

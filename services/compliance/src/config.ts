@@ -9,6 +9,7 @@ const schema = z
     COMPLIANCE_GRPC_ADDRESS: settings.address().default('127.0.0.1:50057'),
     COMPLIANCE_LOG_FILE: settings.text().default('data/log.db'),
     COMPLIANCE_AUDIT_FILE: settings.text().default('data/audit.db'),
+    COMPLIANCE_POLICIES_FILE: settings.text().default('data/policies.db'),
     COMPLIANCE_PRIVACY_FILE: settings.text().default('data/privacy.db'),
     COMPLIANCE_MESSAGES_FILE: settings.text().default('data/messages.db'),
     COMPLIANCE_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
@@ -33,6 +34,7 @@ const schema = z
     grpcAddress: env.COMPLIANCE_GRPC_ADDRESS,
     logFile: env.COMPLIANCE_LOG_FILE,
     auditFile: env.COMPLIANCE_AUDIT_FILE,
+    policiesFile: env.COMPLIANCE_POLICIES_FILE,
     /** Seals the keys that sign checkpoints. */
     rootKeyFile: env.COMPLIANCE_ROOT_KEY_FILE,
     /** Least time between two checkpoints of a tenant that nobody asked for, in milliseconds. */

@@ -1,5 +1,5 @@
 import { openAuditWriter } from '@caas/compliance-client/audit';
-import { openAuditStore, openLog, openMessages, openPrivacyStore } from '@caas/engines';
+import { openAuditStore, openLog, openMessages, openPolicies, openPrivacyStore } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -13,21 +13,22 @@ await runMain(async (signal) => {
   const logger = createLogger({ service: 'compliance', level: config.logLevel });
   const serviceAuth = chooseServiceAuth('compliance', config, logger);
   const clients = privacyClients(config, serviceAuth, logger);
-  const [log, audit, privacy, messages, rootKey] = await Promise.all([
+  const [log, audit, policies, privacy, messages, rootKey] = await Promise.all([
     openLog(config.engines, config.logFile, logger),
     openAuditStore(config.engines, config.auditFile),
+    openPolicies(config.engines, config.policiesFile),
     openPrivacyStore(config.engines, config.privacyFile),
     openMessages(config.engines, config.messagesFile),
     rootKeyFromFile(config.rootKeyFile),
   ]);
   try {
     const writer = await openAuditWriter({ log, service: 'compliance', ...config.audit, logger });
-    const stores = { log, audit, privacy, messages, clients };
+    const stores = { log, audit, policies, privacy, messages, clients };
     const compliance = await createCompliance({ ...stores, writer, rootKey, serviceAuth, config, logger });
     logger.info({ address: compliance.address }, 'compliance listens');
     await compliance.run(signal);
   } finally {
     clients.close();
-    await Promise.all([log.close(), audit.close(), privacy.close(), messages.close()]);
+    await Promise.all([log.close(), audit.close(), policies.close(), privacy.close(), messages.close()]);
   }
 });

@@ -48,6 +48,11 @@ const ports = async () => {
   const logger = createLogger({ service: 'test', level: 'silent' });
   const audit = await openAuditWriter({ log, service: 'test', folder: join(folder, 'audit'), logger });
   const shared = { audit, log, store, users: accounts.users, keyValue: memoryKeyValue(), inbox: memoryNodeInbox() };
+  const policies = {
+    hearsCompliance: true,
+    follow: () => undefined,
+    judge: () => ({ kind: 'allow', version: 0 }) as const,
+  };
   return {
     auth,
     shared: {
@@ -55,6 +60,7 @@ const ports = async () => {
       auth: auth.clients,
       // Nothing is sealed here, so no key is asked for.
       keys: {} as KeySource,
+      policies: { ...policies, hold: async () => undefined, run: async () => undefined },
       // Nor is anything attached.
       media: {} as MediaClient,
       serviceAuth: sharedTokenAuth({ token: 'services-of-a-test' }),

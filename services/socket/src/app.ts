@@ -1,6 +1,7 @@
 import type { UserStore } from '@caas/account-store';
 import type { AuditWriter } from '@caas/compliance-client/audit';
 import { KeyRing, type KeySource } from '@caas/compliance-client/keys';
+import type { PolicyClient } from '@caas/compliance-client/policy-client';
 import type { EventLog } from '@caas/event-log';
 import type { KeyValue, NodeInbox } from '@caas/key-value';
 import { type Clock, type Logger, systemClock, tenantLimitCeilings } from '@caas/kit';
@@ -33,6 +34,8 @@ export interface SocketPorts {
   media: MediaClient;
   /** Closed by the node when it ends. */
   audit: AuditWriter;
+  /** Followed by the node, and closed when it ends. */
+  policies: Pick<PolicyClient, 'follow' | 'judge' | 'hold' | 'run' | 'hearsCompliance'>;
   /** Undefined: searches are answered UNIMPLEMENTED. */
   search?: SearchClient | undefined;
   /** How those who call this node's gRPC (health, reflection) prove who they are. */
@@ -109,12 +112,13 @@ export const createSocketNode = async (
   const ceilings = { ...tenantLimitCeilings, ...config.ceilings };
   const faults = new FaultLog(clock, logger);
   const gate = new Gate(ports.auth, (tenant) => limitsOf(tenant, limits, ceilings), logger);
-  const health = healthOf(delivery, gate, faults);
+  const health = healthOf(delivery, gate, faults, ports.policies);
   const services: NodeServices = {
     nodeId,
     store: storeOfCommands(store, heads),
     users: ports.users,
     audit: ports.audit,
+    policies: ports.policies,
     directory,
     messages,
     contents,
@@ -158,6 +162,7 @@ export const createSocketNode = async (
         registrations.run(background.signal),
         heads.run(background.signal),
         commits.run(background.signal),
+        ports.policies.run(background.signal),
         tellHealth(grpc.health, health.ready, AbortSignal.any([signal, background.signal])),
       ];
       await new Promise<void>((resolve) => {
@@ -183,7 +188,12 @@ export const createSocketNode = async (
   };
 };
 
-const healthOf = ({ heads, messages, registrations, tail }: Delivery, gate: Gate, faults: FaultLog): Health => ({
+const healthOf = (
+  { heads, messages, registrations, tail }: Delivery,
+  gate: Gate,
+  faults: FaultLog,
+  policies: SocketPorts['policies'],
+): Health => ({
   /** Whether clients who come here now would be served as anywhere. Without the stores, too: all nodes have the same ones. */
   ready: () => gate.connected && messages.logAccepts && !registrations.superseded,
   /** A tail that hears nothing is no reason to go: it is the log's doing, and the other nodes would go with this one. */
@@ -191,6 +201,7 @@ const healthOf = ({ heads, messages, registrations, tail }: Delivery, gate: Gate
     ...(heads.storeAnswers && !faults.damaged ? [] : ['messageStore']),
     ...(gate.blind ? ['accountStore'] : []),
     ...(tail.stalled ? ['eventLog'] : []),
+    ...(policies.hearsCompliance ? [] : ['compliance']),
   ],
 });
 

@@ -23,6 +23,8 @@ const schema = z
     SOCKET_PORT: settings.port().default(3001),
     SOCKET_GRPC_ADDRESS: settings.address().default('127.0.0.1:50052'),
     SOCKET_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+    SOCKET_COMPLIANCE_ADDRESS: settings.address().default('127.0.0.1:50057'),
+    SOCKET_POLICY_HOLD: settings.milliseconds({ min: 2_000, max: 3_600_000 }).default(15_000),
     SOCKET_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
     SOCKET_MEDIA_ADDRESS: settings.address().default('127.0.0.1:50058'),
     SOCKET_SEAL_CONTENT: settings.flag().default(true),
@@ -30,6 +32,7 @@ const schema = z
     SOCKET_LOG_FILE: settings.text().default('data/log.db'),
     SOCKET_MESSAGES_FILE: settings.text().default('data/messages.db'),
     SOCKET_ACCOUNTS_FILE: settings.text().default('data/accounts.db'),
+    SOCKET_POLICIES_FILE: settings.text().default('data/policies.db'),
     SOCKET_MAX_CONNECTIONS: settings.count({ min: 1 }).default(defaultBounds.maxConnections),
     SOCKET_TRUST_PROXY: settings.count({ max: 10 }).default(0),
     SOCKET_MAX_FRAME: settings.bytes({ min: 1024, max: 1024 * 1024 }).default(defaultBounds.maxFrameBytes),
@@ -65,6 +68,10 @@ const schema = z
     grpcAddress: env.SOCKET_GRPC_ADDRESS,
     /** `host:port` of auth's gRPC. */
     authAddress: env.SOCKET_AUTH_ADDRESS,
+    /** `host:port` of compliance's gRPC. */
+    complianceAddress: env.SOCKET_COMPLIANCE_ADDRESS,
+    /** How long a policy is good without a word from compliance or the store, in milliseconds. */
+    policyHoldMs: env.SOCKET_POLICY_HOLD,
     /** `host:port` of crypto's gRPC. */
     cryptoAddress: env.SOCKET_CRYPTO_ADDRESS,
     /** `host:port` of media's gRPC. */
@@ -76,6 +83,7 @@ const schema = z
     logFile: env.SOCKET_LOG_FILE,
     messagesFile: env.SOCKET_MESSAGES_FILE,
     accountsFile: env.SOCKET_ACCOUNTS_FILE,
+    policiesFile: env.SOCKET_POLICIES_FILE,
     bounds: {
       maxConnections: env.SOCKET_MAX_CONNECTIONS,
       // Behind a proxy all sockets are of its address, and it is the one to bound its clients.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { traceparentIn } from '@caas/kit';
 import type { JobRecord } from '@caas/privacy-store';
 import { JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
@@ -103,14 +104,18 @@ const tombstones: ErasureStep = async ({ core, job, memo, traceparent }) => {
 };
 
 const media: ErasureStep = async ({ core, job: { tenantId, userId }, memo, traceparent }) => {
-  const { mediaIds, objects } = await core.media.deleteUserMedia({ tenantId, userId }, { traceparent });
-  const sha256 = sha256Hex(
-    mediaIds
-      .toSorted()
-      .map((id) => `${id}\n`)
-      .join(''),
-  );
-  const told = { count: mediaIds.length, sha256, objects: memo.media.objects + objects };
+  const ids = createHash('sha256');
+  let [count, objects, afterMediaId] = [0, 0, ''];
+  for (let more = true; more; ) {
+    const page = await core.media.deleteUserMedia({ tenantId, userId, afterMediaId }, { traceparent });
+    // Pages come in the order of the ids.
+    for (const id of page.mediaIds) ids.update(`${id}\n`);
+    count += page.mediaIds.length;
+    objects += page.objects;
+    afterMediaId = page.mediaIds.at(-1) ?? '';
+    more = page.more;
+  }
+  const told = { count, sha256: ids.digest('hex'), objects: memo.media.objects + objects };
   return to('index', { ...memo, media: told });
 };
 

@@ -1,7 +1,7 @@
 import type { AuditAct, AuditAction, NotedAction } from '@caas/compliance-client/audit';
 import type { CommandContext } from './command.ts';
 
-type About = Pick<AuditAct, 'subjectId' | 'conversationId' | 'details'>;
+type About = Pick<AuditAct, 'subjectId' | 'conversationId' | 'details' | 'reason' | 'failed'>;
 
 /** An act of the connection's user, as the audit log takes it. */
 export const actOf = <A extends AuditAction>(

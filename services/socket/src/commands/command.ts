@@ -1,5 +1,6 @@
 import type { UserStore } from '@caas/account-store';
 import type { AuditWriter } from '@caas/compliance-client/audit';
+import type { PolicyClient } from '@caas/compliance-client/policy-client';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
 import type { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
@@ -26,6 +27,7 @@ export interface NodeServices {
   readonly store: MessageStore;
   readonly users: UserStore;
   readonly audit: AuditWriter;
+  readonly policies: Pick<PolicyClient, 'follow' | 'judge' | 'hold'>;
   readonly directory: LocalDirectory;
   readonly messages: Messages;
   readonly contents: Contents;

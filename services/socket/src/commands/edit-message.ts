@@ -1,15 +1,18 @@
 import { Topic } from '@caas/event-log';
 import { fail } from '@caas/kit';
 import { encodeMessage } from '@caas/kit/encode';
-import type { Attachment } from '@caas/proto/caas/events/v1/content';
+import type { Attachment, PlainContent } from '@caas/proto/caas/events/v1/content';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import { MessageEdited } from '@caas/proto/caas/events/v1/message_events';
 import { assertContent } from '../model/content.ts';
+import { contentHash } from '../model/message-id.ts';
 import { assertMaySend } from '../model/rules.ts';
 import { messageView } from '../model/views.ts';
 import { actingMember, committedMessage, publishEvent } from './act.ts';
 import { withAttachments } from './attachments.ts';
 import { accepted, type Command, type CommandContext } from './command.ts';
+import { holdBack } from './held.ts';
+import { applied, judgementOf } from './judged.ts';
 
 /** Gives one's own message new content. */
 export const editMessage: Command<'editMessage'> = async (context, request) => {
@@ -26,23 +29,34 @@ export const editMessage: Command<'editMessage'> = async (context, request) => {
     wanted.attachments.length === 0
       ? wanted
       : await withAttachments(context, wanted, await attachedTo(context, message));
+  const judgement = await judgementOf(context, content);
   const key = await node.contents.key(tenantId, userId);
   const acceptedAtMs = node.clock.now();
-  const event: MessageEdited = {
-    tenantId,
-    conversationId,
-    messageId,
+  const place = { tenantId, conversationId, messageId };
+  const edited = (said: PlainContent): MessageEdited => ({
+    ...place,
     editorId: userId,
-    content: node.contents.written(key, content, { tenantId, conversationId, messageId }),
+    content: node.contents.written(key, said, place),
     acceptedAtMs,
-  };
+  });
+  if (judgement.kind === 'hold') {
+    const hash = contentHash(node.hashKey, messageId, {
+      content,
+      replyToMessageId: '',
+      threadRootId: '',
+      forwardedMessageId: '',
+    });
+    return holdBack(context, judgement, { $case: 'edited', value: edited({ ...content, text: judgement.text }) }, hash);
+  }
+  const judged = applied(context, judgement, content, { conversationId, messageId, clientMsgId: '' });
   await publishEvent(
     context,
     Topic.messageEdited,
     'MessageEdited',
     conversationId,
-    encodeMessage(MessageEdited, event),
+    encodeMessage(MessageEdited, edited(judged.content)),
   );
+  judged.accepted();
   return accepted(context, messageId, 0, acceptedAtMs);
 };
 

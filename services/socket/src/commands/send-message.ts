@@ -1,5 +1,7 @@
+import type { Judgement } from '@caas/compliance-client/policy-client';
 import { CaasError, fail } from '@caas/kit';
-import type { ForwardedFrom, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { ForwardedFrom, MessageContent, PlainContent } from '@caas/proto/caas/events/v1/content';
+import type { MessageSent } from '@caas/proto/caas/events/v1/message_events';
 import type { ContentKey } from '../delivery/contents.ts';
 import { assertSameContent, type SendOutcome } from '../delivery/recent-sends.ts';
 import { assertClientId, assertContent } from '../model/content.ts';
@@ -8,6 +10,8 @@ import { assertMaySend } from '../model/rules.ts';
 import { type ActingMember, actingMember } from './act.ts';
 import { withAttachments } from './attachments.ts';
 import { accepted, type Command, type CommandContext, type Result } from './command.ts';
+import { holdBack } from './held.ts';
+import { applied, judgementOf } from './judged.ts';
 
 /** Sends a message: answered once the log holds it. */
 export const sendMessage: Command<'sendMessage'> = (context, request) => {
@@ -73,8 +77,10 @@ export const send = (
     const rules = known?.conversation.rules;
     if (known && rules && !rules.hidesHistory) {
       assertMaySend(rules, known.member.role);
+      const judgement = judgementOf(context, words.content);
+      if (judgement instanceof Promise) return publishLater(context, identified, words, judgement);
       const key = node.contents.keyInHand(tenantId, userId);
-      if (key) return publish(context, identified, known, words, key);
+      if (key) return publish(context, identified, known, words, judgement, key);
     }
   }
   return publishLater(context, identified, words);
@@ -84,6 +90,7 @@ const publishLater = async (
   context: CommandContext,
   outgoing: Identified,
   words: Words | (() => Promise<Words>),
+  begun?: Promise<Judgement>,
 ): Promise<Result> => {
   const stored = outgoing.retry ? await storedOutcome(context, outgoing) : undefined;
   if (stored && !(stored instanceof CaasError)) {
@@ -92,9 +99,7 @@ const publishLater = async (
   const earlier = earlierAnswer(context, outgoing);
   if (earlier !== undefined) return earlier;
   const judged = await judge(context, outgoing.conversationId, words).catch((error: unknown) => {
-    // A final refusal of what may have been kept would be a lie: the store is asked again.
-    if (stored && error instanceof CaasError && !error.retryable)
-      return fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause: error });
+    if (stored && error instanceof CaasError && !error.retryable) return maybeKept(error);
     throw error;
   });
   // Where history is hidden from who joins, a repetition without the flag must not carry it to them either.
@@ -103,11 +108,19 @@ const publishLater = async (
     return accepted(context, outgoing.messageId, found.position, found.acceptedAtMs);
   // A retry nobody can tell from the first time may be of what is deleted or hidden by now.
   const deliver = !(outgoing.retry && found instanceof CaasError);
+  const judgement = await (begun ?? judgementOf(context, judged.said.content));
   const { tenantId, userId } = context.connection.claims;
   const key = await context.node.contents.key(tenantId, userId);
   // Another connection of the user may have sent it meanwhile.
-  return earlierAnswer(context, outgoing) ?? publish(context, outgoing, judged.acting, judged.said, key, deliver);
+  const meanwhile = earlierAnswer(context, outgoing);
+  if (meanwhile !== undefined) return meanwhile;
+  if (found && (judgement.kind === 'reject' || judgement.kind === 'hold')) return maybeKept(found);
+  return publish(context, outgoing, judged.acting, judged.said, judgement, key, deliver);
 };
+
+/** A final refusal of what may have been kept would be a lie: the store is to be asked again. */
+const maybeKept = (cause: CaasError): never =>
+  fail('HISTORY_UNAVAILABLE', 'the message store does not tell whether this was sent', { cause });
 
 const judge = async (
   context: CommandContext,
@@ -154,35 +167,51 @@ const storedOutcome = async (
   return { position: message.position, acceptedAtMs: message.acceptedAtMs };
 };
 
+const eventOf = (
+  { node, connection }: CommandContext,
+  { conversationId, clientMsgId, messageId, hash, said }: Identified,
+  forwardedFrom: ForwardedFrom | undefined,
+  content: MessageContent,
+): MessageSent => ({
+  tenantId: connection.claims.tenantId,
+  conversationId,
+  messageId,
+  clientMsgId,
+  senderId: connection.claims.userId,
+  content,
+  contentHash: hash,
+  replyToMessageId: said.replyToMessageId,
+  threadRootId: said.threadRootId,
+  forwardedFrom,
+  acceptedAtMs: node.clock.now(),
+  nodeId: node.nodeId,
+});
+
 const publish = async (
   context: CommandContext,
-  { conversationId, clientMsgId, messageId, hash, said }: Identified,
+  outgoing: Identified,
   { conversation }: Pick<ActingMember, 'conversation'>,
-  { content, forwardedFrom }: Words,
+  { content: sent, forwardedFrom }: Words,
+  judgement: Judgement,
   key: ContentKey,
   deliver = true,
 ): Promise<Result> => {
   const { node, connection } = context;
-  const { tenantId, userId } = connection.claims;
-  const acceptedAtMs = node.clock.now();
-  const sealed = node.contents.sealedForSend(key, content, { tenantId, conversationId, messageId });
+  const { conversationId, messageId, clientMsgId, hash } = outgoing;
+  const place = { tenantId: connection.claims.tenantId, conversationId, messageId };
+  if (judgement.kind === 'hold') {
+    const content = node.contents.written(key, { ...sent, text: judgement.text }, place);
+    const value = eventOf(context, outgoing, forwardedFrom, content);
+    return holdBack(context, judgement, { $case: 'sent', value }, hash);
+  }
+  const judged = applied(context, judgement, sent, { conversationId, messageId, clientMsgId });
+  const event = eventOf(context, outgoing, forwardedFrom, { body: { $case: 'plain', value: judged.content } });
+  const { acceptedAtMs } = event;
+  const sealed = node.contents.sealedForSend(key, judged.content, place);
   const outcome = new Promise<SendOutcome>((resolve, reject: (error: CaasError) => void) => {
     node.messages.send(
       conversation,
-      {
-        tenantId,
-        conversationId,
-        messageId,
-        clientMsgId,
-        senderId: userId,
-        content: { body: { $case: 'plain', value: content } },
-        contentHash: hash,
-        replyToMessageId: said.replyToMessageId,
-        threadRootId: said.threadRootId,
-        forwardedFrom,
-        acceptedAtMs,
-        nodeId: node.nodeId,
-      },
+      event,
       sealed,
       { traceparent: context.traceparent, deliver },
       (position) => resolve({ position, acceptedAtMs }),
@@ -192,5 +221,6 @@ const publish = async (
   node.recentSends.add(conversationId, messageId, hash, outcome);
   context.admitted();
   const { position } = await outcome;
+  judged.accepted();
   return accepted(context, messageId, position, acceptedAtMs);
 };

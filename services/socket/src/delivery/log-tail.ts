@@ -77,7 +77,7 @@ export class LogTail {
 
   #read(record: LogRecord): void {
     try {
-      if (record.topic === Topic.messageRejected) this.rejected(MessageRejected.decode(record.value));
+      if (record.topic === Topic.messageRejected) this.#rejection(MessageRejected.decode(record.value));
       else this.#membership(ConversationUpdated.decode(record.value), record);
     } catch (error) {
       this.#logger.warn(
@@ -85,6 +85,11 @@ export class LogTail {
         'unreadable record skipped',
       );
     }
+  }
+
+  /** What was never accepted nobody has taken for sent. */
+  #rejection(event: MessageRejected): void {
+    if (event.position > 0) this.rejected(event);
   }
 
   #membership(event: ConversationUpdated, record: LogRecord): void {

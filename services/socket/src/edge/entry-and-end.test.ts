@@ -15,7 +15,8 @@ import { Rates } from './rates.ts';
 import { ReadBudget } from './read-budget.ts';
 import { Edge } from './server.ts';
 
-const quiet = { debug: () => undefined, warn: () => undefined, info: () => undefined, error: () => undefined } as never;
+const nothing = () => undefined;
+const quiet = { isLevelEnabled: () => false, debug: nothing, warn: nothing, info: nothing, error: nothing } as never;
 
 const until = async (what: string, holds: () => unknown): Promise<void> => {
   const deadline = Date.now() + 3_000;
@@ -256,6 +257,7 @@ describe('commands in work', () => {
       reads: new ReadBudget(defaultBounds),
       contents: { expect: () => undefined },
       messages: { writer: { pending: 0, idle: async () => undefined } },
+      policies: { follow: () => undefined },
       directory: { connect: async () => undefined, disconnect: () => false, becamePresent: () => false },
       ephemeral: { unwatch: () => undefined },
       gate: {

@@ -208,6 +208,7 @@ export class Edge {
 
   async #open(connection: Connection, ws: NodeWebSocket, socket: Duplex, checks: number): Promise<void> {
     const { claims } = connection;
+    this.#node.policies.follow(claims.tenantId);
     this.#node.contents.expect(claims.tenantId, claims.userId);
     await this.#node.directory.connect(connection);
     if (this.#draining) fail('DRAINING', 'the node is going away');

@@ -94,6 +94,11 @@ export const ErrorReason = {
   ERROR_REASON_CAPABILITY_MISSING: 38,
   /** ERROR_REASON_INTERNAL - A fault of the service, kept under the trace id. Retry with backoff; report it if it stays. */
   ERROR_REASON_INTERNAL: 39,
+  /**
+   * ERROR_REASON_CONTENT_HELD - The tenant's content policy holds the message for a moderator: it is kept and nobody has it. The details carry the rule's
+   * public reason.
+   */
+  ERROR_REASON_CONTENT_HELD: 40,
   /** ERROR_REASON_LEGAL_HOLD - What would be erased is under legal hold, or in a conversation or tenant that is. The details name the hold. */
   ERROR_REASON_LEGAL_HOLD: 41,
 } as const;
@@ -141,6 +146,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_METHOD_NOT_ALLOWED = typeof ErrorReason.ERROR_REASON_METHOD_NOT_ALLOWED;
   export type ERROR_REASON_CAPABILITY_MISSING = typeof ErrorReason.ERROR_REASON_CAPABILITY_MISSING;
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
+  export type ERROR_REASON_CONTENT_HELD = typeof ErrorReason.ERROR_REASON_CONTENT_HELD;
   export type ERROR_REASON_LEGAL_HOLD = typeof ErrorReason.ERROR_REASON_LEGAL_HOLD;
 }
 
@@ -266,6 +272,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 39:
     case "ERROR_REASON_INTERNAL":
       return ErrorReason.ERROR_REASON_INTERNAL;
+    case 40:
+    case "ERROR_REASON_CONTENT_HELD":
+      return ErrorReason.ERROR_REASON_CONTENT_HELD;
     case 41:
     case "ERROR_REASON_LEGAL_HOLD":
       return ErrorReason.ERROR_REASON_LEGAL_HOLD;
@@ -356,6 +365,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_CAPABILITY_MISSING";
     case ErrorReason.ERROR_REASON_INTERNAL:
       return "ERROR_REASON_INTERNAL";
+    case ErrorReason.ERROR_REASON_CONTENT_HELD:
+      return "ERROR_REASON_CONTENT_HELD";
     case ErrorReason.ERROR_REASON_LEGAL_HOLD:
       return "ERROR_REASON_LEGAL_HOLD";
     default:
@@ -989,6 +1000,14 @@ export const protoMetadata: ProtoMetadata = {
             "reason": ReasonRule.decode(
               Buffer.from(
                 "CA0Q9AMY8wcgASjoBzJbQSBmYXVsdCBvZiB0aGUgc2VydmljZSwga2VwdCB1bmRlciB0aGUgdHJhY2UgaWQuIFJldHJ5IHdpdGggYmFja29mZjsgcmVwb3J0IGl0IGlmIGl0IHN0YXlzLg==",
+                "base64",
+              ),
+            ),
+          },
+          "ERROR_REASON_CONTENT_HELD": {
+            "reason": ReasonRule.decode(
+              Buffer.from(
+                "CAkQpgMyiAFUaGUgdGVuYW50J3MgY29udGVudCBwb2xpY3kgaG9sZHMgdGhlIG1lc3NhZ2UgZm9yIGEgbW9kZXJhdG9yOiBpdCBpcyBrZXB0IGFuZCBub2JvZHkgaGFzIGl0LiBUaGUgZGV0YWlscyBjYXJyeSB0aGUgcnVsZSdzIHB1YmxpYyByZWFzb24u",
                 "base64",
               ),
             ),

@@ -21,6 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { FieldLimit, MethodRule, protoMetadata as protoMetadata1 } from "../../common/v1/options.ts";
+import { MessageEdited, MessageSent, protoMetadata as protoMetadata2 } from "../../events/v1/message_events.ts";
 
 export const protobufPackage = "caas.compliance.v1";
 
@@ -32,11 +33,14 @@ export const PolicyAction = {
   POLICY_ACTION_UNSPECIFIED: 0,
   /** POLICY_ACTION_ALLOW - Allowed. */
   POLICY_ACTION_ALLOW: 1,
-  /** POLICY_ACTION_FLAG - Accepted, and listed for moderators. */
+  /** POLICY_ACTION_FLAG - Accepted, with an entry in the audit log. */
   POLICY_ACTION_FLAG: 2,
   /** POLICY_ACTION_MASK - Accepted with the matched parts replaced by `*`. */
   POLICY_ACTION_MASK: 3,
-  /** POLICY_ACTION_HOLD - Accepted and kept from everyone but the sender until a moderator decides. */
+  /**
+   * POLICY_ACTION_HOLD - Refused with CONTENT_HELD and kept for a moderator, with the parts replaced that masking rules match. There is no call to
+   * decide yet.
+   */
   POLICY_ACTION_HOLD: 4,
   /** POLICY_ACTION_REJECT - Refused with CONTENT_REJECTED. */
   POLICY_ACTION_REJECT: 5,
@@ -160,13 +164,19 @@ export function personalDataKindToJSON(object: PersonalDataKind): string {
   }
 }
 
-/** Words, found as whole words, without regard to case, accents and width. */
+/**
+ * Words, found as whole words, without regard to case, accents, width and characters nobody sees. In scripts written
+ * without blanks, and in Korean, whose particles stick to words, a word is found wherever it stands. 10,000 in a policy.
+ */
 export interface WordList {
   /** The words or phrases. */
   words: string[];
 }
 
-/** Regular expressions without look-around and back-references (RE2 syntax), so that matching takes linear time. */
+/**
+ * Regular expressions without look-around and back-references (RE2 syntax), so that matching takes linear time.
+ * 100 in a policy, which may compile to 10,000 instructions together.
+ */
 export interface PatternList {
   /** The expressions. */
   patterns: string[];
@@ -184,7 +194,7 @@ export interface LengthRule {
   maxBytes: number;
 }
 
-/** Links. */
+/** Links: what has a scheme or begins with www., and bare names of domains in use or with a path. */
 export interface LinkRule {
   /** Domains links may lead to, with their subdomains; empty: none. */
   allowedDomains: string[];
@@ -216,7 +226,7 @@ export interface PolicyRule {
     | undefined;
   /** What happens then. */
   action: PolicyAction;
-  /** What the sender is told of a refusal. */
+  /** What the sender is told of a refusal, or of what is held. */
   publicReason: string;
   /** True: a match only sends the content to remote review, whose verdict is at most `action`. */
   remoteReview: boolean;
@@ -310,9 +320,9 @@ export interface Verdict {
   action: PolicyAction;
   /** Rules that were met, at most 20. */
   ruleIds: string[];
-  /** What the sender is told of a refusal. */
+  /** What the sender is told of a refusal, or of what is held. */
   publicReason: string;
-  /** The text with matched parts replaced; set for MASK. */
+  /** The text with matched parts replaced; set for MASK, and for HOLD, where it may be the text as it is. */
   maskedText: string;
 }
 
@@ -320,6 +330,59 @@ export interface Verdict {
 export interface ReviewContentResponse {
   /** Verdicts. */
   verdicts: Verdict[];
+}
+
+/** What was said and waits for a moderator: nobody has it. */
+export interface HeldContent {
+  /** Name of it, unique in the tenant: the same content of the same message has the same one. */
+  heldId: string;
+  /** The event as it is to be published once a moderator allows it; its content is sealed as in the log. Exactly one. */
+  event:
+    | //
+    /** A send or a forward. */
+    { $case: "sent"; value: MessageSent }
+    | //
+    /** An edit; the message stays as it is until then. */
+    { $case: "edited"; value: MessageEdited }
+    | undefined;
+  /** Version of the policy. */
+  policyVersion: number;
+  /** Rules that hold it, at most 20; the public reason is the first one's. */
+  ruleIds: string[];
+  /** Trace id of the command. */
+  traceId: string;
+  /** When it was kept, UTC milliseconds since 1970; set by the service. */
+  heldAtMs: number;
+}
+
+/** Request of PolicyService.HoldContent. */
+export interface HoldContentRequest {
+  /** Tenant. */
+  tenantId: string;
+  /** The content; its event is of that tenant. */
+  content: HeldContent | undefined;
+}
+
+/** Response of PolicyService.HoldContent. */
+export interface HoldContentResponse {
+}
+
+/** Request of PolicyService.ListHeldContents. */
+export interface ListHeldContentsRequest {
+  /** Tenant. */
+  tenantId: string;
+  /** Greatest number; 0: 20. */
+  limit: number;
+  /** After the last one of the page before; empty: from the oldest on. */
+  cursor: string;
+}
+
+/** Response of PolicyService.ListHeldContents. */
+export interface ListHeldContentsResponse {
+  /** What is held, oldest first. */
+  contents: HeldContent[];
+  /** For the next page; empty: there is none now. */
+  cursor: string;
 }
 
 function createBaseWordList(): WordList {
@@ -1978,6 +2041,542 @@ export const ReviewContentResponse: MessageFns<ReviewContentResponse> = {
   },
 };
 
+function createBaseHeldContent(): HeldContent {
+  return { heldId: "", event: undefined, policyVersion: 0, ruleIds: [], traceId: "", heldAtMs: 0 };
+}
+
+export const HeldContent: MessageFns<HeldContent> = {
+  encode(message: HeldContent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.heldId !== "") {
+      writer.uint32(10).string(message.heldId);
+    }
+    switch (message.event?.$case) {
+      case "sent":
+        MessageSent.encode(message.event.value, writer.uint32(18).fork()).join();
+        break;
+      case "edited":
+        MessageEdited.encode(message.event.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message.policyVersion !== 0) {
+      writer.uint32(32).int64(message.policyVersion);
+    }
+    for (const v of message.ruleIds) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(50).string(message.traceId);
+    }
+    if (message.heldAtMs !== 0) {
+      writer.uint32(56).int64(message.heldAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeldContent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeldContent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.heldId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.event = { $case: "sent", value: MessageSent.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = { $case: "edited", value: MessageEdited.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.policyVersion = longToNumber(reader.int64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.ruleIds.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.heldAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HeldContent {
+    return {
+      heldId: isSet(object.heldId)
+        ? globalThis.String(object.heldId)
+        : isSet(object.held_id)
+        ? globalThis.String(object.held_id)
+        : "",
+      event: isSet(object.sent)
+        ? { $case: "sent", value: MessageSent.fromJSON(object.sent) }
+        : isSet(object.edited)
+        ? { $case: "edited", value: MessageEdited.fromJSON(object.edited) }
+        : undefined,
+      policyVersion: isSet(object.policyVersion)
+        ? globalThis.Number(object.policyVersion)
+        : isSet(object.policy_version)
+        ? globalThis.Number(object.policy_version)
+        : 0,
+      ruleIds: globalThis.Array.isArray(object?.ruleIds)
+        ? object.ruleIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.rule_ids)
+        ? object.rule_ids.map((e: any) => globalThis.String(e))
+        : [],
+      traceId: isSet(object.traceId)
+        ? globalThis.String(object.traceId)
+        : isSet(object.trace_id)
+        ? globalThis.String(object.trace_id)
+        : "",
+      heldAtMs: isSet(object.heldAtMs)
+        ? globalThis.Number(object.heldAtMs)
+        : isSet(object.held_at_ms)
+        ? globalThis.Number(object.held_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: HeldContent): unknown {
+    const obj: any = {};
+    if (message.heldId !== "") {
+      obj.heldId = message.heldId;
+    }
+    if (message.event?.$case === "sent") {
+      obj.sent = MessageSent.toJSON(message.event.value);
+    } else if (message.event?.$case === "edited") {
+      obj.edited = MessageEdited.toJSON(message.event.value);
+    }
+    if (message.policyVersion !== 0) {
+      obj.policyVersion = Math.round(message.policyVersion);
+    }
+    if (message.ruleIds?.length) {
+      obj.ruleIds = message.ruleIds;
+    }
+    if (message.traceId !== "") {
+      obj.traceId = message.traceId;
+    }
+    if (message.heldAtMs !== 0) {
+      obj.heldAtMs = Math.round(message.heldAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HeldContent>): HeldContent {
+    return HeldContent.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HeldContent>): HeldContent {
+    const message = createBaseHeldContent();
+    message.heldId = object.heldId ?? "";
+    switch (object.event?.$case) {
+      case "sent": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "sent", value: MessageSent.fromPartial(object.event.value) };
+        }
+        break;
+      }
+      case "edited": {
+        if (object.event?.value !== undefined && object.event?.value !== null) {
+          message.event = { $case: "edited", value: MessageEdited.fromPartial(object.event.value) };
+        }
+        break;
+      }
+    }
+    message.policyVersion = object.policyVersion ?? 0;
+    message.ruleIds = object.ruleIds?.map((e) => e) || [];
+    message.traceId = object.traceId ?? "";
+    message.heldAtMs = object.heldAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseHoldContentRequest(): HoldContentRequest {
+  return { tenantId: "", content: undefined };
+}
+
+export const HoldContentRequest: MessageFns<HoldContentRequest> = {
+  encode(message: HoldContentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.content !== undefined) {
+      HeldContent.encode(message.content, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldContentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldContentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.content = HeldContent.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HoldContentRequest {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      content: isSet(object.content) ? HeldContent.fromJSON(object.content) : undefined,
+    };
+  },
+
+  toJSON(message: HoldContentRequest): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.content !== undefined) {
+      obj.content = HeldContent.toJSON(message.content);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HoldContentRequest>): HoldContentRequest {
+    return HoldContentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HoldContentRequest>): HoldContentRequest {
+    const message = createBaseHoldContentRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.content = (object.content !== undefined && object.content !== null)
+      ? HeldContent.fromPartial(object.content)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHoldContentResponse(): HoldContentResponse {
+  return {};
+}
+
+export const HoldContentResponse: MessageFns<HoldContentResponse> = {
+  encode(_: HoldContentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HoldContentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHoldContentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): HoldContentResponse {
+    return {};
+  },
+
+  toJSON(_: HoldContentResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<HoldContentResponse>): HoldContentResponse {
+    return HoldContentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<HoldContentResponse>): HoldContentResponse {
+    const message = createBaseHoldContentResponse();
+    return message;
+  },
+};
+
+function createBaseListHeldContentsRequest(): ListHeldContentsRequest {
+  return { tenantId: "", limit: 0, cursor: "" };
+}
+
+export const ListHeldContentsRequest: MessageFns<ListHeldContentsRequest> = {
+  encode(message: ListHeldContentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(16).int32(message.limit);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(26).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListHeldContentsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListHeldContentsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.limit = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListHeldContentsRequest {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
+    };
+  },
+
+  toJSON(message: ListHeldContentsRequest): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.limit !== 0) {
+      obj.limit = Math.round(message.limit);
+    }
+    if (message.cursor !== "") {
+      obj.cursor = message.cursor;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListHeldContentsRequest>): ListHeldContentsRequest {
+    return ListHeldContentsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListHeldContentsRequest>): ListHeldContentsRequest {
+    const message = createBaseListHeldContentsRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.limit = object.limit ?? 0;
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseListHeldContentsResponse(): ListHeldContentsResponse {
+  return { contents: [], cursor: "" };
+}
+
+export const ListHeldContentsResponse: MessageFns<ListHeldContentsResponse> = {
+  encode(message: ListHeldContentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.contents) {
+      HeldContent.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cursor !== "") {
+      writer.uint32(18).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListHeldContentsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListHeldContentsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.contents.push(HeldContent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListHeldContentsResponse {
+    return {
+      contents: globalThis.Array.isArray(object?.contents)
+        ? object.contents.map((e: any) => HeldContent.fromJSON(e))
+        : [],
+      cursor: isSet(object.cursor) ? globalThis.String(object.cursor) : "",
+    };
+  },
+
+  toJSON(message: ListHeldContentsResponse): unknown {
+    const obj: any = {};
+    if (message.contents?.length) {
+      obj.contents = message.contents.map((e) => HeldContent.toJSON(e));
+    }
+    if (message.cursor !== "") {
+      obj.cursor = message.cursor;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListHeldContentsResponse>): ListHeldContentsResponse {
+    return ListHeldContentsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListHeldContentsResponse>): ListHeldContentsResponse {
+    const message = createBaseListHeldContentsResponse();
+    message.contents = object.contents?.map((e) => HeldContent.fromPartial(e)) || [];
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
 /** PolicyService keeps each tenant's policy in versions and hands the current one to whoever evaluates it. */
 export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
@@ -1991,7 +2590,10 @@ export const PolicyServiceService = {
     responseSerialize: (value: GetPolicyResponse): Buffer => Buffer.from(GetPolicyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetPolicyResponse => GetPolicyResponse.decode(value),
   },
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy: {
     path: "/caas.compliance.v1.PolicyService/PutPolicy" as const,
     requestStream: false as const,
@@ -2029,12 +2631,40 @@ export const PolicyServiceService = {
       Buffer.from(ReviewContentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReviewContentResponse => ReviewContentResponse.decode(value),
   },
+  /**
+   * HoldContent keeps what a rule holds until a moderator decides. The same content again is kept once. At the tenant's bound
+   * the call fails with LIMIT_EXCEEDED.
+   */
+  holdContent: {
+    path: "/caas.compliance.v1.PolicyService/HoldContent" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: HoldContentRequest): Buffer => Buffer.from(HoldContentRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): HoldContentRequest => HoldContentRequest.decode(value),
+    responseSerialize: (value: HoldContentResponse): Buffer => Buffer.from(HoldContentResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): HoldContentResponse => HoldContentResponse.decode(value),
+  },
+  /** ListHeldContents lists what a tenant's moderators have to decide, oldest first. */
+  listHeldContents: {
+    path: "/caas.compliance.v1.PolicyService/ListHeldContents" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListHeldContentsRequest): Buffer =>
+      Buffer.from(ListHeldContentsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListHeldContentsRequest => ListHeldContentsRequest.decode(value),
+    responseSerialize: (value: ListHeldContentsResponse): Buffer =>
+      Buffer.from(ListHeldContentsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListHeldContentsResponse => ListHeldContentsResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
   /** GetPolicy reads a tenant's policy; the empty one where none was ever put. */
   getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse>;
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy: handleUnaryCall<PutPolicyRequest, PutPolicyResponse>;
   /**
    * WatchPolicies keeps a holder in step: first the current policy of each tenant it names in its requests, then each
@@ -2046,6 +2676,13 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
    * be answered in another order.
    */
   reviewContent: handleBidiStreamingCall<ReviewContentRequest, ReviewContentResponse>;
+  /**
+   * HoldContent keeps what a rule holds until a moderator decides. The same content again is kept once. At the tenant's bound
+   * the call fails with LIMIT_EXCEEDED.
+   */
+  holdContent: handleUnaryCall<HoldContentRequest, HoldContentResponse>;
+  /** ListHeldContents lists what a tenant's moderators have to decide, oldest first. */
+  listHeldContents: handleUnaryCall<ListHeldContentsRequest, ListHeldContentsResponse>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -2065,7 +2702,10 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetPolicyResponse) => void,
   ): ClientUnaryCall;
-  /** PutPolicy makes a new version, if the current one is still the one the caller has seen. */
+  /**
+   * PutPolicy makes a new version, if the current one is still the one the caller has seen. A policy that can't be applied as
+   * it stands is refused with INVALID_ARGUMENT, and the details name the field.
+   */
   putPolicy(
     request: PutPolicyRequest,
     callback: (error: ServiceError | null, response: PutPolicyResponse) => void,
@@ -2101,6 +2741,41 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<ReviewContentRequest, ReviewContentResponse>;
+  /**
+   * HoldContent keeps what a rule holds until a moderator decides. The same content again is kept once. At the tenant's bound
+   * the call fails with LIMIT_EXCEEDED.
+   */
+  holdContent(
+    request: HoldContentRequest,
+    callback: (error: ServiceError | null, response: HoldContentResponse) => void,
+  ): ClientUnaryCall;
+  holdContent(
+    request: HoldContentRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: HoldContentResponse) => void,
+  ): ClientUnaryCall;
+  holdContent(
+    request: HoldContentRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: HoldContentResponse) => void,
+  ): ClientUnaryCall;
+  /** ListHeldContents lists what a tenant's moderators have to decide, oldest first. */
+  listHeldContents(
+    request: ListHeldContentsRequest,
+    callback: (error: ServiceError | null, response: ListHeldContentsResponse) => void,
+  ): ClientUnaryCall;
+  listHeldContents(
+    request: ListHeldContentsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListHeldContentsResponse) => void,
+  ): ClientUnaryCall;
+  listHeldContents(
+    request: ListHeldContentsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListHeldContentsResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const PolicyServiceClient = makeGenericClientConstructor(
@@ -2156,9 +2831,14 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.compliance.v1.ReviewContentRequest": ReviewContentRequest,
     ".caas.compliance.v1.Verdict": Verdict,
     ".caas.compliance.v1.ReviewContentResponse": ReviewContentResponse,
+    ".caas.compliance.v1.HeldContent": HeldContent,
+    ".caas.compliance.v1.HoldContentRequest": HoldContentRequest,
+    ".caas.compliance.v1.HoldContentResponse": HoldContentResponse,
+    ".caas.compliance.v1.ListHeldContentsRequest": ListHeldContentsRequest,
+    ".caas.compliance.v1.ListHeldContentsResponse": ListHeldContentsResponse,
     ".caas.compliance.v1.PolicyService": PolicyServiceClient,
   },
-  dependencies: [protoMetadata1],
+  dependencies: [protoMetadata1, protoMetadata2],
   options: {
     messages: {
       "WordList": { fields: { "words": { "limit": FieldLimit.decode(Buffer.from("CAEQgAEYASCQTg==", "base64")) } } },
@@ -2203,6 +2883,24 @@ export const protoMetadata: ProtoMetadata = {
       },
       "ReviewContentRequest": { fields: { "items": { "limit": FieldLimit.decode(Buffer.from("IPQD", "base64")) } } },
       "Verdict": { fields: { "masked_text": { "sensitivity": 1 } } },
+      "HeldContent": {
+        fields: {
+          "held_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "policy_version": { "limit": FieldLimit.decode(Buffer.from("MP////////8P", "base64")) },
+          "rule_ids": { "limit": FieldLimit.decode(Buffer.from("EEAYASAU", "base64")) },
+          "trace_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
+        },
+      },
+      "HoldContentRequest": {
+        fields: { "tenant_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) } },
+      },
+      "ListHeldContentsRequest": {
+        fields: {
+          "tenant_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "limit": { "limit": FieldLimit.decode(Buffer.from("MDI=", "base64")) },
+          "cursor": { "limit": FieldLimit.decode(Buffer.from("EIAB", "base64")) },
+        },
+      },
     },
     services: {
       "PolicyService": {
@@ -2215,6 +2913,10 @@ export const protoMetadata: ProtoMetadata = {
           },
           "WatchPolicies": { "rule": MethodRule.decode(Buffer.from("EgZzb2NrZXQ=", "base64")) },
           "ReviewContent": { "rule": MethodRule.decode(Buffer.from("EgZzb2NrZXQ=", "base64")) },
+          "HoldContent": { "rule": MethodRule.decode(Buffer.from("EgZzb2NrZXQY0A8gAQ==", "base64")) },
+          "ListHeldContents": {
+            "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkYiCcgAQ==", "base64")),
+          },
         },
       },
     },

@@ -12,7 +12,8 @@ import {
   errorReasonToJSON,
   protoMetadata as protoMetadata1,
 } from "../../common/v1/errors.ts";
-import { ForwardedFrom, MessageContent, protoMetadata as protoMetadata2 } from "./content.ts";
+import { FieldLimit, protoMetadata as protoMetadata2 } from "../../common/v1/options.ts";
+import { ForwardedFrom, MessageContent, protoMetadata as protoMetadata3 } from "./content.ts";
 
 export const protobufPackage = "caas.events.v1";
 
@@ -82,7 +83,10 @@ export interface MessageDeleted {
   acceptedAtMs: number;
 }
 
-/** Topic message.rejected: an accepted record was not applied; the sender is told. */
+/**
+ * Topic message.rejected: what was said is in no conversation. With a position: an accepted record was not applied, and the
+ * sender is told. Without one: the content policy refused it before it was accepted, and the command was answered so.
+ */
 export interface MessageRejected {
   /** Tenant of the conversation. */
   tenantId: string;
@@ -94,12 +98,18 @@ export interface MessageRejected {
   clientMsgId: string;
   /** Who sent it. */
   senderId: string;
-  /** Position of the rejected record. */
+  /** Position of the rejected record; 0: it was never accepted. */
   position: number;
   /** Why. */
   reason: ErrorReason;
   /** Trace id of the send. */
   traceId: string;
+  /** Rule of the content policy that refused it; empty: none did. */
+  ruleId: string;
+  /** Version of that policy. */
+  policyVersion: number;
+  /** True: it was an edit of a message, which stays as it is. */
+  edit: boolean;
 }
 
 /** Topic message.delivered: a persisted notice or a receipt. */
@@ -783,6 +793,9 @@ function createBaseMessageRejected(): MessageRejected {
     position: 0,
     reason: 0,
     traceId: "",
+    ruleId: "",
+    policyVersion: 0,
+    edit: false,
   };
 }
 
@@ -811,6 +824,15 @@ export const MessageRejected: MessageFns<MessageRejected> = {
     }
     if (message.traceId !== "") {
       writer.uint32(66).string(message.traceId);
+    }
+    if (message.ruleId !== "") {
+      writer.uint32(74).string(message.ruleId);
+    }
+    if (message.policyVersion !== 0) {
+      writer.uint32(80).int64(message.policyVersion);
+    }
+    if (message.edit !== false) {
+      writer.uint32(88).bool(message.edit);
     }
     return writer;
   },
@@ -892,6 +914,30 @@ export const MessageRejected: MessageFns<MessageRejected> = {
             message.traceId = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.ruleId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.policyVersion = longToNumber(reader.int64());
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.edit = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -938,6 +984,17 @@ export const MessageRejected: MessageFns<MessageRejected> = {
         : isSet(object.trace_id)
         ? globalThis.String(object.trace_id)
         : "",
+      ruleId: isSet(object.ruleId)
+        ? globalThis.String(object.ruleId)
+        : isSet(object.rule_id)
+        ? globalThis.String(object.rule_id)
+        : "",
+      policyVersion: isSet(object.policyVersion)
+        ? globalThis.Number(object.policyVersion)
+        : isSet(object.policy_version)
+        ? globalThis.Number(object.policy_version)
+        : 0,
+      edit: isSet(object.edit) ? globalThis.Boolean(object.edit) : false,
     };
   },
 
@@ -967,6 +1024,15 @@ export const MessageRejected: MessageFns<MessageRejected> = {
     if (message.traceId !== "") {
       obj.traceId = message.traceId;
     }
+    if (message.ruleId !== "") {
+      obj.ruleId = message.ruleId;
+    }
+    if (message.policyVersion !== 0) {
+      obj.policyVersion = Math.round(message.policyVersion);
+    }
+    if (message.edit !== false) {
+      obj.edit = message.edit;
+    }
     return obj;
   },
 
@@ -983,6 +1049,9 @@ export const MessageRejected: MessageFns<MessageRejected> = {
     message.position = object.position ?? 0;
     message.reason = object.reason ?? 0;
     message.traceId = object.traceId ?? "";
+    message.ruleId = object.ruleId ?? "";
+    message.policyVersion = object.policyVersion ?? 0;
+    message.edit = object.edit ?? false;
     return message;
   },
 };
@@ -1423,7 +1492,12 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.events.v1.MessagesPersisted": MessagesPersisted,
     ".caas.events.v1.Receipt": Receipt,
   },
-  dependencies: [protoMetadata1, protoMetadata2],
+  dependencies: [protoMetadata1, protoMetadata2, protoMetadata3],
+  options: {
+    messages: {
+      "MessageRejected": { fields: { "rule_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) } } },
+    },
+  },
 };
 
 function bytesFromBase64(b64: string): Uint8Array {

@@ -1,0 +1,223 @@
+import { type ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
+import { assertPolicy, refuseField } from './assert-policy.ts';
+import { fold, spanIn } from './fold.ts';
+import { maxMaskingSteps, maxNamedRules, maxPatternInstructions, maxStepsAtOnce } from './limits.ts';
+import { linksAgainst } from './links.ts';
+import { masked } from './mask.ts';
+import { BadPattern, Patterns } from './patterns.ts';
+import { personalData } from './personal-data.ts';
+import { allowed, type Places, type Span, type Verdict } from './verdict.ts';
+import { Words } from './words.ts';
+
+/** What a rule has met. */
+type Met = (rule: number, places: Places) => void;
+/** Looks for what one kind of rule looks for. */
+type Finder = (text: string, folded: ReturnType<typeof fold>, met: Met) => void;
+
+export interface JudgeOptions {
+  /** Judge as the reviewer does: rules that only ask for review have their action. */
+  asReviewer?: boolean;
+  /** What finding the parts to mask may cost, in steps; past it the answer is `heavy`. */
+  maxMaskingSteps?: number;
+}
+
+/** Rules that ask for review; what the others say stands already. */
+export interface Asked {
+  kind: 'review';
+  ruleIds: readonly string[];
+  /** What the policy says without the review. */
+  otherwise: Verdict;
+}
+
+/** A policy as texts are judged by it. Pure: the same text, the same verdict. */
+export class Evaluator {
+  readonly version: number;
+  readonly #rules: readonly PolicyRule[];
+  readonly #finders: readonly Finder[];
+  readonly #steps: number;
+  /** About what it takes, in bytes of memory. */
+  readonly bytes: number;
+
+  constructor(policy: ContentPolicy, finders: readonly Finder[], instructions: number, bytes: number) {
+    this.version = policy.version;
+    this.#rules = policy.rules;
+    this.#finders = finders;
+    this.#steps = instructions;
+    this.bytes = bytes;
+  }
+
+  /** False for a text that may hold up whoever judges it: that is for a thread. */
+  isQuick(text: string): boolean {
+    return text.length * (this.#steps + 10) <= maxStepsAtOnce;
+  }
+
+  /** The verdict, or that rules ask for review, or that masking takes longer than it may. */
+  judge(text: string, options: JudgeOptions = {}): Verdict | Asked | 'heavy' {
+    const met = new Map<number, Places[]>();
+    const folded = fold(text);
+    for (const find of this.#finders)
+      find(text, folded, (rule, places) => {
+        const before = met.get(rule);
+        if (before) before.push(places);
+        else met.set(rule, [places]);
+      });
+    if (met.size === 0) return allowed;
+    const rules = [...met.keys()].sort((a, b) => a - b);
+    const isAsking = (rule: number): boolean => !options.asReviewer && this.#rule(rule).remoteReview;
+    const verdict = this.#verdict(
+      text,
+      met,
+      rules.filter((rule) => !isAsking(rule)),
+      options,
+    );
+    const asking = rules.filter(isAsking);
+    if (verdict === 'heavy' || asking.length === 0 || verdict.kind === 'reject') return verdict;
+    return { kind: 'review', ruleIds: this.#idsOf(asking), otherwise: verdict };
+  }
+
+  #rule(index: number): PolicyRule {
+    return this.#rules[index] as PolicyRule;
+  }
+
+  #idsOf(rules: readonly number[]): string[] {
+    return rules.slice(0, maxNamedRules).map((rule) => this.#rule(rule).ruleId);
+  }
+
+  #verdict(
+    text: string,
+    met: ReadonlyMap<number, readonly Places[]>,
+    rules: readonly number[],
+    options: JudgeOptions,
+  ): Verdict | 'heavy' {
+    const withAction = (action: PolicyAction): number[] => rules.filter((rule) => this.#rule(rule).action === action);
+    const rejecting = withAction(PolicyAction.POLICY_ACTION_REJECT);
+    const [first] = rejecting;
+    if (first !== undefined)
+      return { kind: 'reject', ruleIds: this.#idsOf(rejecting), publicReason: this.#rule(first).publicReason };
+    const masking = withAction(PolicyAction.POLICY_ACTION_MASK);
+    const places = masking.flatMap((rule) => met.get(rule) ?? []);
+    const spans = collected(places, options.maxMaskingSteps ?? maxMaskingSteps);
+    if (!spans) return 'heavy';
+    const holding = withAction(PolicyAction.POLICY_ACTION_HOLD);
+    const [held] = holding;
+    if (held !== undefined)
+      return {
+        kind: 'hold',
+        ruleIds: this.#idsOf(holding),
+        publicReason: this.#rule(held).publicReason,
+        text: masked(text, spans),
+      };
+    if (masking.length > 0) return { kind: 'mask', ruleIds: this.#idsOf(masking), text: masked(text, spans) };
+    const flagging = withAction(PolicyAction.POLICY_ACTION_FLAG);
+    return flagging.length > 0 ? { kind: 'flag', ruleIds: this.#idsOf(flagging) } : allowed;
+  }
+}
+
+/** All spans, or undefined when finding them may cost more. */
+const collected = (met: readonly Places[], maxSteps: number): Span[] | undefined => {
+  const spans: Span[] = [];
+  let steps = 0;
+  for (const places of met) {
+    for (const span of places.spans()) {
+      spans.push(span);
+      steps += places.steps;
+      if (steps > maxSteps) return undefined;
+    }
+  }
+  return spans;
+};
+
+/** The rules of a kind, by their index. */
+const rulesOf = <C extends NonNullable<PolicyRule['match']>['$case']>({ rules }: ContentPolicy, kind: C) =>
+  new Map(
+    rules.flatMap(({ match }, i) =>
+      match?.$case === kind ? [[i, match.value as Extract<PolicyRule['match'], { $case: C }>['value']] as const] : [],
+    ),
+  );
+
+/**
+ * Compiles a policy, in steps of a few milliseconds at most: whoever drives may let others run after each `yield`. Throws
+ * INVALID_ARGUMENT that names the field.
+ */
+export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
+  assertPolicy(policy);
+  const finders: Finder[] = [];
+  let bytes = 1_000;
+  const lists = rulesOf(policy, 'words');
+  if (lists.size > 0) {
+    const words = yield* Words.building(new Map([...lists].map(([rule, list]) => [rule, list.words])));
+    finders.push((_, folded, met) =>
+      words.find(folded, (rule, span) => met(rule, { spans: () => [span()], steps: 1 })),
+    );
+    bytes += words.bytes;
+  }
+  const expressions = rulesOf(policy, 'patterns');
+  const patterns = yield* compiledPatterns(policy, expressions);
+  if (expressions.size > 0) finders.push((text, _, met) => patterns.find(text, met));
+  finders.push(...simpleFinders(policy));
+  // An instruction, and what automata keep of it.
+  return new Evaluator(policy, finders, patterns.instructions, bytes + patterns.instructions * 2_000);
+}
+
+function* compiledPatterns(
+  policy: ContentPolicy,
+  lists: ReadonlyMap<number, { patterns: readonly string[] }>,
+): Generator<void, Patterns> {
+  try {
+    const sources = new Map([...lists].map(([rule, { patterns }]) => [rule, patterns]));
+    return yield* Patterns.building(sources, maxPatternInstructions);
+  } catch (error) {
+    if (!(error instanceof BadPattern)) throw error;
+    return refuseField(
+      policy.rules[error.rule],
+      `policy.rules[${error.rule}].patterns.patterns[${error.index}]`,
+      error.message,
+    );
+  }
+}
+
+function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
+  for (const [rule, { kinds }] of rulesOf(policy, 'personalData'))
+    yield (_, folded, met) => {
+      const spans = personalData(folded.text, kinds);
+      if (spans.length > 0)
+        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
+    };
+  for (const [rule, { maxBytes }] of rulesOf(policy, 'length'))
+    yield (text, _, met) => {
+      if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, { spans: () => [], steps: 1 });
+    };
+  for (const [rule, linkRule] of rulesOf(policy, 'links')) {
+    const links = linksAgainst(linkRule);
+    yield (_, folded, met) => {
+      const spans = links(folded.text);
+      if (spans.length > 0)
+        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
+    };
+  }
+}
+
+/** Compiles at once, for who may be held up. */
+export const compilePolicy = (policy: ContentPolicy): Evaluator => {
+  const steps = compiling(policy);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+};
+
+/** How long compiling may hold up the rest, in milliseconds. */
+const sliceMs = 2;
+
+/** Compiles and lets others run in between. */
+export const compilePolicyBeside = async (policy: ContentPolicy): Promise<Evaluator> => {
+  const steps = compiling(policy);
+  let until = performance.now() + sliceMs;
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    if (performance.now() < until) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    until = performance.now() + sliceMs;
+  }
+};

@@ -1,0 +1,2 @@
+export * from './port.ts';
+export { openSqlitePolicyStore } from './sqlite-policy-store.ts';

@@ -1,0 +1,2 @@
+export { openMongoPolicyStore } from '../mongo-policy-store.ts';
+export { mongoPolicyIndexes } from './schema.ts';
