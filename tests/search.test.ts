@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
@@ -281,30 +283,39 @@ test('a process killed in the middle of indexing finds everything that was accep
   }
 }, 60_000);
 
-test('an installation without search refuses searches by name, and with it again finds what was said meanwhile', async () => {
-  const without = await testPlatform({ search: false });
-  let platform = without;
+test('an installation without search refuses searches by name and keeps no index; with it again all is found', async () => {
+  let platform = await testPlatform({ search: false });
+  const { dataDir } = platform;
   const alice = async (): Promise<RawClient> =>
     RawClient.open(platform.socketUrls[0] as string, (await signIn(platform, 'alice')).accessToken);
+  const restarted = async (search: boolean): Promise<void> => {
+    await platform.stop({ remove: false });
+    platform = await testPlatform({ dataDir, search });
+  };
+  const isFound = async (client: RawClient): Promise<unknown> =>
+    until(
+      'it is found',
+      async () => (await client.ask({ searchMessages: { query: 'otorhino' } })).found?.hits ?? [],
+      (hits) => hits.length === 1,
+    );
   try {
     const client = await alice();
     const created = await client.ask({ createConversation: { kind: 'CONVERSATION_KIND_GROUP', clientRef: 'g' } });
     const { conversationId } = created.conversation.conversation;
-    const content = { text: 'said before there was a search' };
+    const content = { text: 'said before there was a search: otorhinolaryngology otorhino' };
     expect((await client.ask({ sendMessage: { conversationId, clientMsgId: 'm', content } })).accepted).toBeDefined();
     expectRefusal((await client.ask({ searchMessages: { query: 'said' } })).error, 'UNIMPLEMENTED', {
       command: 'searchMessages',
     });
-    await client.close();
-    await without.stop({ remove: false });
-    platform = await testPlatform({ dataDir: without.dataDir });
-    const again = await alice();
-    await until(
-      'it is found',
-      async () => (await again.ask({ searchMessages: { query: 'said' } })).found?.hits ?? [],
-      (hits) => hits.length === 1,
-    );
-    await again.close();
+    await restarted(true);
+    await isFound(await alice());
+    const index = (): Promise<Buffer> => readFile(join(dataDir, 'search.db'));
+    await restarted(false);
+    expect((await index()).includes('rhinolaryngology')).toBe(false);
+    await restarted(true);
+    await isFound(await alice());
+    await platform.stop({ remove: false });
+    expect((await index()).includes('rhinolaryngology')).toBe(true);
   } finally {
     await platform.stop();
   }

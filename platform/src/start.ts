@@ -95,7 +95,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
   const [engines, keyEngines, mediaEngines, rootKey, hashKey, knownSecret] = await Promise.all([
-    openEngines(dataDir, services.persistence, logger),
+    openEngines(dataDir, { ...services.persistence, search: options.search !== false }, logger),
     openKeyEngines(dataDir, options.vaultPassphrase),
     openMediaEngines(dataDir),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
