@@ -202,7 +202,7 @@ export interface LegalHold {
   userId: string;
   /** Conversation held; empty when something else is. */
   conversationId: string;
-  /** Why, for the record. */
+  /** Why, for the record: the case, and nobody's name. */
   reason: string;
   /** Who put it. */
   putBy: string;
@@ -3888,7 +3888,7 @@ export const protoMetadata: ProtoMetadata = {
           "hold_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
           "user_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
           "conversation_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
-          "reason": { "limit": FieldLimit.decode(Buffer.from("CAEQgAQ=", "base64")), "sensitivity": 1 },
+          "reason": { "limit": FieldLimit.decode(Buffer.from("CAEQgAQ=", "base64")) },
           "put_by": { "limit": FieldLimit.decode(Buffer.from("EIAB", "base64")) },
         },
       },
