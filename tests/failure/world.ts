@@ -85,6 +85,10 @@ const otherLinks = [
   'media-crypto',
   'socket-search',
   'search-crypto',
+  'compliance-auth',
+  'compliance-crypto',
+  'compliance-media',
+  'compliance-search',
   'user-socket-1',
   'user-socket-2',
 ];
