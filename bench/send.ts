@@ -23,33 +23,45 @@ const logWindow = async (seconds: number): Promise<LogFigures> => {
   return server.info;
 };
 
-/** Durable sends of 64 clients in a closed loop over two nodes, against a `ws` server that keeps nothing. */
+/**
+ * Durable sends of 64 clients in a closed loop over two nodes, against a `ws` server that keeps nothing: by the pipeline
+ * alone, which is the like of it, and with the search service in the same process, which takes its share of the same cores.
+ */
 export const send: Bench = async (options: BenchOptions): Promise<Report> => {
   if (options.engine !== undefined) return sendOnEngines(options);
-  const targets = await Promise.all([startWs(), startCaas()]);
-  const [ws, caas] = (await Promise.all(targets.map(openLoop))) as [ClosedLoop, ClosedLoop];
-  const windows = { ws: [] as Window[], caas: [] as Window[], log: [] as LogFigures[] };
+  const targets = await Promise.all([
+    startWs(),
+    startCaas({ env: { CAAS_SEARCH: 'false' } }),
+    startCaas({ env: { CAAS_SEARCH: 'true' } }),
+  ]);
+  const loops = (await Promise.all(targets.map(openLoop))) as [ClosedLoop, ClosedLoop, ClosedLoop];
+  const [ws, caas, searched] = loops;
+  const windows = { ws: [] as Window[], caas: [] as Window[], searched: [] as Window[], log: [] as LogFigures[] };
   for (let round = 0; round < options.rounds; round++) {
     windows.ws.push(await sendWindow(ws, options.seconds));
     windows.caas.push(await sendWindow(caas, options.seconds));
+    windows.searched.push(await sendWindow(searched, options.seconds));
     windows.log.push(await logWindow(options.seconds));
   }
   const notes: string[] = [];
   if (options.profile) {
     notes.push(await profiled(caas.target.server, 'send', () => sendWindow(caas, options.seconds)));
+    notes.push(await profiled(searched.target.server, 'send-searched', () => sendWindow(searched, options.seconds)));
   }
-  const verified = await verifyAll(caas);
-  for (const { target, conversations } of [ws, caas]) await close(target, conversations);
+  const verified = (await verifyAll(caas)) + (await verifyAll(searched));
+  for (const { target, conversations } of loops) await close(target, conversations);
 
-  const ratio = (pick: (w: Window) => number): number =>
-    median(windows.caas.map((w, i) => pick(w) / pick(windows.ws[i] as Window)));
+  const toWs = (of: readonly Window[], pick: (w: Window) => number): number =>
+    median(of.map((w, i) => pick(w) / pick(windows.ws[i] as Window)));
   const logOf = (pick: (w: LogFigures) => number): number => round(median(windows.log.map(pick)), 4);
-  const last = windows.caas.at(-1) as Window;
+  const perSecond = (of: readonly Window[]): string => of.map((w) => Math.round(w.perSecond)).join(' ');
+  const last = (of: readonly Window[]): Window => of.at(-1) as Window;
   return {
     bench: 'send',
     rows: [
       rowOf('ws, keeps nothing', windows.ws),
       rowOf('caas, durable', windows.caas),
+      rowOf('caas, and indexed', windows.searched),
       {
         target: 'event log alone',
         'acked/s': Math.round(logOf((w) => w.perSecond)),
@@ -59,10 +71,13 @@ export const send: Bench = async (options: BenchOptions): Promise<Report> => {
       },
     ],
     ratios: [
-      { name: 'acked rate to ws', value: ratio((w) => w.perSecond), mark: { atLeast: 1.2 } },
-      { name: 'with persisting', value: ratio((w) => w.sustainedPerSecond), mark: { atLeast: 1.2 } },
-      { name: 'p50 to ws', value: ratio((w) => w.p50Ms), mark: { atMost: 1 } },
-      { name: 'CPU to ws', value: ratio((w) => w.cpuPerThousand) },
+      { name: 'acked rate to ws', value: toWs(windows.caas, (w) => w.perSecond), mark: { atLeast: 1.2 } },
+      { name: 'with persisting', value: toWs(windows.caas, (w) => w.sustainedPerSecond), mark: { atLeast: 1.2 } },
+      { name: 'p50 to ws', value: toWs(windows.caas, (w) => w.p50Ms), mark: { atMost: 1 } },
+      { name: 'CPU to ws', value: toWs(windows.caas, (w) => w.cpuPerThousand) },
+      { name: 'indexed, acked rate to ws', value: toWs(windows.searched, (w) => w.perSecond) },
+      { name: 'indexed, p50 to ws', value: toWs(windows.searched, (w) => w.p50Ms) },
+      { name: 'indexed, CPU to ws', value: toWs(windows.searched, (w) => w.cpuPerThousand) },
       {
         name: 'acked rate to log',
         value: median(windows.caas.map((w, i) => w.perSecond / (windows.log[i] as LogFigures).perSecond)),
@@ -70,8 +85,9 @@ export const send: Bench = async (options: BenchOptions): Promise<Report> => {
     ],
     notes: [
       `${verified} messages read back: seq without gap, digests equal`,
-      `acked/s by round: ws ${windows.ws.map((w) => Math.round(w.perSecond)).join(' ')}; caas ${windows.caas.map((w) => Math.round(w.perSecond)).join(' ')}`,
-      `threads of caas: ${threadShares(last.cost)}; heads a message and member: ${round(last.headsPerMessage)}`,
+      `acked/s by round: ws ${perSecond(windows.ws)}; caas ${perSecond(windows.caas)}; indexed ${perSecond(windows.searched)}`,
+      `threads of caas: ${threadShares(last(windows.caas).cost)}; heads a message and member: ${round(last(windows.caas).headsPerMessage)}`,
+      `threads with the index: ${threadShares(last(windows.searched).cost)}`,
       ...notes,
     ],
   };

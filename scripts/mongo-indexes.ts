@@ -10,6 +10,7 @@ import { mongoMediaIndexes } from '@caas/media-store/mongo';
 import { mongoMessageIndexes } from '@caas/message-store/mongo';
 import { ensureIndexes, indexDifferences, onDatabase } from '@caas/mongo';
 import { mongoPolicyIndexes } from '@caas/policy-store/mongo';
+import { mongoPrivacyIndexes } from '@caas/privacy-store/mongo';
 
 const { values } = parseArgs({
   options: { create: { type: 'boolean', default: false }, database: { type: 'string', default: 'caas' } },
@@ -26,6 +27,7 @@ const declared = [
   ...mongoAuditIndexes,
   ...mongoPolicyIndexes,
   ...mongoMediaIndexes,
+  ...mongoPrivacyIndexes,
 ];
 await onDatabase(url, values.database, async (db) => {
   const before = await indexDifferences(db, declared);

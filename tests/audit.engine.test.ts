@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { checkpointLine, entryLine, verifyExport } from '@caas/compliance-client/verify';
 import { startServices } from '@caas/infra';
 import { newTraceparent, traceIdOf } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
 import { expect, test } from '@jest/globals';
 import { signIn } from './support/platform.ts';
 import { RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const engineVariables = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => /^(KAFKA|MONGODB|REDIS)_/.test(name)),

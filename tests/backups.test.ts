@@ -1,10 +1,11 @@
 /** A file of the data folder that is lost, or put back from an older backup, while the others are kept. */
+
 import { copyFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { until } from '@caas/kit/testing/until';
 import { expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 /** Alice says it to bob; resolves with their history once it is committed. */
 const talk = async (platform: TestPlatform, text: string): Promise<Frame> => {

@@ -1,12 +1,12 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import type { Reason } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { clientFrame, RawSocket } from './support/raw-socket.ts';
 import { expectClosedFor, expectRefusal } from './support/refusal.ts';
 import { sideAuth } from './support/side-auth.ts';
-import { until } from './support/until.ts';
 
 const text = 1;
 const binary = 2;

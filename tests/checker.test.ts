@@ -106,6 +106,34 @@ describe('the checker', () => {
     expect(check(aRun().entries)).toEqual([]);
   });
 
+  test('takes other words under a used id for settled where their rejection was told, and only there', () => {
+    const used = { client: 'ann', conversation: 'c', clientMsgId: 'ann-1' };
+    const conflict: Entry = { ...used, event: 'conflicting' };
+    const rejection: Entry = { ...used, event: 'failed', reason: 'IDEMPOTENCY_CONFLICT' };
+    const { entries } = aRun();
+    expect(brokenIn([...entries, conflict, rejection])).toEqual([]);
+    expect(brokenIn([...entries, conflict])).toEqual(['send']);
+    expect(brokenIn([...entries, rejection])).toEqual(['send']);
+    expect(brokenIn([...entries, conflict, { ...rejection, reason: 'FORBIDDEN' }])).toEqual(['send']);
+  });
+
+  test('says that it could not judge where lists could not be read, and judges those that could', () => {
+    const unread: Entry = { client: 'ann', event: 'unjudged', what: 'the store is away' };
+    const ofBob = (e: Entry): boolean => e.client === 'bob' && (e.event === 'held' || e.event === 'head');
+    const without = (entries: readonly Entry[], gone: (e: Entry) => boolean): Entry[] => [
+      ...entries.filter((e) => !gone(e)),
+      unread,
+    ];
+    const { entries } = aRun();
+    expect(brokenIn(without(entries, (e) => e.event === 'held' || e.event === 'head'))).toEqual(['unjudged']);
+    expect(brokenIn(without(entries, (e) => ofBob(e) && 'view' in e && e.view === 'history'))).toEqual(['unjudged']);
+    const halfRead = without(entries, (e) => ofBob(e) && (e.event === 'head' || ('seq' in e && e.seq > 3)));
+    expect(brokenIn(halfRead)).toEqual(['unjudged']);
+    const annLost = withBobs((list) => renumbered(list.slice(0, -1)), { of: ['ann'] });
+    expect(brokenIn(without(annLost, ofBob))).toEqual(['unjudged', 'lost', 'order']);
+    expect(brokenIn(entries.filter((e) => !ofBob(e)))).toContain('lost');
+  });
+
   test.each<[string, Broken, Entry[]]>([
     ['a message that one client lost', 'lost', withBobs((list) => renumbered(list.slice(0, -1)))],
     ['a message that all lost alike', 'lost', withBobs((list) => renumbered(list.slice(1)), { of: clients })],

@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CaasClient, type Message } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Chance } from './support/chance.ts';
 import { check } from './support/checker.ts';
 import { Recorder, readHistories } from './support/history.ts';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestUser } from './support/platform.ts';
-import { until } from './support/until.ts';
 
 /** What is sent, and how often what dies meanwhile. */
 const messages = 10_000;

@@ -8,6 +8,7 @@ import {
   openSearchVariables,
   redisGatewayVariables,
   redisSocketVariables,
+  s3Variables,
   vaultVariables,
 } from '@caas/engines';
 import { reasonTable, tenantLimitCeilings } from '@caas/kit';
@@ -120,6 +121,7 @@ describe('docs/services.md', () => {
       ...openSearchVariables,
       ...redisGatewayVariables,
       ...redisSocketVariables,
+      ...s3Variables,
       ...vaultVariables,
     };
     expect(rowsOf('Engines').toSorted()).toEqual(Object.keys(inCode).toSorted());

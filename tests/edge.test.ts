@@ -1,4 +1,5 @@
 import type { EventLog } from '@caas/event-log';
+import { until } from '@caas/kit/testing/until';
 import { descriptors } from '@caas/proto/descriptor';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -9,7 +10,6 @@ import { ProtoClient } from './support/proto-client.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectClosedFor, expectRefusal } from './support/refusal.ts';
 import { sideAuth } from './support/side-auth.ts';
-import { until } from './support/until.ts';
 
 const wide = { framesPerMinute: 1_000_000, sendsPerSecond: 100_000, sendsBurst: 100_000 };
 

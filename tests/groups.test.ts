@@ -1,9 +1,9 @@
 import { memoryNodeInbox } from '@caas/key-value';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
-import { until } from './support/until.ts';
 
 const wide = { framesPerMinute: 1_000_000, sendsPerSecond: 100_000, sendsBurst: 100_000 };
 

@@ -1,11 +1,11 @@
 import { type Reason, reasonTable } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import { descriptors } from '@caas/proto/descriptor';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { WebSocket } from 'ws';
 import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 /** Names of all commands, from the contract itself. */
 const commandsOfContract = (): string[] =>

@@ -1,11 +1,11 @@
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { digestOf } from './support/checker.ts';
 import { Faults, type Held } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 /** The numbered invariants of the design that are about what is kept and for whom; 11 and 12 are in invariants-bounds.test.ts. */
 describe('invariant', () => {
@@ -60,11 +60,15 @@ describe('invariant', () => {
     (await client.ask({ getHistory: { conversationId, limit: 200 } })).history;
   const textsIn = async (client: RawClient, conversationId: string): Promise<string[]> =>
     ((await history(client, conversationId)).messages ?? []).map((m: Frame) => m.content?.text);
-  /** The list once it has so many messages. */
+  /** The list once it has so many messages. A node that took the store for away says to try again until its next check. */
   const committed = (client: RawClient, conversationId: string, count: number): Promise<string[]> =>
     until(
       'committed',
-      () => textsIn(client, conversationId),
+      async () => {
+        const { history, error } = await client.ask({ getHistory: { conversationId, limit: 200 } });
+        if (error && !error.retryable) throw new Error(`history is refused: ${error.reason}`);
+        return (history?.messages ?? []).map((m: Frame) => m.content?.text);
+      },
       (texts) => texts.length >= count,
     );
   const messageOf = (text: string) => (f: Frame) => f.event?.message?.content?.text === text;

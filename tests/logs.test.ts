@@ -1,8 +1,8 @@
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const canary = 'canary-5e6f-sings';
 const faults = new Faults();

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CaasClient, type Media } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 describe('media', () => {
   let platform: TestPlatform;

@@ -1,12 +1,12 @@
 import { growOldService, startCaas } from '@caas/cli/testing';
 import { CaasClient } from '@caas/client';
+import { until } from '@caas/kit/testing/until';
 import { dropDatabase, mongoForTest } from '@caas/mongo/testing';
 import { platformConfig } from '@caas/platform';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MongoClient, type ObjectId } from 'mongodb';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 /*
  * A tenant goes from the old service to CAAS, its users talk there, and it goes back with all they said. CAAS is embedded, so

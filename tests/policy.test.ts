@@ -1,6 +1,7 @@
 import { Topic } from '@caas/event-log';
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { type Engines, platformConfig } from '@caas/platform';
 import {
   ContentPolicy,
@@ -15,7 +16,6 @@ import { signIn, type TestPlatform, type TestUser, testPlatform } from './suppor
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 const generous = { framesPerMinute: 100_000, sendsPerSecond: 10_000, sendsBurst: 10_000 };
 let platform: TestPlatform;

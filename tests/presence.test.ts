@@ -1,7 +1,7 @@
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 let platform: TestPlatform;
 let [alice, bob]: TestUser[] = [];

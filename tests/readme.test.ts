@@ -15,7 +15,7 @@ const blocks = (language: string): string[] =>
 const notRun = ['npm ci && npm start', 'npm test'];
 /** By what each command's output is known. */
 const expected: readonly [RegExp, RegExp][] = [
-  [/^npm run demo$/, /Both saw all 13 messages in one order, and the digests agree\./],
+  [/^npm run demo$/, /Both saw all 13 messages in one order, and the digests agree\.(?=[\s\S]*one of the demo’s own)/],
   [/sdk\/token/, /"access_token":"[\w.-]+".*"socket_urls":\["ws:/],
   [/^npm run -s example$/, /^alice: accepted \S+, trace [0-9a-f]{32}\nbob: hello bob\n$/],
   [/^npm run -s wire/, /"welcome"(?=[\s\S]*"externalId":"bob")(?=[\s\S]*"conversations":)[\s\S]*closed with 1000/],
@@ -85,6 +85,8 @@ describe('what README.md prints', () => {
     symlinkSync(platform.dataDir, join(clone, 'data'));
     expect(code).toBe(0);
     expect(stdout).toMatch(/none runs, so one of the demo's own/);
+    for (const word of ['harbour', '노을']) expect(stdout).toMatch(new RegExp(`searched ${word}, found #11`));
+    expect(stdout).toMatch(/One trace id, [0-9a-f]{32}: .*\n(.*\n){10,}It has come by the gateway, .* the audit log\./);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
   }, 30_000);
 });

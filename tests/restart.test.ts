@@ -1,8 +1,8 @@
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const names = ['alice', 'bob', 'carol', 'dave'] as const;
 type Name = (typeof names)[number];

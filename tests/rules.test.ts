@@ -1,4 +1,5 @@
 import { maxPins } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import { Role } from '@caas/proto/caas/events/v1/content';
 import { ClientFrame, DeleteScope } from '@caas/proto/caas/socket/v1/commands';
 import { ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
@@ -6,7 +7,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { Faults } from './support/faults.ts';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const maxConversations = 12;
 const maxReactionKinds = 5;

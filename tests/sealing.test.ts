@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CryptoUnderTest, startCrypto } from '@caas/crypto/testing';
+import { until } from '@caas/kit/testing/until';
 import { platformConfig } from '@caas/platform';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn, type TestPlatform, type TestUser, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const canary = 'canary-7d2c-whispers';
 /** A word of it: the index of search holds those in the clear, one after the other. */

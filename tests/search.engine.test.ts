@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Engines, type Services, startEngines, startServices } from '@caas/infra';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { signIn } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
-import { until } from './support/until.ts';
 
 let dataDir: string;
 let engines: Engines;

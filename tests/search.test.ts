@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { until } from '@caas/kit/testing/until';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KillablePlatform } from './support/killable-platform.ts';
 import { signIn, type TestPlatform, testPlatform } from './support/platform.ts';
 import { type Frame, RawClient } from './support/raw-client.ts';
 import { expectRefusal } from './support/refusal.ts';
 import { anotherTenant, operatorToken } from './support/tenants.ts';
-import { until } from './support/until.ts';
 
 describe('search over the socket', () => {
   let platform: TestPlatform;
@@ -280,3 +282,41 @@ test('a process killed in the middle of indexing finds everything that was accep
     await platform.remove();
   }
 }, 60_000);
+
+test('an installation without search refuses searches by name and keeps no index; with it again all is found', async () => {
+  let platform = await testPlatform({ search: false });
+  const { dataDir } = platform;
+  const alice = async (): Promise<RawClient> =>
+    RawClient.open(platform.socketUrls[0] as string, (await signIn(platform, 'alice')).accessToken);
+  const restarted = async (search: boolean): Promise<void> => {
+    await platform.stop({ remove: false });
+    platform = await testPlatform({ dataDir, search });
+  };
+  const isFound = async (client: RawClient): Promise<unknown> =>
+    until(
+      'it is found',
+      async () => (await client.ask({ searchMessages: { query: 'otorhino' } })).found?.hits ?? [],
+      (hits) => hits.length === 1,
+    );
+  try {
+    const client = await alice();
+    const created = await client.ask({ createConversation: { kind: 'CONVERSATION_KIND_GROUP', clientRef: 'g' } });
+    const { conversationId } = created.conversation.conversation;
+    const content = { text: 'said before there was a search: otorhinolaryngology otorhino' };
+    expect((await client.ask({ sendMessage: { conversationId, clientMsgId: 'm', content } })).accepted).toBeDefined();
+    expectRefusal((await client.ask({ searchMessages: { query: 'said' } })).error, 'UNIMPLEMENTED', {
+      command: 'searchMessages',
+    });
+    await restarted(true);
+    await isFound(await alice());
+    const index = (): Promise<Buffer> => readFile(join(dataDir, 'search.db'));
+    await restarted(false);
+    expect((await index()).includes('rhinolaryngology')).toBe(false);
+    await restarted(true);
+    await isFound(await alice());
+    await platform.stop({ remove: false });
+    expect((await index()).includes('rhinolaryngology')).toBe(true);
+  } finally {
+    await platform.stop();
+  }
+}, 30_000);

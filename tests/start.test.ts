@@ -4,12 +4,12 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@caas/kit/testing/until';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { signIn } from './support/platform.ts';
 import { RawClient } from './support/raw-client.ts';
-import { until } from './support/until.ts';
 
 const anyPorts = { GATEWAY_PORT: '0', SOCKET_1_PORT: '0', SOCKET_2_PORT: '0', AUTH_GRPC_PORT: '0' };
 

@@ -12,13 +12,21 @@ import { benchPolicy } from './bench-policy.ts';
 const folder = join(import.meta.dirname, '../../.cache/bench');
 await mkdir(folder, { recursive: true });
 const dataDir = await mkdtemp(join(folder, 'caas-'));
-const anyPort = { GATEWAY_PORT: '0', SOCKET_1_PORT: '0', SOCKET_2_PORT: '0', AUTH_GRPC_PORT: '0' };
+const anyPort = { GATEWAY_PORT: '0', SOCKET_1_PORT: '0', SOCKET_2_PORT: '0', MEDIA_PORT: '0', AUTH_GRPC_PORT: '0' };
 // Content is sealed, as it is by default, unless a bench wants to know what that costs.
 const sealing = { SOCKET_SEAL_CONTENT: process.env['SOCKET_SEAL_CONTENT'] ?? 'true' };
+const search = process.env['CAAS_SEARCH'] ?? 'true';
 const operatorToken = 'the-operator-of-a-bench';
 const stop = new AbortController();
 const platform = await startPlatform({
-  ...platformConfig({ ...anyPort, ...sealing, CAAS_DATA: dataDir, LOG_LEVEL: 'error', CAAS_DRAIN: '100' }),
+  ...platformConfig({
+    ...anyPort,
+    ...sealing,
+    CAAS_SEARCH: search,
+    CAAS_DATA: dataDir,
+    LOG_LEVEL: 'error',
+    CAAS_DRAIN: '100',
+  }),
   operatorToken,
   limits: { sendsPerSecond: 1e6, sendsBurst: 1e6, framesPerMinute: 1e8, maxConnections: 1e4 },
 });

@@ -6,6 +6,7 @@ import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
 import { opensearch } from './engines/opensearch.ts';
 import { redisInstances, redisUsers, redisVariable } from './engines/redis.ts';
+import { s3 } from './engines/s3.ts';
 import { secretNames } from './secrets.ts';
 
 interface Service {
@@ -40,7 +41,7 @@ const redisNames = Object.keys(redisInstances) as (keyof typeof redisInstances)[
 
 test('there are the services, five Redis, Kafka and MongoDB, and no messaging service', () => {
   expect(Object.keys(services).toSorted()).toEqual(
-    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', 'opensearch', job].toSorted(),
+    [...Object.keys(ours), ...redisNames, 'kafka', 'mongodb', 'opensearch', 's3', job].toSorted(),
   );
   expect(text).not.toMatch(/messaging/i);
 });
@@ -64,6 +65,7 @@ test('every port is published on loopback only, at the number the design gives i
     kafka: ['127.0.0.1:9092:19092'],
     mongodb: ['127.0.0.1:27017:27017'],
     opensearch: ['127.0.0.1:9200:9200'],
+    s3: ['127.0.0.1:9000:9000'],
     search: [],
     topics: [],
   });
@@ -85,7 +87,7 @@ test('every container has a health check, and waits for the health of what it ne
 });
 
 test('images have exact versions, and those of ours are built from the root', () => {
-  for (const { image, build } of Object.values(services)) if (!build) expect(image).toMatch(/:\d+\.\d+\.\d+/);
+  for (const { image, build } of Object.values(services)) if (!build) expect(image).toMatch(/:v?\d+\.\d+\.\d+/);
   for (const [name, service] of Object.entries(ours))
     expect(serviceOf(name).build).toEqual({ context: '.', dockerfile: `services/${service}/Dockerfile` });
 });
@@ -143,6 +145,13 @@ describe.each(Object.entries(ours))('%s', (name, service) => {
     const uses = opensearch.users.includes(service);
     expect(environment['OPENSEARCH_URL']).toBe(uses ? 'http://opensearch:9200' : undefined);
     expect('opensearch' in depends_on).toBe(uses);
+  });
+
+  test('is told where the bucket is if it uses it, and waits for it', () => {
+    const uses = s3.users.includes(service);
+    expect(environment['S3_URL']).toBe(uses ? 'http://s3:9000' : undefined);
+    expect(environment['S3_ACCESS_KEY_ID']).toBe(uses ? serviceOf('s3').environment['ROOT_ACCESS_KEY'] : undefined);
+    expect('s3' in depends_on).toBe(uses);
   });
 
   test('finds its certificates', () => {

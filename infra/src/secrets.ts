@@ -13,6 +13,7 @@ export const secretNames = [
   'CAAS_HASH_KEY',
   'CAAS_OPERATOR_TOKEN',
   'CAAS_VAULT_PASSPHRASE',
+  'S3_SECRET_ACCESS_KEY',
 ];
 
 /** The secrets of this file, of mode 0600, with those made that are not in it yet. */

@@ -110,6 +110,13 @@ const environments = async (
   const cryptoOfNodes = await route('socket', 'crypto', local(ports.crypto));
   const mediaOfNodes = await route('socket', 'media', local(ports.media));
   const cryptoOfMedia = await route('media', 'crypto', local(ports.crypto));
+  const fromCompliance = (to: string, port: number) => route('compliance', to, local(port));
+  const privacy = {
+    COMPLIANCE_AUTH_ADDRESS: await fromCompliance('auth', ports.auth),
+    COMPLIANCE_CRYPTO_ADDRESS: await fromCompliance('crypto', ports.crypto),
+    COMPLIANCE_MEDIA_ADDRESS: await fromCompliance('media', ports.media),
+    ...(hasSearch && { COMPLIANCE_SEARCH_ADDRESS: await fromCompliance('search', ports.search) }),
+  };
   const cryptoOfSearch = await route('search', 'crypto', local(ports.crypto));
   const searchOfNodes = await route('socket', 'search', local(ports.search));
   const search = {
@@ -188,6 +195,7 @@ const environments = async (
       env: {
         COMPLIANCE_GRPC_ADDRESS: local(ports.compliance),
         COMPLIANCE_ROOT_KEY_FILE: join(dataDir, 'compliance.key'),
+        ...privacy,
         CAAS_OPERATOR_TOKEN: secrets.operatorToken,
         CAAS_AUDIT_DIR,
       },

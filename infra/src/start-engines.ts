@@ -4,22 +4,28 @@ import { ConfigError } from '@caas/kit';
 import { replaceWhole } from '@caas/kit/files';
 import { type Engine, type EngineUser, engineUsers, type KafkaLink, type Site } from './engine.ts';
 import { EngineProcess, endOrphan } from './engine-process.ts';
+import { clamd } from './engines/clamd.ts';
 import { kafka } from './engines/kafka.ts';
 import { mongodb } from './engines/mongodb.ts';
 import { opensearch } from './engines/opensearch.ts';
 import { redis } from './engines/redis.ts';
+import { s3 } from './engines/s3.ts';
 import { toxiproxy } from './engines/toxiproxy.ts';
 import { installEngines } from './install.ts';
 import { tryLock } from './lock.ts';
 import { freePorts, isFree } from './port-check.ts';
 import { envText, secretsIn } from './secrets.ts';
 
-const allEngines: Readonly<Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch', Engine>> = {
+const allEngines: Readonly<
+  Record<'kafka' | 'redis' | 'mongodb' | 'toxiproxy' | 'opensearch' | 's3' | 'clamd', Engine>
+> = {
   kafka,
   redis,
   mongodb,
   toxiproxy,
   opensearch,
+  s3,
+  clamd,
 };
 export type EngineName = keyof typeof allEngines;
 export const engineNames = Object.keys(allEngines) as EngineName[];

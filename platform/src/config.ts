@@ -13,6 +13,7 @@ const variables = z.object({
   // The other services' ports follow it.
   AUTH_GRPC_PORT: settings.count({ max: 65_527 }).default(50051),
   CAAS_DEVELOPMENT_APP: settings.flag().default(true),
+  CAAS_SEARCH: settings.flag().default(true),
   CAAS_OPERATOR_TOKEN: settings.token().optional(),
   CAAS_VAULT_PASSPHRASE: settings.secret().optional(),
   CAAS_DRAIN: settings.milliseconds({ max: 300_000 }).default(1_000),
@@ -32,6 +33,8 @@ const schema = variables.transform((env) => ({
   authPort: env.AUTH_GRPC_PORT,
   /** Whether the development tenant and app are made. */
   developmentApp: env.CAAS_DEVELOPMENT_APP,
+  /** Whether messages are indexed and searches served. */
+  search: env.CAAS_SEARCH,
   /** Proves an operator's calls to auth; without it there are none. */
   operatorToken: env.CAAS_OPERATOR_TOKEN,
   /** Seals the root keys of content; without it a key file beside them does. */

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AccountStore, openSqliteAccountStore } from '@caas/account-store';
 import { type AuditStore, openSqliteAuditStore } from '@caas/audit-store';
@@ -7,6 +7,7 @@ import { CaasError, type Logger } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
+import { openSqlitePrivacyStore, type PrivacyStore } from '@caas/privacy-store';
 import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 
 export interface EmbeddedEngines {
@@ -15,6 +16,7 @@ export interface EmbeddedEngines {
   accounts: AccountStore;
   audit: AuditStore;
   policies: PolicyStore;
+  privacy: PrivacyStore;
   index: SearchIndex;
 }
 
@@ -55,17 +57,18 @@ const truncated = (dataDir: string, name: string, other: string): ConfigError =>
 /** Opens the databases of the data folder, which must exist. The log's file is one process's, so a second one ends here. */
 export const openEngines = async (
   dataDir: string,
-  { storeTimeoutMs }: { storeTimeoutMs: number },
+  { storeTimeoutMs, search }: { storeTimeoutMs: number; search: boolean },
   logger: Logger,
 ): Promise<EmbeddedEngines> => {
   const open = <T>(name: string, opened: (file: string) => Promise<T>): Promise<T> =>
     opened(join(dataDir, name)).catch((error: unknown) => {
       throw plainly(error, dataDir, name);
     });
+  const openIndex = () => open('search.db', (file) => openSqliteSearchIndex({ file }));
   const logBytes = await bytesOf(dataDir, 'log.db');
   for (const name of ['messages.db', 'accounts.db'])
     if (logBytes && (await bytesOf(dataDir, name)) === 0) throw truncated(dataDir, name, 'log.db');
-  const [[store, notBefore], accounts, audit, policies, index] = await Promise.all([
+  const [[store, notBefore], accounts, audit, policies, privacy, kept] = await Promise.all([
     open('messages.db', async (file) => {
       const opened = await openSqliteMessageStore({ file, commandTimeoutMs: storeTimeoutMs });
       return [opened, await positionsIn(opened)] as const;
@@ -73,10 +76,11 @@ export const openEngines = async (
     open('accounts.db', (file) => openSqliteAccountStore({ file })),
     open('audit.db', (file) => openSqliteAuditStore({ file })),
     open('policies.db', (file) => openSqlitePolicyStore({ file })),
-    open('search.db', (file) => openSqliteSearchIndex({ file })),
+    open('privacy.db', (file) => openSqlitePrivacyStore({ file })),
+    search ? openIndex() : undefined,
   ]);
   if (logBytes === 0 && Object.values(notBefore).some((offset) => offset > 0)) {
-    await Promise.all([store.close(), accounts.close(), audit.close(), policies.close(), index.close()]);
+    await Promise.all([store, accounts, audit, policies, privacy, kept].map((each) => each?.close()));
     throw truncated(dataDir, 'log.db', 'messages.db');
   }
   const log = await open('log.db', async (file) =>
@@ -86,7 +90,11 @@ export const openEngines = async (
       onFault: (err, where) => logger.warn({ err, ...where }, 'event log fault'),
     }),
   );
-  return { log, store, accounts, audit, policies, index };
+  // An index that nobody feeds would keep words that an erasure has to take away. It is made anew from the store; removed
+  // once the log is this process's, so that it is nobody else's index.
+  if (!kept) for (const suffix of ['', '-wal', '-shm']) await rm(join(dataDir, `search.db${suffix}`), { force: true });
+  const index = kept ?? (await openIndex());
+  return { log, store, accounts, audit, policies, privacy, index };
 };
 
 /** How much of the log the store has had, by "topic-partition" the next offset. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { createAuth, rootKeyFromFile } from '@caas/auth';
-import { createCompliance } from '@caas/compliance';
+import { createCompliance, privacyClients } from '@caas/compliance';
 import { openAuditWriter } from '@caas/compliance-client/audit';
 import { keySource } from '@caas/compliance-client/keys';
 import { createCrypto } from '@caas/crypto';
@@ -36,9 +36,11 @@ import { type ServicesConfig, servicesConfig } from './services-config.ts';
 export type Engines = EmbeddedEngines;
 
 export interface PlatformOptions
-  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'services' | 'unusedEngines'> {
+  extends Omit<PlatformConfig, 'operatorToken' | 'vaultPassphrase' | 'search' | 'services' | 'unusedEngines'> {
   /** The services' own settings; the defaults without. */
   services?: ServicesConfig;
+  /** Whether messages are indexed and searches served; they are without. */
+  search?: boolean;
   /** Limits of users that differ from the settings, for benches and tests. */
   limits?: Partial<Limits>;
   bounds?: Partial<NodeBounds>;
@@ -93,7 +95,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     createLogger({ service, level: logLevel, ...(logDestination && { destination: logDestination }) });
   const logger = loggerOf('platform');
   const [engines, keyEngines, mediaEngines, rootKey, hashKey, knownSecret] = await Promise.all([
-    openEngines(dataDir, services.persistence, logger),
+    openEngines(dataDir, { ...services.persistence, search: options.search !== false }, logger),
     openKeyEngines(dataDir, options.vaultPassphrase),
     openMediaEngines(dataDir),
     rootKeyFromFile(join(dataDir, 'keys', 'root.key')),
@@ -101,7 +103,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     readDevelopmentSecret(dataDir),
   ]);
   const { between = (own: Engines) => own, operatorToken } = options;
-  const { log, store, accounts, audit, policies, index } = between(engines);
+  const { log, store, accounts, audit, policies, privacy, index } = between(engines);
   const [keyValue, rateLimits] = [memoryKeyValue(), memoryRateLimits()];
   const inbox = memoryNodeInbox({ onFault: (err) => logger.warn({ err }, 'node inbox fault') });
   // Services of one process prove themselves to each other by a token that never leaves it.
@@ -184,12 +186,42 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return started;
   });
   const mediaOfNodes = mediaClient(media.current.address, serviceAuth, loggerOf('socket'));
+  const search =
+    options.search === false
+      ? undefined
+      : await startSearch(
+          {
+            log,
+            store,
+            index,
+            keys: keysOfSearch,
+            config: services.search,
+            grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
+            serviceAuth,
+            logger: loggerOf('search'),
+          },
+          crashable,
+        );
+  const searches = search && searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   let complianceGrpc = grpcAddressOf(options.socketPorts.length + 4);
+  const privacyPeers = privacyClients(
+    {
+      authAddress: auth.address,
+      cryptoAddress: crypto.current.address,
+      mediaAddress: media.current.address,
+      searchAddress: search?.current.address,
+    },
+    serviceAuth,
+    loggerOf('compliance'),
+  );
   const compliance = await restartable('compliance', crashable, async (severance) => {
     const started = await createCompliance({
       log: severance.port(log),
       audit: severance.port(audit),
       policies: severance.port(policies),
+      privacy: severance.port(privacy),
+      messages: severance.port(store),
+      clients: privacyPeers,
       writer: await writerOf('compliance', severance.port(log)),
       rootKey,
       serviceAuth,
@@ -199,20 +231,6 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceGrpc = started.address;
     return started;
   });
-  const search = await startSearch(
-    {
-      log,
-      store,
-      index,
-      keys: keysOfSearch,
-      config: services.search,
-      grpcAddress: grpcAddressOf(options.socketPorts.length + 6),
-      serviceAuth,
-      logger: loggerOf('search'),
-    },
-    crashable,
-  );
-  const searches = searchClient(search.current.address, serviceAuth, loggerOf('socket'));
   const bounds: Partial<NodeBounds> = { ...services.socket.bounds, drainMs: options.drainMs, ...options.bounds };
   const clients = authClients(auth.address, serviceAuth, loggerOf('socket'));
   const nodes: Restartable<SocketNode>[] = [];
@@ -292,7 +310,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     complianceAddress: complianceGrpc,
     app,
     services: new Map<string, Restartable>(
-      [persistence, crypto, media, search, ...nodes, compliance].map((service) => [service.name, service]),
+      [persistence, crypto, media, ...(search ? [search] : []), ...nodes, compliance].map((service) => [
+        service.name,
+        service,
+      ]),
     ),
     flushSharedState: () => keyValue.flush(),
     async run(signal) {
@@ -300,7 +321,9 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       const failed = new AbortController();
       const back = new AbortController();
       const edges = [gateway, ...nodes].map((service) => service.run(AbortSignal.any([signal, failed.signal])));
-      const behind = [media, persistence, search, crypto, auth, compliance].map((service) => service.run(back.signal));
+      const behind = [media, persistence, ...(search ? [search] : []), crypto, auth, compliance].map((service) =>
+        service.run(back.signal),
+      );
       try {
         await Promise.race([Promise.all(edges), ...behind]);
       } finally {
@@ -314,13 +337,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         mediaOfNodes.close();
         mediaKeys.close();
         keysOfSearch.close();
-        searches.close();
+        searches?.close();
+        privacyPeers.close();
         await engines.log.close();
         await Promise.all([
           engines.store.close(),
           engines.accounts.close(),
           engines.audit.close(),
           engines.policies.close(),
+          engines.privacy.close(),
           engines.index.close(),
           keyValue.close(),
           inbox.close(),

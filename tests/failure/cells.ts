@@ -13,6 +13,7 @@ import {
   troubled,
 } from './faults.ts';
 import { copied, poisoned, replayed } from './log-faults.ts';
+import { searching } from './search-faults.ts';
 
 interface Row {
   readonly name: string;
@@ -21,7 +22,7 @@ interface Row {
 
 /** One row of the table: a fault in the middle of a load, and nothing broken after it. */
 export type Cell = Row & { readonly short: boolean } & (
-    | { readonly on: 'engines'; readonly fault: Fault }
+    | { readonly on: 'engines'; readonly fault: Fault; readonly searches: boolean }
     | { readonly on: 'embedded'; readonly fault: EmbeddedFault }
   );
 
@@ -147,12 +148,34 @@ const onEngines: readonly (Row & { fault: Fault })[] = [
   ]),
 ];
 
+/** Only searches may notice: they are refused, with leave to try again, and find all of it afterwards. */
+const onSearch: readonly (Row & { fault: Fault })[] = [
+  ...['search', 'opensearch'].flatMap((name) => [
+    {
+      name: `kill-${name}`,
+      about: `SIGKILL of ${name} while somebody searches, started again 0.5 to 4 s later`,
+      fault: searching(killed(name)),
+    },
+    {
+      name: `pause-${name}`,
+      about: `SIGSTOP of ${name} for 5 to 10 s while somebody searches`,
+      fault: searching(paused(name)),
+    },
+  ]),
+  ...(['cut', 'slow', 'deaf'] as const).map((trouble) => ({
+    name: `${trouble}-socket-search`,
+    about: `socket-search, while somebody searches: ${troubles[trouble]}`,
+    fault: searching(troubled('socket-search', trouble)),
+  })),
+];
+
 const onEmbedded: readonly (Row & { fault: EmbeddedFault })[] = [
   { name: 'embedded-kill', about: 'npm start in one process: SIGKILL', fault: platformKilled },
   { name: 'embedded-disk-full', about: 'npm start in one process: its disk is full for 4 to 7 s', fault: diskFull },
 ];
 
 export const cells: readonly Cell[] = [
-  ...onEngines.map((row) => ({ ...row, on: 'engines' as const, short: inShort.has(row.name) })),
+  ...onEngines.map((row) => ({ ...row, on: 'engines' as const, searches: false, short: inShort.has(row.name) })),
+  ...onSearch.map((row) => ({ ...row, on: 'engines' as const, searches: true, short: false })),
   ...onEmbedded.map((row) => ({ ...row, on: 'embedded' as const, short: inShort.has(row.name) })),
 ];

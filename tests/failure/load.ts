@@ -107,13 +107,7 @@ export class Load {
       const { messageId } = await sdk.command('sendMessage', { conversationId, clientMsgId, content, retry: true });
       if (isSame)
         recorder.write({ client: userId, event: 'accepted', conversation: conversationId, clientMsgId, messageId });
-      else
-        recorder.write({
-          client: userId,
-          event: 'wrong',
-          broken: 'send',
-          what: `${clientMsgId} was accepted with other words`,
-        });
+      else recorder.write({ client: userId, event: 'conflicting', conversation: conversationId, clientMsgId });
     } catch (thrown) {
       if (isSame && thrown instanceof CaasClientError && !thrown.retryable && thrown.reason !== 'CLIENT_CLOSED')
         recorder.write({ client: userId, event: 'wrong', broken: 'send', what: `again: ${thrown.reason}` });

@@ -7,8 +7,8 @@ import {
   Topic,
   topics,
 } from '@caas/event-log';
+import { until } from '@caas/kit/testing/until';
 import { Kafka, logLevel } from 'kafkajs';
-import { until } from '../support/until.ts';
 import type { Fault } from './faults.ts';
 import { pause } from './pause.ts';
 import type { World } from './world.ts';

@@ -47,6 +47,7 @@ const columns: Readonly<Record<string, readonly Violated[]>> = {
   misordered: ['order', 'gap', 'sender-order', 'digest'],
   leaked: ['leaked', 'foreign'],
   other: ['content', 'send', 'act', 'late'],
+  'not judged': ['unjudged'],
 };
 
 export const resultsDir = '.cache/failure/results';

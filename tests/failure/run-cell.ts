@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
+import { until } from '@caas/kit/testing/until';
 import { Chance } from '../support/chance.ts';
-import { until } from '../support/until.ts';
 import type { Scene } from './faults.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { judge } from './judge.ts';
@@ -105,7 +105,7 @@ export const runCell = async (run: CellRun): Promise<Result> => {
   const cast = await assemble(run, chance);
   const { load, faultAtMs, healedAtMs, late } = await runCourse(run, cast, chance);
   const fleets = [cast.fleet, cast.strangers];
-  await recordEnds(run, fleets).catch((thrown: unknown) => late.push(String((thrown as Error).message)));
+  await recordEnds(run, fleets);
   for (const fleet of fleets) await fleet.close();
   const { violations, ...verdict } = await judge(dir, { faultAtMs, healedAtMs });
   return {

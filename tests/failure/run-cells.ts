@@ -6,7 +6,7 @@ import { startEmbedded } from './embedded.ts';
 import type { Options } from './options.ts';
 import { keep, lineOf, type Result, unbegun } from './report.ts';
 import { type CellRun, runCell } from './run-cell.ts';
-import { startWorld, type World } from './world.ts';
+import { startWorld, type World, type WorldOptions } from './world.ts';
 
 export const dir = '.cache/failure';
 /** Where this process keeps engines and services. */
@@ -30,7 +30,8 @@ export const runCells = async (options: Options, say: Say, signal: AbortSignal):
     for (const seed of options.seeds)
       for (const cell of options.chosen) {
         if (signal.aborted) return results;
-        if (cell.on === 'engines') world ??= await startWorld({ dir: worldDir, install: options.install, say });
+        if (cell.on === 'engines')
+          world = await worldFor(cell, world, { dir: worldDir, install: options.install, say });
         const histories = join(dir, 'histories', `${cell.name}-${seed}`);
         const result = await runOne(cell, world, { seed, dir: histories, ...options }).catch((thrown: unknown) =>
           unbegun(cell.name, seed, thrown),
@@ -51,6 +52,17 @@ export const runCells = async (options: Options, say: Say, signal: AbortSignal):
     await rm(worldDir, { recursive: true, force: true });
   }
   return results;
+};
+
+/** The world there is, or another one where the cell needs more or less than it has. */
+const worldFor = async (
+  { searches }: Extract<Cell, { on: 'engines' }>,
+  world: World | undefined,
+  options: WorldOptions,
+): Promise<World> => {
+  if (world?.searches === searches) return world;
+  await world?.stop();
+  return startWorld({ ...options, searches });
 };
 
 type Settings = Pick<CellRun, 'seed' | 'dir' | 'rate' | 'minAccepted'>;

@@ -22,6 +22,8 @@ export interface Target {
 export interface World extends Target {
   /** Its folder. */
   readonly dir: string;
+  /** Whether OpenSearch and the search service are there. */
+  readonly searches: boolean;
   readonly engines: Engines;
   readonly services: Services;
   readonly proxies: Proxies;
@@ -39,6 +41,8 @@ export interface WorldOptions {
   root?: string;
   /** What the engines lack may be installed. */
   install?: boolean;
+  /** With OpenSearch and the search service, which most cells don't need. */
+  searches?: boolean;
   say(line: string): void;
 }
 
@@ -81,6 +85,10 @@ const otherLinks = [
   'media-crypto',
   'socket-search',
   'search-crypto',
+  'compliance-auth',
+  'compliance-crypto',
+  'compliance-media',
+  'compliance-search',
   'user-socket-1',
   'user-socket-2',
 ];
@@ -91,7 +99,16 @@ type Ports = () => number;
 
 const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports) => {
   const envs = new Map<string, Record<string, string>>();
-  for (const service of ['gateway', 'auth', 'socket', 'persistence', 'crypto', 'media', 'compliance'] as const)
+  for (const service of [
+    'gateway',
+    'auth',
+    'socket',
+    'persistence',
+    'crypto',
+    'media',
+    'compliance',
+    'search',
+  ] as const)
     envs.set(service, { ...engines.envOf(service) });
   for (const [service, engine, variable] of engineLinks) {
     const env = envs.get(service) as Record<string, string>;
@@ -106,7 +123,13 @@ const proxyEngines = async (engines: Engines, proxies: Proxies, nextPort: Ports)
   return envs;
 };
 
-export const startWorld = async ({ dir, root, install = false, say }: WorldOptions): Promise<World> => {
+export const startWorld = async ({
+  dir,
+  root,
+  install = false,
+  searches = false,
+  say,
+}: WorldOptions): Promise<World> => {
   const ports = await freePorts(portCount);
   const nextPort: Ports = () => {
     const port = ports.shift();
@@ -119,7 +142,7 @@ export const startWorld = async ({ dir, root, install = false, say }: WorldOptio
     advertisedPort: nextPort(),
   }));
   const engines = await startEngines({
-    only: ['kafka', 'redis', 'mongodb', 'toxiproxy'],
+    only: ['kafka', 'redis', 'mongodb', 'toxiproxy', ...(searches ? (['opensearch'] as const) : [])],
     dataDir: join(dir, 'engines'),
     ports: 'free',
     fresh: true,
@@ -155,14 +178,14 @@ export const startWorld = async ({ dir, root, install = false, say }: WorldOptio
       await proxies.add(`user-socket-${i + 1}`, port, new URL(url).host);
       socketUrls.push(`ws://127.0.0.1:${port}`);
     }
-    return worldOf({ dir, engines, services, proxies, socketUrls });
+    return worldOf({ dir, searches, engines, services, proxies, socketUrls });
   } catch (thrown) {
     await engines.stop();
     throw thrown;
   }
 };
 
-type Parts = Pick<World, 'dir' | 'engines' | 'services' | 'proxies' | 'socketUrls'>;
+type Parts = Pick<World, 'dir' | 'searches' | 'engines' | 'services' | 'proxies' | 'socketUrls'>;
 
 const worldOf = ({ engines, services, ...parts }: Parts): World => ({
   ...parts,

@@ -34,13 +34,16 @@ export const digestOf = (messageIds: readonly string[]): string => {
 
 /**
  * Judges what all clients recorded of a run, after it. Every message is followed by its content and id, never by counts:
- * a lost one and a doubled one do not make up for each other.
+ * a lost one and a doubled one do not make up for each other. Where lists could not be read in the end that is said, and what
+ * there is is judged.
  */
 export const check = (entries: readonly Entry[]): Violation[] => {
   const report = new Report();
   const sent = sendsOf(entries, report);
   const changed = changedIn(entries);
   const members = new Set<string>();
+  const unread = entries.filter((entry) => entry.event === 'unjudged');
+  for (const { what } of unread) report.add('unjudged', what);
   const lists = new Map<string, List>();
   const listOf = (client: string, view: View, conversation: string): List => {
     const name = `${client} ${view} ${conversation}`;
@@ -56,6 +59,8 @@ export const check = (entries: readonly Entry[]): Violation[] => {
   }
   const first = new Map<string, List>();
   for (const list of lists.values()) {
+    // Broken off in the middle.
+    if (unread.length > 0 && !list.head) continue;
     if (!members.has(`${list.client} ${list.conversation}`))
       report.add('foreign', `${nameOf(list)} is not a conversation of this user`);
     checkList(list, sent, changed, report);
@@ -66,7 +71,7 @@ export const check = (entries: readonly Entry[]): Violation[] => {
   for (const membership of members) {
     const [client, conversation] = membership.split(' ') as [string, string];
     for (const view of ['live', 'history'] as const)
-      if (!lists.get(`${client} ${view} ${conversation}`)?.head)
+      if (unread.length === 0 && !lists.get(`${client} ${view} ${conversation}`)?.head)
         report.add('lost', `${client} has no ${view} list of ${conversation}`);
   }
   checkLive(entries, first, report);
@@ -76,11 +81,18 @@ export const check = (entries: readonly Entry[]): Violation[] => {
 const keyOf = (client: string, conversation: string, clientMsgId: string): string =>
   `${client} ${conversation} ${clientMsgId}`;
 
+const keyOfSend = (e: { client: string; conversation: string; clientMsgId: string }): string =>
+  keyOf(e.client, e.conversation, e.clientMsgId);
+
 const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> => {
   const sent = new Map<string, Sent>();
+  const conflicts = new Set(entries.flatMap((e) => (e.event === 'conflicting' ? [keyOfSend(e)] : [])));
+  const rejected = new Set<string>();
   for (const entry of entries) {
     if (entry.event === 'sending') sent.set(keyOf(entry.client, entry.conversation, entry.clientMsgId), { ...entry });
-    if (entry.event === 'failed') report.add('send', `${entry.clientMsgId} was refused: ${entry.reason}`);
+    if (entry.event === 'failed' && entry.reason === 'IDEMPOTENCY_CONFLICT' && conflicts.has(keyOfSend(entry)))
+      rejected.add(keyOfSend(entry));
+    else if (entry.event === 'failed') report.add('send', `${entry.clientMsgId} was refused: ${entry.reason}`);
     if (entry.event !== 'accepted') continue;
     const send = sent.get(keyOf(entry.client, entry.conversation, entry.clientMsgId));
     if (!send) report.add('send', `${entry.clientMsgId} was accepted and never sent`);
@@ -88,6 +100,8 @@ const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> =
       report.add('send', `${entry.clientMsgId} is both ${send.messageId} and ${entry.messageId}`);
     else send.messageId = entry.messageId;
   }
+  for (const key of conflicts)
+    if (!rejected.has(key)) report.add('send', `${key} was accepted with other words and not rejected`);
   return sent;
 };
 
@@ -166,7 +180,10 @@ const checkLive = (entries: readonly Entry[], final: ReadonlyMap<string, List>, 
     last.set(name, seq);
     if (told.has(`${name} ${messageId}`)) report.add('duplicated', `${name} was told ${messageId} twice`);
     told.add(`${name} ${messageId}`);
-    const there = final.get(conversation)?.messages[seq - 1];
+    const end = final.get(conversation);
+    // That there is none is told by itself.
+    if (!end) continue;
+    const there = end.messages[seq - 1];
     if (there?.messageId !== messageId)
       report.add('order', `${name} was told ${messageId} as ${seq}, which is ${there?.messageId} in the end`);
   }

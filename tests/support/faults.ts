@@ -25,12 +25,13 @@ export class Faults {
   readonly #held = new Set<Held>();
 
   /** For the platform's option of that name. */
-  readonly between = ({ log, store, accounts, audit, policies, index }: Engines): Engines => ({
+  readonly between = ({ log, store, accounts, audit, policies, privacy, index }: Engines): Engines => ({
     log: this.#around(log, 'log'),
     store: this.#around(store, 'store'),
     accounts: this.#around(accounts, 'accounts'),
     audit: this.#around(audit, 'audit'),
     policies: this.#around(policies, 'policies'),
+    privacy: this.#around(privacy, 'privacy'),
     index: this.#around(index, 'index'),
   });
 

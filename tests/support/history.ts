@@ -25,7 +25,9 @@ export type Broken =
   /** An accepted edit, deletion, reaction or receipt that did not come about, or one that nobody asked for. */
   | 'act'
   /** Somebody got in, or got something, who must not. */
-  | 'leaked';
+  | 'leaked'
+  /** Nothing is known to be broken: lists could not be read in the end, so what they would show was not judged. */
+  | 'unjudged';
 
 /** A message as a client saw it. */
 export interface SeenMessage {
@@ -51,11 +53,18 @@ export type Entry = { client: string; atMs?: number } & (
   /** `ordinal` counts what the client sent to the conversation. */
   | { event: 'sending'; conversation: string; clientMsgId: string; ordinal: number; text: string }
   | { event: 'accepted'; conversation: string; clientMsgId: string; messageId: string }
+  /**
+   * Other words under the id of an accepted send were accepted, as a node may that could not look the first up; it must be
+   * told of their rejection.
+   */
+  | { event: 'conflicting'; conversation: string; clientMsgId: string }
   | { event: 'failed'; conversation: string; clientMsgId: string; reason: string }
   /** `unknown`: no answer; it may have happened, or happen yet. */
   | { event: 'act'; conversation: string; act: Act; outcome: 'accepted' | 'refused' | 'unknown' }
   /** A promise was seen broken while it ran. */
   | { event: 'wrong'; broken: Broken; what: string }
+  /** The lists that are missing from here on could not be read in the end, for this reason. */
+  | { event: 'unjudged'; what: string }
   /** Somebody who must not come in was refused. */
   | { event: 'turned-away'; what: string }
   /** Its list of the conversation begins anew. */

@@ -43,6 +43,11 @@ export class KillablePlatform {
     return this.#where;
   }
 
+  /** Of the process that runs. */
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
   /** Starts it, the first time on free ports, later on the same ones: who is to find it again. Else others may have them. */
   async start({ samePorts = true } = {}): Promise<void> {
     const before = samePorts ? this.#where : undefined;

@@ -1,8 +1,8 @@
+import { until } from '@caas/kit/testing/until';
 import { ClientFrame } from '@caas/proto/caas/socket/v1/commands';
 import { ServerFrame } from '@caas/proto/caas/socket/v1/server_frames';
 import { WebSocket } from 'ws';
 import type { Closed, Frame } from './raw-client.ts';
-import { until } from './until.ts';
 
 /** A client of the binary subprotocol: commands are given and answers read in protobuf JSON, to be compared. */
 export class ProtoClient {

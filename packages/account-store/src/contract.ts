@@ -101,6 +101,22 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
         expect(renamed.user).toEqual({ ...first.user, displayName: 'Anna', updatedAtMs: nowMs + 6 });
       });
 
+      test('who is erased is an id that may not sign in, and takes no new name', async () => {
+        const externalId = fresh('ext');
+        const { user } = await store.users.upsert({ tenantId: 't1', externalId, displayName: 'Ann', nowMs });
+        const { userId } = user;
+        await store.users.updateProfile('t1', userId, { avatarUrl: 'https://a.test/x', metadata: { a: 'b' } }, nowMs);
+        expect(await store.users.erase('t2', userId, nowMs)).toBe(false);
+        for (const at of [nowMs + 1, nowMs + 2]) {
+          expect(await store.users.erase('t1', userId, at)).toBe(true);
+          const left = { tenantId: 't1', userId, createdAtMs: nowMs, updatedAtMs: at, deactivated: true };
+          const nothing = { externalId: '', displayName: '', avatarUrl: '', metadata: {} };
+          expect(await store.users.get('t1', userId)).toEqual({ ...left, ...nothing });
+          const again = await store.users.upsert({ tenantId: 't1', externalId, displayName: 'Ann', nowMs: at });
+          expect(again).toEqual({ user: { ...left, ...nothing }, created: false });
+        }
+      });
+
       test('one external id is two users in two tenants', async () => {
         const externalId = fresh('ext');
         const a = await store.users.upsert({ tenantId: 't1', externalId, nowMs });
@@ -231,6 +247,26 @@ export const accountStoreContract = (name: string, open: () => Promise<AccountSt
             .map((s) => s.sessionId)
             .toSorted(),
         );
+      });
+
+      test('all of a user’s sessions are listed by id, and removed by name', async () => {
+        const userId = fresh('user');
+        const sessions = [aSession({ userId }), aSession({ userId, expiresAtMs: 1 }), aSession({ userId })];
+        for (const session of [...sessions, aSession(), aSession({ userId, tenantId: 't2' })])
+          await store.sessions.create(session);
+        const [ended] = sessions as [Session];
+        await store.sessions.end([ended], nowMs, 'OPERATOR');
+        const user = { tenantId: 't1', userId };
+        const ids = sessions.map(({ sessionId }) => sessionId).toSorted();
+        const first = await store.sessions.ofUser(user, '', 2);
+        const rest = await store.sessions.ofUser(user, first.at(-1)?.sessionId ?? '', 2);
+        expect([...first, ...rest].map(({ sessionId }) => sessionId)).toEqual(ids);
+        expect([...first, ...rest].find(({ sessionId }) => sessionId === ended.sessionId)).toMatchObject({
+          endedAtMs: nowMs,
+        });
+        expect(await store.sessions.remove([...sessions, { tenantId: 't1', sessionId: 'none' }])).toBe(3);
+        expect(await store.sessions.ofUser(user, '', 2)).toEqual([]);
+        expect(await store.sessions.ofUser({ tenantId: 't2', userId }, '', 2)).toHaveLength(1);
       });
 
       test('purge removes what ended or expired before a time and nothing else', async () => {

@@ -15,6 +15,9 @@ export const checkMetadata = (metadata: Readonly<Record<string, string>> | undef
 /** The pseudonymous id of a user: the same in every service, with no look-up. */
 export const userIdOf = (tenantId: string, externalId: string): string => derivedId('user', tenantId, externalId);
 
+/** What of a user is taken out when they are erased. */
+export const nobody = { externalId: '', displayName: '', avatarUrl: '', metadata: {}, deactivated: true } as const;
+
 /** A user as first seen. */
 export const newUser = (seen: {
   tenantId: string;

@@ -108,7 +108,7 @@ export interface ProfileChange {
 
 export interface UserStore {
   /**
-   * Creates the user when new; a display name that is given and differs is kept. Concurrent calls for one user yield one
+   * Creates the user when new; a display name that is given and differs is kept, but not of one who is deactivated. Concurrent calls for one user yield one
    * user, of which one call says `created`.
    */
   upsert(input: {
@@ -124,6 +124,11 @@ export interface UserStore {
   getByExternalIds(tenantId: string, externalIds: readonly string[]): Promise<(User | undefined)[]>;
   /** The changed user; undefined when there is none. */
   updateProfile(tenantId: string, userId: string, change: ProfileChange, nowMs: number): Promise<User | undefined>;
+  /**
+   * Leaves of a user the id, deactivated; false: there is no such user. When it resolves no file of SQLite has bytes of what was
+   * taken out, nor of sessions that were removed before. It writes the file anew for that: seconds where it is large.
+   */
+  erase(tenantId: string, userId: string, nowMs: number): Promise<boolean>;
 }
 
 export type EndReason = 'LOGOUT' | 'ENDED_BY_USER' | 'REFRESH_TOKEN_REUSED' | 'TOO_MANY_SESSIONS' | 'OPERATOR';
@@ -182,6 +187,10 @@ export interface SessionStore {
   end(keys: readonly SessionKey[], endedAtMs: number, reason: EndReason): Promise<SessionOfUser[]>;
   /** Sessions of all tenants that ended after the cursor, in order of (endedAtMs, sessionId). */
   endedAfter(cursor: EndedCursor, limit: number): Promise<(SessionOfUser & EndedCursor)[]>;
+  /** All sessions of a user, live or not, by id after `afterSessionId`; `limit` ≤ `maxSessionsPerCall`. */
+  ofUser(user: { tenantId: string; userId: string }, afterSessionId: string, limit: number): Promise<Session[]>;
+  /** Removes sessions; returns how many were there. At most `maxSessionsPerCall`. */
+  remove(keys: readonly SessionKey[]): Promise<number>;
   /** Removes up to `limit` sessions that ended or expired before a time; returns how many. */
   purge(beforeMs: number, limit: number): Promise<number>;
 }

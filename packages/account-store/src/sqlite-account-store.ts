@@ -1,7 +1,7 @@
 import { CaasError } from '@caas/kit';
 import type { SigningKeyStore } from '@caas/kit/signing-keys';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
-import { atMost, checkMetadata, newUser, userIdOf } from './limits.ts';
+import { atMost, checkMetadata, newUser, nobody, userIdOf } from './limits.ts';
 import {
   type AccountStore,
   type AppStore,
@@ -46,6 +46,10 @@ class VerbQueue {
       this.#waiting.push({ op: { verb, args, write } as Op, resolve: resolve as Waiting['resolve'], reject });
       this.#pumping ??= this.#pump();
     });
+  }
+
+  writeAnew(): Promise<void> {
+    return this.#host.call('writeAnew', null);
   }
 
   async close(): Promise<void> {
@@ -119,6 +123,11 @@ const userStore = (queue: VerbQueue): UserStore => {
       checkMetadata(change.metadata);
       return queue.do('updateProfile', { tenantId, userId, change, nowMs }, true);
     },
+    erase: async (tenantId, userId, nowMs) => {
+      const found = await queue.do('blankUser', { tenantId, userId, blank: nobody, nowMs }, true);
+      await queue.writeAnew();
+      return found;
+    },
   };
 };
 
@@ -138,6 +147,14 @@ const sessionStore = (queue: VerbQueue): SessionStore => ({
     return queue.do('endSessions', { keys, endedAtMs, reason }, true);
   },
   endedAfter: (cursor, limit) => queue.do('endedAfter', { cursor, limit }, false),
+  ofUser: async (user, afterSessionId, limit) => {
+    atMost('maxSessionsPerCall', limit, maxSessionsPerCall);
+    return queue.do('sessionsOf', { ...user, afterSessionId, limit }, false);
+  },
+  remove: async (keys) => {
+    atMost('maxSessionsPerCall', keys.length, maxSessionsPerCall);
+    return queue.do('removeSessions', keys, true);
+  },
   purge: (beforeMs, limit) => queue.do('purgeSessions', { beforeMs, limit }, true),
 });
 

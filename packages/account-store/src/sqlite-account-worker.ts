@@ -29,6 +29,7 @@ export const migrations = [
    CREATE TABLE signing_key (
      key_id TEXT PRIMARY KEY, public_jwk TEXT NOT NULL, sealed_private_key BLOB NOT NULL, created_at_ms INTEGER NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  'CREATE INDEX session_user ON session (tenant_id, user_id, session_id);',
 ];
 
 type Row = Record<string, unknown>;
@@ -95,7 +96,7 @@ const userVerbs = (db: DatabaseSync) => {
         put.run(fresh.tenantId, fresh.userId, JSON.stringify(fresh));
         return { user: fresh, created: true };
       }
-      const unchanged = displayName === undefined || displayName === known.displayName;
+      const unchanged = displayName === undefined || displayName === known.displayName || known.deactivated;
       return { user: unchanged ? known : change(known, { displayName }, fresh.updatedAtMs), created: false };
     },
     getUsers: (args: { tenantId: string; userIds: readonly string[] }): Doc<User>[] =>
@@ -103,6 +104,13 @@ const userVerbs = (db: DatabaseSync) => {
     updateProfile: (args: { tenantId: string; userId: string; change: ProfileChange; nowMs: number }): Doc<User> => {
       const known = get(args.tenantId, args.userId);
       return known && change(known, args.change, args.nowMs);
+    },
+    blankUser: (args: { tenantId: string; userId: string; blank: Partial<User>; nowMs: number }): boolean => {
+      const known = get(args.tenantId, args.userId);
+      if (!known) return false;
+      const next: User = { ...known, ...args.blank, updatedAtMs: args.nowMs };
+      put.run(next.tenantId, next.userId, JSON.stringify(next));
+      return true;
     },
   };
 };
@@ -126,6 +134,10 @@ const sessionVerbs = (db: DatabaseSync) => {
     `SELECT tenant_id, session_id, user_id, ended_at_ms FROM session
      WHERE ended_at_ms IS NOT NULL AND (ended_at_ms, session_id) > (?, ?) ORDER BY ended_at_ms, session_id LIMIT ?`,
   );
+  const ofUser = db.prepare(
+    'SELECT * FROM session WHERE tenant_id = ? AND user_id = ? AND session_id > ? ORDER BY session_id LIMIT ?',
+  );
+  const remove = db.prepare('DELETE FROM session WHERE tenant_id = ? AND session_id = ?');
   const purgeEnded = db.prepare(
     `DELETE FROM session WHERE (tenant_id, session_id) IN
      (SELECT tenant_id, session_id FROM session WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ? LIMIT ?)`,
@@ -170,6 +182,10 @@ const sessionVerbs = (db: DatabaseSync) => {
         userId: row['user_id'] as string,
         endedAtMs: row['ended_at_ms'] as number,
       })),
+    sessionsOf: (q: { tenantId: string; userId: string; afterSessionId: string; limit: number }): Session[] =>
+      ofUser.all(q.tenantId, q.userId, q.afterSessionId, q.limit).map(sessionOf),
+    removeSessions: (keys: readonly SessionKey[]): number =>
+      keys.reduce((sum, key) => sum + Number(remove.run(key.tenantId, key.sessionId).changes), 0),
     purgeSessions: (args: { beforeMs: number; limit: number }): number => {
       const removed = Number(purgeEnded.run(args.beforeMs, args.limit).changes);
       return removed + Number(purgeExpired.run(args.beforeMs, args.limit - removed).changes);
@@ -214,5 +230,15 @@ export const open = (db: DatabaseSync) => {
     /** Runs verbs in order; those of one call share one commit, so that its fsync is paid once. */
     run: (ops: readonly Op[]): unknown[] =>
       ops.some((op) => op.write) ? inTransaction(db, () => runAll(ops)) : runAll(ops),
+    /**
+     * Leaves no bytes of earlier states in the files. Overwriting what is deleted would not do: rows that were moved when a page
+     * was split lie where they were, too.
+     */
+    writeAnew: (_: null): void => {
+      db.exec('VACUUM');
+      const { busy } = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number };
+      // SQLITE_BUSY, which callers may try again.
+      if (busy !== 0) throw Object.assign(new Error('the write-ahead log is in use'), { errcode: 5 });
+    },
   };
 };

@@ -43,6 +43,7 @@ const reasons = [
   'CAPABILITY_MISSING',
   'INTERNAL',
   'CONTENT_HELD',
+  'LEGAL_HOLD',
 ] as const;
 
 /** Reasons of the service's one table, without the prefix ERROR_REASON_. A reason this version does not know reads UNSPECIFIED. */

@@ -15,6 +15,7 @@ import {
 import { CaasError, type Logger } from '@caas/kit';
 import { type MessageStore, openSqliteMessageStore } from '@caas/message-store';
 import { openSqlitePolicyStore, type PolicyStore } from '@caas/policy-store';
+import { openSqlitePrivacyStore, type PrivacyStore } from '@caas/privacy-store';
 import { openSqliteSearchIndex, type SearchIndex } from '@caas/search-index';
 import type { EngineSettings, RedisSettings } from './settings.ts';
 
@@ -55,10 +56,15 @@ export const openMessages = async (
   return told('MONGODB_URL', openMongoMessageStore({ ...mongo, ...timeout }));
 };
 
-export const openAccounts = async ({ mongo }: EngineSettings, file: string): Promise<AccountStore> => {
-  if (mongo === undefined) return openSqliteAccountStore({ file });
+export const openAccounts = async (
+  { mongo }: EngineSettings,
+  file: string,
+  commandTimeoutMs?: number,
+): Promise<AccountStore> => {
+  const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
+  if (mongo === undefined) return openSqliteAccountStore({ file, ...timeout });
   const { openMongoAccountStore } = await import('@caas/account-store/mongo');
-  return told('MONGODB_URL', openMongoAccountStore(mongo));
+  return told('MONGODB_URL', openMongoAccountStore({ ...mongo, ...timeout }));
 };
 
 export const openAuditStore = async ({ mongo }: EngineSettings, file: string): Promise<AuditStore> => {
@@ -71,6 +77,12 @@ export const openPolicies = async ({ mongo }: EngineSettings, file: string): Pro
   if (mongo === undefined) return openSqlitePolicyStore({ file });
   const { openMongoPolicyStore } = await import('@caas/policy-store/mongo');
   return told('MONGODB_URL', openMongoPolicyStore(mongo));
+};
+
+export const openPrivacyStore = async ({ mongo }: EngineSettings, file: string): Promise<PrivacyStore> => {
+  if (mongo === undefined) return openSqlitePrivacyStore({ file });
+  const { openMongoPrivacyStore } = await import('@caas/privacy-store/mongo');
+  return told('MONGODB_URL', openMongoPrivacyStore(mongo));
 };
 
 export const openSearchIndex = async (

@@ -4,6 +4,7 @@ import { type KafkaOptions, kafkaOptions, kafkaSettings } from '@caas/event-log'
 import * as settings from '@caas/kit/config';
 import { ConfigError } from '@caas/kit/config';
 import type { z } from 'zod';
+import type { S3Settings } from './s3-settings.ts';
 import type { VaultSettings } from './vault-settings.ts';
 
 /*
@@ -93,6 +94,7 @@ export interface EngineSettings {
   openSearch?: OpenSearchSettings | undefined;
   redisGateway?: RedisSettings | undefined;
   redisSocket?: RedisSettings | undefined;
+  s3?: S3Settings | undefined;
   vault?: VaultSettings | undefined;
 }
 

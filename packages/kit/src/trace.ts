@@ -26,5 +26,8 @@ export const isTraceparent = (value: string): boolean =>
 export const traceparentOr = (value: string | undefined): string =>
   value !== undefined && isTraceparent(value) ? value : newTraceparent();
 
+/** A traceparent of a trace that goes on, under a span of its own. */
+export const traceparentIn = (traceId: string): string => `00-${traceId}-${newTraceparent().slice(36)}`;
+
 /** Trace id of a well-formed traceparent, 32 hex digits. */
 export const traceIdOf = (traceparent: string): string => traceparent.slice(3, 35);

@@ -97,6 +97,10 @@ export const mediaStoreContract = (name: string, open: () => Promise<MediaStoreU
       expect(await store.countOf(user, [uploading])).toBe(4);
       expect(await store.countOf(user, [uploading, committed])).toBe(5);
       expect(await store.countOf(user, [])).toBe(0);
+      const { tenantId } = user;
+      expect(await store.bytesOf(tenantId, [uploading])).toBe(5_000);
+      expect(await store.bytesOf(tenantId, [uploading, committed])).toBe(6_000);
+      expect(await store.bytesOf(fresh('t'), [uploading])).toBe(0);
     });
 
     test('finds what is due, the longest due first, and nothing that is due later or never', async () => {

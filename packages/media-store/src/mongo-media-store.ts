@@ -39,6 +39,17 @@ export const openMongoMediaStore = async (options: MongoOptions): Promise<MediaS
     },
     countOf: ({ tenantId, userId }, states) =>
       engine.run((db) => mediaOf(db).countDocuments({ tenantId, userId, state: { $in: [...states] } })),
+    bytesOf: async (tenantId, states) => {
+      const rows = await engine.run((db) =>
+        mediaOf(db)
+          .aggregate<{ bytes: number }>([
+            { $match: { tenantId, state: { $in: [...states] } } },
+            { $group: { _id: null, bytes: { $sum: '$sizeBytes' } } },
+          ])
+          .toArray(),
+      );
+      return Number(rows[0]?.bytes ?? 0);
+    },
     due: async (atMs, limit) => {
       assertMedia(limit);
       const rows = await engine.run((db) =>

@@ -66,6 +66,8 @@ export interface MediaStore {
   ofUser(user: { tenantId: string; userId: string }, afterMediaId: string, limit: number): Promise<MediaRecord[]>;
   /** How many of a user's media are in one of the states. */
   countOf(user: { tenantId: string; userId: string }, states: readonly MediaState[]): Promise<number>;
+  /** Bytes of a tenant's media in one of the states, as uploaded. */
+  bytesOf(tenantId: string, states: readonly MediaState[]): Promise<number>;
   /** Records of all tenants that were due at a time or before, those due first first; at most `limit`. */
   due(atMs: number, limit: number): Promise<MediaRecord[]>;
   /** Lets pending calls finish; later ones reject. Idempotent. */

@@ -25,6 +25,7 @@ export const openSqliteMediaStore = async ({ file }: { file: string }): Promise<
       return host.call('ofUser', { ...user, afterMediaId, limit });
     },
     countOf: (user, states) => host.call('countOf', { ...user, states }),
+    bytesOf: (tenantId, states) => host.call('bytesOf', { tenantId, states }),
     due: async (atMs, limit) => {
       assertMedia(limit);
       return host.call('due', { atMs, limit });

@@ -9,6 +9,8 @@ export const migrations = [
      due_at_ms INTEGER NOT NULL, sealed_name BLOB NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (tenant_id, media_id)) STRICT;
    CREATE INDEX media_of_user ON media (tenant_id, user_id, media_id);
    CREATE INDEX media_due ON media (due_at_ms) WHERE due_at_ms > 0;`,
+  `ALTER TABLE media ADD COLUMN size_bytes INTEGER NOT NULL GENERATED ALWAYS AS (json_extract(doc, '$.sizeBytes')) VIRTUAL;
+   CREATE INDEX media_size ON media (tenant_id, state, size_bytes);`,
 ];
 
 type Row = Record<string, SQLOutputValue>;
@@ -57,6 +59,9 @@ export const open = (db: DatabaseSync) => {
   const count = db.prepare(
     `SELECT count(*) AS n FROM media WHERE tenant_id = ? AND user_id = ? AND state IN (SELECT value FROM json_each(?))`,
   );
+  const bytes = db.prepare(
+    `SELECT total(size_bytes) AS n FROM media WHERE tenant_id = ? AND state IN (SELECT value FROM json_each(?))`,
+  );
   const due = db.prepare('SELECT * FROM media WHERE due_at_ms > 0 AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?');
   return {
     create: (record: Omit<MediaRecord, 'rev'>): boolean => insert.run(...columnsOf(record, 1)).changes === 1,
@@ -81,6 +86,8 @@ export const open = (db: DatabaseSync) => {
       page.all(tenantId, userId, afterMediaId, limit).map(recordOf),
     countOf: ({ tenantId, userId, states }: User & { states: readonly number[] }): number =>
       count.get(tenantId, userId, JSON.stringify(states))?.['n'] as number,
+    bytesOf: ({ tenantId, states }: { tenantId: string; states: readonly number[] }): number =>
+      bytes.get(tenantId, JSON.stringify(states))?.['n'] as number,
     due: ({ atMs, limit }: { atMs: number; limit: number }): MediaRecord[] => due.all(atMs, limit).map(recordOf),
   };
 };

@@ -1,6 +1,13 @@
 /** What every adapter of the search index has to do. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { type IndexDocument, type IndexPage, type IndexQuery, maxDocumentsPerApply, type SearchIndex } from './port.ts';
+import {
+  type IndexDocument,
+  type IndexPage,
+  type IndexQuery,
+  maxDocumentsPerApply,
+  maxRecords,
+  type SearchIndex,
+} from './port.ts';
 import { fresh, Room } from './testing.ts';
 import { parseQuery } from './text/query.ts';
 
@@ -370,6 +377,27 @@ export const searchIndexContract = (name: string, open: () => Promise<SearchInde
       });
     });
 
+    describe('records', () => {
+      test('tell version, trace and time of what the index has, by tenant, and survive', async () => {
+        const r = await room();
+        const traceId = 'ab'.repeat(16);
+        const beganAtMs = Date.now();
+        const [said, plain] = [await r.say('recorded', { traceId }), await r.say('of no trace')];
+        await apply({ documents: [{ ...said, version: 40, content: undefined }] });
+        const foreign = { ...said, tenantId: 't2' };
+        index = await under.reopen();
+        const [first, second, none] = await index.records([said, plain, foreign]);
+        expect(first).toMatchObject({ version: 40, found: false, traceId });
+        expect(second).toMatchObject({ version: plain.version, found: true, traceId: '' });
+        expect(none).toBeUndefined();
+        for (const record of [first, second]) {
+          expect(record?.indexedAtMs).toBeGreaterThanOrEqual(beganAtMs);
+          expect(record?.indexedAtMs).toBeLessThanOrEqual(Date.now());
+        }
+        expect(await index.records([])).toEqual([]);
+      });
+    });
+
     describe('bounds', () => {
       test('a batch has at most so many documents, a page so many hits, a mark so many bytes', async () => {
         const r = await room();
@@ -378,6 +406,8 @@ export const searchIndexContract = (name: string, open: () => Promise<SearchInde
         await expect(index.apply({ documents: many })).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
         await expect(r.find('x', { limit: 201 })).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
         await expect(r.find('')).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
+        const keys = Array.from({ length: maxRecords + 1 }, () => document);
+        await expect(index.records(keys)).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
         const marks = { big: 'x'.repeat(1024 * 1024 + 1) };
         await expect(index.apply({ documents: [], marks })).rejects.toMatchObject({ reason: 'INVALID_ARGUMENT' });
       });

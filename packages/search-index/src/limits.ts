@@ -6,6 +6,7 @@ import {
   maxHits,
   maxMarkBytes,
   maxReadableConversations,
+  maxRecords,
 } from './port.ts';
 
 const atMost = (limit: string, value: number, max: number): void => {
@@ -17,6 +18,9 @@ export const checkBatch = ({ documents, marks = {} }: IndexBatch): void => {
   atMost('maxDocumentsPerApply', documents.length, maxDocumentsPerApply);
   for (const value of Object.values(marks)) atMost('maxMarkBytes', Buffer.byteLength(value), maxMarkBytes);
 };
+
+/** Refuses more keys than a call may have. */
+export const checkKeys = (keys: readonly unknown[]): void => atMost('maxRecords', keys.length, maxRecords);
 
 /** Refuses a search that has more than a call may have. */
 export const checkQuery = ({ readable, limit, clauses }: IndexQuery): void => {

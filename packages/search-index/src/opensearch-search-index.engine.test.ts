@@ -24,6 +24,7 @@ searchIndexContract('OpenSearch', async () => {
     goneAfterMs: index.goneAfterMs,
     apply: (batch) => index.apply(batch),
     progress: (keys) => index.progress(keys),
+    records: (keys) => index.records(keys),
     marks: (names) => index.marks(names),
     search: (query) => index.search(query),
     purgeSender: (tenantId, senderId) => index.purgeSender(tenantId, senderId),
@@ -78,10 +79,12 @@ describe('OpenSearch', () => {
       reason: 'UNAVAILABLE',
     });
     // Answers at first, then takes what it is sent and says nothing.
+    // Whether each of its two indexes is there, and the fields that older ones lack.
+    const requestsToOpen = 3;
     let asked = 0;
     const server = createServer((_, response) => {
       asked += 1;
-      if (asked <= 2) response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      if (asked <= requestsToOpen) response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const silent = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

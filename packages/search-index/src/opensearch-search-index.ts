@@ -3,11 +3,20 @@ import type { ConnectionOptions } from 'node:tls';
 import { CaasError } from '@caas/kit';
 import { errors } from '@opensearch-project/opensearch';
 import { cursorText, readCursor } from './cursor.ts';
-import { checkBatch, checkQuery } from './limits.ts';
+import { checkBatch, checkKeys, checkQuery } from './limits.ts';
 import { Engine } from './opensearch/engine.ts';
 import { boolOf, sortOf } from './opensearch/query.ts';
-import { messagesIndex, stateIndex } from './opensearch/schema.ts';
-import type { ConversationKey, IndexDocument, IndexHit, IndexPage, IndexQuery, SearchIndex } from './port.ts';
+import { addedFields, messagesIndex, stateIndex } from './opensearch/schema.ts';
+import type {
+  ConversationKey,
+  IndexDocument,
+  IndexHit,
+  IndexPage,
+  IndexQuery,
+  IndexRecord,
+  MessageKey,
+  SearchIndex,
+} from './port.ts';
 import { termsOf } from './text/tokens.ts';
 
 export interface OpenSearchIndexOptions {
@@ -46,6 +55,9 @@ interface Source {
   sender: string;
   seq: number;
   accepted: number;
+  found: boolean;
+  trace?: string;
+  indexed?: number;
 }
 interface RawHit {
   _id: string;
@@ -75,6 +87,8 @@ const sourceOf = (document: IndexDocument) => ({
   accepted: document.acceptedAtMs,
   attached: document.hasAttachment,
   found: document.content !== undefined,
+  trace: document.traceId,
+  indexed: Date.now(),
 });
 
 const isNumber = (part: unknown): boolean => typeof part === 'number' && Number.isFinite(part);
@@ -106,6 +120,8 @@ class OpenSearchIndex implements SearchIndex {
     ] as const)
       await this.#engine.run(async (client) => {
         const { body: there } = await client.indices.exists({ index });
+        if (there && body === messagesIndex)
+          await client.indices.putMapping({ index, body: { properties: addedFields } as never });
         if (there) return;
         // Of several that start at the same time one makes it.
         await client.indices.create({ index, body: body as never }).catch((error: unknown) => {
@@ -186,6 +202,25 @@ class OpenSearchIndex implements SearchIndex {
   async progress(keys: readonly ConversationKey[]): Promise<number[]> {
     const found = await this.#get(keys.map((key) => `rev/${idOf(key)}`));
     return found.map((source) => Number(source?.['rev'] ?? 0));
+  }
+
+  async records(keys: readonly MessageKey[]): Promise<(IndexRecord | undefined)[]> {
+    checkKeys(keys);
+    if (keys.length === 0) return [];
+    const docs = keys.map((key) => ({ _id: idOf(key, key.messageId), routing: key.tenantId }));
+    const { body } = await this.#engine.run((client) =>
+      client.mget({ index: this.#messages, body: { docs } as never }),
+    );
+    return (body.docs as { _version?: number; _source?: Source }[]).map(({ _version = 0, _source: source }) =>
+      source
+        ? {
+            version: Math.floor(_version / 2),
+            found: source.found,
+            traceId: source.trace ?? '',
+            indexedAtMs: source.indexed ?? 0,
+          }
+        : undefined,
+    );
   }
 
   async marks(names: readonly string[]): Promise<(string | undefined)[]> {

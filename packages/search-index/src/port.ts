@@ -23,6 +23,8 @@ export interface SearchIndex {
   apply(batch: IndexBatch): Promise<void>;
   /** For each conversation: the revision up to which the index has it, 0 when it has nothing. */
   progress(keys: readonly ConversationKey[]): Promise<number[]>;
+  /** What the index has of messages, in the order of the keys; undefined where it has nothing. At most `maxRecords` keys. */
+  records(keys: readonly MessageKey[]): Promise<(IndexRecord | undefined)[]>;
   /** Values of marks, in the order of their names; undefined where there is none. */
   marks(names: readonly string[]): Promise<(string | undefined)[]>;
   /** A page of messages that match. CURSOR_INVALID for an `after` that no page of this order gave. */
@@ -54,8 +56,26 @@ export interface ConversationKey {
   conversationId: string;
 }
 
-export interface IndexDocument extends ConversationKey {
+/** Greatest number of keys `records` may be given. */
+export const maxRecords = 1_000;
+
+export interface MessageKey extends ConversationKey {
   messageId: string;
+}
+
+/** How a message stands in the index: its text is not told. */
+export interface IndexRecord {
+  /** Revision of the message. */
+  version: number;
+  /** False: a tombstone, or purged. */
+  found: boolean;
+  /** Trace the message was sent in; empty: not known. */
+  traceId: string;
+  /** When this version was given to the index, UTC milliseconds since 1970; 0: not known. */
+  indexedAtMs: number;
+}
+
+export interface IndexDocument extends MessageKey {
   senderId: string;
   seq: number;
   /** Revision of the message; sorts its versions. */
@@ -63,6 +83,8 @@ export interface IndexDocument extends ConversationKey {
   /** UTC milliseconds since 1970; the same in every version. */
   acceptedAtMs: number;
   hasAttachment: boolean;
+  /** Trace the message was sent in; empty: not known. */
+  traceId: string;
   /** What is found; undefined: a tombstone. */
   content: { text: string; names: readonly string[] } | undefined;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '@caas/kit';
 import { openSqliteHost, type SqliteHost } from '@caas/sqlite';
 import { cursorText, readCursor } from './cursor.ts';
-import { checkBatch, checkQuery } from './limits.ts';
+import { checkBatch, checkKeys, checkQuery } from './limits.ts';
 import { type IndexHit, type IndexPage, type IndexQuery, relevanceWindow, type SearchIndex } from './port.ts';
 import type { Hit, Search } from './sqlite/read-thread.ts';
 
@@ -110,8 +110,7 @@ export const openSqliteSearchIndex = async (options: SqliteSearchIndexOptions): 
     goneAfterMs: 0,
     apply: async (batch) => {
       checkBatch(batch);
-      await writer.call('apply', batch);
-      if (batch.documents.length > 0) emptySoon();
+      if (await writer.call('apply', batch)) emptySoon();
     },
     progress: async (keys) =>
       keys.length === 0
@@ -120,6 +119,10 @@ export const openSqliteSearchIndex = async (options: SqliteSearchIndexOptions): 
             'progress',
             keys.flatMap(({ tenantId, conversationId }) => [tenantId, conversationId]),
           ),
+    records: async (keys) => {
+      checkKeys(keys);
+      return keys.length === 0 ? [] : reader.call('records', keys);
+    },
     marks: (names) => reader.call('marks', names),
     search: async (query) => {
       checkQuery(query);

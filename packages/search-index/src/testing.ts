@@ -30,6 +30,7 @@ export class Room {
       version: seq,
       acceptedAtMs: 1_700_000_000_000 + seq * 1_000,
       hasAttachment: names.length > 0,
+      traceId: '',
       content: text === undefined ? undefined : { text, names },
       ...over,
     };

@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TraceRecords } from '@caas/trace';
 import { type Access, namedAccess } from './config.ts';
 import { DemoError } from './demo-error.ts';
 
@@ -10,6 +11,8 @@ export interface Host {
   readonly access: Access;
   /** What to tell of it. */
   readonly told: string;
+  /** What it keeps, where that is at hand. */
+  readonly records?: TraceRecords;
   /** Does to it what nobody who talks may notice but by latency; resolves with what it did. Where there is such a thing. */
   disturb?(): Promise<string>;
   close(): Promise<void>;
@@ -36,13 +39,19 @@ const lives = async (gatewayUrl: string): Promise<boolean> => {
   }
 };
 
-const ownHost = async (): Promise<Host> => {
+/** A platform of the demo's own, on free ports and data that is removed. */
+export const ownHost = async (): Promise<Host> => {
   // Loaded only when needed: against a platform that runs, the demo is a client and nothing else.
-  const { startPlatform } = await import('../start.ts');
+  const [{ startPlatform }, { embeddedRecords }] = await Promise.all([
+    import('../start.ts'),
+    import('./embedded-records.ts'),
+  ]);
   const dataDir = await mkdtemp(join(tmpdir(), 'caas-demo-'));
   // However the demo ends.
   process.once('exit', () => rmSync(dataDir, { recursive: true, force: true }));
+  const kept = embeddedRecords();
   const platform = await startPlatform({
+    ...kept.options,
     dataDir,
     host: '127.0.0.1',
     gatewayPort: 0,
@@ -51,16 +60,19 @@ const ownHost = async (): Promise<Host> => {
     authPort: 0,
     developmentApp: true,
     drainMs: 0,
-    logLevel: 'error',
+    logLevel: 'debug',
   });
+  const { records, close: closeRecords } = kept.of(platform);
   const stopping = new AbortController();
   const running = platform.run(stopping.signal);
   running.catch(() => undefined);
   const { appId, appSecret } = platform.app ?? { appId: '', appSecret: '' };
   return {
     access: { gatewayUrl: platform.gatewayUrl, appId, appSecret, from: 'the demo' },
+    records,
     told: `none runs, so one of the demo's own at ${platform.gatewayUrl}; it is stopped and its data removed at the end`,
     async close() {
+      closeRecords();
       stopping.abort();
       await running;
     },

@@ -1,9 +1,11 @@
 import { crc32, deflateSync } from 'node:zlib';
 import type { Conversation } from '@caas/client';
 import { DemoError } from './demo-error.ts';
-import type { Sent, Side } from './side.ts';
+import { patienceMs, type Sent, type Side } from './side.ts';
 
 const side = 96;
+/** Time between two searches for what is not indexed yet, ms. */
+const searchEveryMs = 50;
 
 const chunk = (type: string, data: Uint8Array): Buffer => {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
@@ -14,7 +16,7 @@ const chunk = (type: string, data: Uint8Array): Buffer => {
 };
 
 /** A sunset, as a PNG of three bytes a pixel. */
-const sunset = (): Uint8Array<ArrayBuffer> => {
+export const sunset = (): Uint8Array<ArrayBuffer> => {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(side, 0);
   head.writeUInt32BE(side, 4);
@@ -29,14 +31,16 @@ const sunset = (): Uint8Array<ArrayBuffer> => {
   return Uint8Array.from(Buffer.concat([signature, chunk('IHDR', head), chunk('IDAT', pixels), end]));
 };
 
-/** One uploads a picture and sends it; the other gets its thumbnail by an address of a few minutes. */
+/** One uploads a picture and sends it; the other gets its thumbnail by an address of a few minutes, and finds it by words. */
 export const showPicture = async (from: Side, to: Side, view: Conversation): Promise<Sent> => {
   const { mediaId, sizeBytes, capabilitiesMissing } = await from.client.upload(sunset(), { name: 'sunset.png' });
   from.tell(`uploaded sunset.png, ${sizeBytes} bytes; missing here: ${capabilitiesMissing.join(', ') || 'nothing'}`);
-  const text = `${from.name} shows a picture`;
+  const text = `${from.name} shows a sunset over the harbour, 항구의 노을`;
   const sent = await from.send(view, text, { text, attachments: [{ mediaId }] });
   await to.until(`"${text}"`, () => to.seenAtMs.has(sent.messageId));
-  await to.until('its commit', () => view.messages().some((each) => each.messageId === sent.messageId && each.seq > 0));
+  await from.until('its commit', () =>
+    view.messages().some((each) => each.messageId === sent.messageId && each.seq > 0),
+  );
   const { media } = await to.client.mediaUrls(mediaId, { conversationId: view.id, messageId: sent.messageId });
   const thumbnail = media?.renditions.find(({ name }) => name === 'thumbnail');
   const response = await fetch(thumbnail?.url ?? '');
@@ -46,5 +50,18 @@ export const showPicture = async (from: Side, to: Side, view: Conversation): Pro
   to.tell(
     `thumbnail of ${media?.name}: ${thumbnail.mediaType}, ${bytes} bytes, ${thumbnail.width}×${thumbnail.height}`,
   );
+  for (const word of ['harbour', '노을']) await find(to, word, sent.messageId);
   return sent;
+};
+
+/** Finds the message by a word; the index has it a moment after its commit. */
+const find = async (who: Side, word: string, messageId: string): Promise<void> => {
+  const askedAtMs = performance.now();
+  for (;;) {
+    const { hits } = await who.client.searchMessages(word, { hasAttachment: true });
+    const hit = hits.find((each) => each.messageId === messageId);
+    if (hit) return who.tell(`searched ${word}, found #${hit.seq}: ${hit.snippet}`);
+    if (performance.now() - askedAtMs > patienceMs) throw new DemoError(`"${word}" is not found`);
+    await new Promise((resolve) => setTimeout(resolve, searchEveryMs));
+  }
 };

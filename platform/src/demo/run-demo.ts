@@ -3,14 +3,15 @@ import { untilSignal } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { DemoError } from './demo-error.ts';
 import { distributedHost } from './distributed-host.ts';
-import { findHost, type Host } from './host.ts';
+import { findHost, type Host, ownHost } from './host.ts';
+import { journey } from './journey.ts';
 import { Side, signIn } from './side.ts';
 import { Table } from './table.ts';
 import { talk } from './talk.ts';
 import { assertAgreed, reportOf } from './verdict.ts';
 
 /** The talk ends after this time, done or not, ms. */
-const boundMs = 9_000;
+const boundMs = 30_000;
 /** Services as processes start within this time, ms; the embedded platform within `boundMs`. */
 const startBoundMs = 60_000;
 
@@ -37,6 +38,9 @@ export const runDemo = async ({ distributed }: { distributed: boolean }): Promis
     bound = endWithin(boundMs);
     print(`Platform: ${host.told}\n`);
     await Promise.race([show(host), interrupted]);
+    clearTimeout(bound);
+    bound = endWithin(boundMs);
+    await Promise.race([follow(host), interrupted]);
     process.exitCode = 0;
   } catch (error) {
     tell(error);
@@ -64,6 +68,18 @@ const show = async ({ access, disturb }: Host): Promise<void> => {
     print(`\nBoth saw all ${talked.sent.length} messages in one order, and the digests agree.`);
   } finally {
     for (const { client } of sides) client.close();
+  }
+};
+
+/** Follows a trace id; where the platform's records are another process's, on a platform of the demo's own. */
+const follow = async (host: Host): Promise<void> => {
+  if (host.records) return journey(host, host.records, print);
+  print('\nWhat that platform keeps is its own process’s to read, so a trace id is followed on one of the demo’s own.');
+  const own = await ownHost();
+  try {
+    await journey(own, own.records ?? {}, print);
+  } finally {
+    await own.close();
   }
 };
 

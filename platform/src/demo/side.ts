@@ -1,4 +1,5 @@
 import { CaasClient, type Conversation, type NewContent, type SentMessage } from '@caas/client';
+import { newTraceparent } from '@caas/kit';
 import { WebSocket } from 'ws';
 import type { Access } from './config.ts';
 import { DemoError } from './demo-error.ts';
@@ -13,14 +14,14 @@ export interface Sent extends SentMessage {
   readonly sentAtMs: number;
 }
 
-interface Session {
+export interface Session {
   userId: string;
   accessToken: string;
   socketUrls: readonly string[];
 }
 
 /** Longest wait for anything, ms; the demo has a bound of its own above it. */
-const patienceMs = 3_000;
+export const patienceMs = 10_000;
 
 /** One of the two who talk: a client of the SDK that tells the table what it sees. */
 export class Side {
@@ -130,10 +131,10 @@ export class Side {
 }
 
 /** A user as a tenant's backend gets one: by trading the app's secret at the gateway. */
-export const signIn = async (access: Access, name: string): Promise<Session> => {
+export const signIn = async (access: Access, name: string, traceparent = newTraceparent()): Promise<Session> => {
   const response = await fetch(`${access.gatewayUrl}/api/v1/auth/sdk/token`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', traceparent },
     body: JSON.stringify({ app_id: access.appId, app_secret: access.appSecret, user_external_id: name }),
   });
   const body = (await response.json()) as Record<string, string> & { socket_urls: string[] };

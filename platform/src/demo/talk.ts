@@ -64,7 +64,7 @@ export const talk = async (alice: Side, bob: Side, table: Table, disturb?: () =>
     await side.until(`the receipt of ${others.name}`, () => readSeq() >= readUpTo);
   }
 
-  table.section('A picture');
+  table.section('A picture, found by an English and by a Korean word');
   sent.push(await showPicture(alice, bob, views[0]));
 
   table.section("Bob's connection is cut; alice goes on; bob comes back by sync");

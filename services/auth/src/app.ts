@@ -4,16 +4,20 @@ import { ConfigError } from '@caas/kit/config';
 import { createGrpcServer, type ServiceAuth, service } from '@caas/kit/grpc';
 import type { Logger } from '@caas/kit/log';
 import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
+import { PersonalDataServiceService } from '@caas/proto/caas/auth/v1/personal_data_service';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
 import { bootstrapDevelopment, closeDevelopment, type DevelopmentApp } from './bootstrap.ts';
 import { checkSessions } from './commands/check-sessions.ts';
+import { closeUser } from './commands/close-user.ts';
 import { createApp } from './commands/create-app.ts';
 import { createTenant } from './commands/create-tenant.ts';
 import { endAllSessions } from './commands/end-all-sessions.ts';
 import { endSession } from './commands/end-session.ts';
+import { eraseUser } from './commands/erase-user.ts';
 import { getKeys } from './commands/get-keys.ts';
+import { getUserData } from './commands/get-user-data.ts';
 import { issueUserToken } from './commands/issue-user-token.ts';
 import { listSessions } from './commands/list-sessions.ts';
 import { refreshToken } from './commands/refresh-token.ts';
@@ -66,6 +70,11 @@ export const authServices = (core: AuthCore) => [
     createTenant: createTenant(core),
     createApp: createApp(core),
     rotateAppSecret: rotateAppSecret(core),
+  }),
+  service(PersonalDataServiceService, {
+    getUserData: getUserData(core),
+    closeUser: closeUser(core),
+    eraseUser: eraseUser(core),
   }),
 ];
 

@@ -528,3 +528,32 @@ describe('tenants', () => {
     await auth.issue('ann', { appSecret: other });
   });
 });
+
+test('what is known of a user is told; closed they can’t come in, and erased nothing of them is left', async () => {
+  const auth = await start();
+  const a = await auth.issue('ann', { displayName: 'Ann', device: 'phone' });
+  const { tenantId, userId } = a.claims;
+  const user = { tenantId, userId };
+  const told = await auth.personalData.getUserData({ ...user, afterSessionId: '' });
+  expect(told).toMatchObject({
+    user: { externalId: 'ann', displayName: 'Ann' },
+    sessions: [{ sessionId: a.claims.sessionId, device: 'phone', endedAtMs: 0 }],
+  });
+  await expect(auth.personalData.eraseUser(user)).rejects.toMatchObject(reason('FAILED_PRECONDITION'));
+  expect(await auth.personalData.closeUser(user)).toEqual({ found: true, ended: 1 });
+  expect(await auth.personalData.closeUser(user)).toEqual({ found: true, ended: 0 });
+  expect(await auth.verify(a.accessToken)).toEqual(['SESSION_REVOKED']);
+  expect(await auth.personalData.eraseUser(user)).toEqual({ sessions: 1 });
+  // The backend that goes on signing them in brings nothing back.
+  await expect(auth.issue('ann', { displayName: 'Ann' })).rejects.toMatchObject(reason('USER_DEACTIVATED'));
+  expect(await auth.personalData.getUserData({ ...user, afterSessionId: '' })).toMatchObject({
+    user: { userId, externalId: '', displayName: '', deactivated: true },
+    sessions: [],
+  });
+  const nobody = { tenantId, userId: 'nobody' };
+  expect(await auth.personalData.closeUser(nobody)).toEqual({ found: false, ended: 0 });
+  expect(await auth.personalData.eraseUser(nobody)).toEqual({ sessions: 0 });
+  await expect(auth.personalData.getUserData({ ...nobody, afterSessionId: '' })).rejects.toMatchObject(
+    reason('USER_NOT_FOUND'),
+  );
+});

@@ -39,3 +39,5 @@ export const maxWatchers = 1_000;
 export const purgeEveryMs = 60_000;
 /** Old sessions removed at once. */
 export const purgePage = 1_000;
+/** Sessions of an answer about a user's data. */
+export const sessionDataPage = 500;

@@ -7,6 +7,7 @@ import { type Clock, newId } from '@caas/kit';
 import { createGrpcClient, type ServiceDefinition, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { rootKeyFromFile } from '@caas/kit/sealing';
+import { PersonalDataServiceService } from '@caas/proto/caas/auth/v1/personal_data_service';
 import { SessionServiceService } from '@caas/proto/caas/auth/v1/session_service';
 import { TenantServiceService } from '@caas/proto/caas/auth/v1/tenant_service';
 import { TokenServiceService } from '@caas/proto/caas/auth/v1/token_service';
@@ -78,6 +79,7 @@ export const startAuth = async ({ folder, clock, config }: AuthUnderTestOptions)
     sessions: clientOf(SessionServiceService, 'gateway'),
     operatorTokens: clientOf(TokenServiceService, 'operator'),
     tenants: clientOf(TenantServiceService, 'operator'),
+    personalData: clientOf(PersonalDataServiceService, 'compliance'),
     /** Stops serving, orderly; idempotent. */
     stop: (): Promise<void> => {
       stopped ??= stop();

@@ -7,7 +7,9 @@ import { createGrpcServer, type GrpcServer, type ServiceAuth, service } from '@c
 import type { Logger } from '@caas/kit/log';
 import { isSealedByAnother, type RootKey } from '@caas/kit/sealing';
 import { SigningKeys } from '@caas/kit/signing-keys';
+import type { MessageStore } from '@caas/message-store';
 import type { PolicyStore } from '@caas/policy-store';
+import type { PrivacyStore } from '@caas/privacy-store';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
 import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
 import { Checkpoints } from './audit/checkpoints.ts';
@@ -28,19 +30,28 @@ import type { ComplianceConfig } from './config.ts';
 import type { ComplianceCore } from './core.ts';
 import { Policies } from './policy/policies.ts';
 import { RuleReviewer } from './policy/reviewer.ts';
+import type { PrivacyClients } from './privacy/clients.ts';
+import { privacyOf } from './privacy/privacy.ts';
+import { privacyService } from './privacy/serve.ts';
 
 export interface CompliancePorts {
   /** Owned, and closed, by the caller, as are `audit` and `policies`. */
   log: EventLog;
   audit: AuditStore;
   policies: PolicyStore;
+  /** Jobs, holds and rules of privacy; closed by the caller, as are the three after it. */
+  privacy: PrivacyStore;
+  /** Read only. */
+  messages: MessageStore;
+  /** Who has something of users. */
+  clients: PrivacyClients;
   /** Closed by the service when it ends. */
   writer: AuditWriter;
   /** Seals the keys that sign checkpoints. */
   rootKey: RootKey;
   /** How those who call prove who they are. */
   serviceAuth: ServiceAuth;
-  config: Pick<ComplianceConfig, 'grpcAddress' | 'checkpointIntervalMs'>;
+  config: Pick<ComplianceConfig, 'grpcAddress' | 'checkpointIntervalMs' | 'retentionIntervalMs' | 'engines'>;
   logger: Logger;
   clock?: Clock;
 }
@@ -112,10 +123,18 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
   const consumer = new AuditConsumer({ log, trees: new Trees(audit.trees, clock), grown, clock, logger });
   const policies = new Policies(ports.policies, clock);
   const reviewer = new RuleReviewer(policies);
+  const privacy = privacyOf({
+    ...{ store: ports.privacy, messages: ports.messages, log, grown: config.engines.kafka?.grown ?? {}, audit },
+    ...{ checkpoints, writer, clients: ports.clients, signingKeys: keys, clock, logger },
+    retentionIntervalMs: config.retentionIntervalMs,
+  });
   const server = await createGrpcServer({
     name: 'compliance',
     address: config.grpcAddress,
-    services: complianceServices({ audit, checkpoints, policies, reviewer, writer, clock, logger }),
+    services: [
+      ...complianceServices({ audit, checkpoints, policies, reviewer, writer, clock, logger }),
+      privacyService(privacy.core),
+    ],
     auth: ports.serviceAuth,
     logger,
   });
@@ -126,12 +145,15 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
     address: server.address,
     async run(signal) {
       health = telling(server.health, () => consumer.ready, signal);
-      const signing: Runnable = {
-        name: checkpoints.name,
-        run: (stop) => checkpoints.run(AbortSignal.any([stop, crashed.signal])),
-      };
+      // What works by itself ends with a crash, too.
+      const own = [checkpoints, ...privacy.runnables].map(
+        (runnable): Runnable => ({
+          ...(runnable.name !== undefined && { name: runnable.name }),
+          run: (stop) => runnable.run(AbortSignal.any([stop, crashed.signal])),
+        }),
+      );
       try {
-        await runAll([server, consumer, signing], unlessCrashed(signal, crashed.signal));
+        await runAll([server, consumer, ...own], unlessCrashed(signal, crashed.signal));
       } finally {
         clearInterval(health);
         await Promise.all([writer.close(), reviewer.close()]);

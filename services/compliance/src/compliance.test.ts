@@ -5,6 +5,7 @@ import { Frontier, leafHash, verifyConsistency, verifyInclusion } from '@caas/co
 import { checkpointLine, entryLine, isSignedBy, verifyExport } from '@caas/compliance-client/verify';
 import { DeadLetterHeader, deadLetterTopic, Topic } from '@caas/event-log';
 import { CaasError } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import { AuditEntry, type Checkpoint, type QueryAuditRequest } from '@caas/proto/caas/compliance/v1/audit_service';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { anEvent, type ComplianceUnderTest, recordFor, startCompliance } from './testing/start-compliance.ts';
@@ -24,15 +25,6 @@ const start = async (folder?: string): Promise<ComplianceUnderTest & { folder: s
 };
 
 /** Polls until it holds, at most 10 s. */
-const until = async <T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> => {
-  const end = Date.now() + 10_000;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (Date.now() > end) throw new Error(`not within 10 s, last: ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
 const noQuery = { actorId: '', subjectId: '', action: '', traceId: '', fromMs: 0, untilMs: 0, limit: 0, cursor: '' };
 const query = (compliance: ComplianceUnderTest, over: Partial<QueryAuditRequest> = {}) =>
   compliance.operator.queryAudit({ tenantId: 'acme', ...noQuery, ...over });
@@ -40,6 +32,7 @@ const sizeOf = async (compliance: ComplianceUnderTest, tenantId = 'acme'): Promi
   (await compliance.audit.trees.head(tenantId)).size;
 const settled = (compliance: ComplianceUnderTest, size: number, tenantId = 'acme') =>
   until(
+    'the tree has its size',
     () => sizeOf(compliance, tenantId),
     (there) => there === size,
   );
@@ -94,6 +87,7 @@ describe('what comes through audit.log', () => {
     await log.append([recordFor(good), ...poison, recordFor(other)]);
     await settled(compliance, 2);
     const letters = await until(
+      'the dead letters',
       () => log.read(deadLetterTopic(Topic.auditLog), 0, 0, 100),
       ({ length }) => length === poison.length,
     );
@@ -118,6 +112,7 @@ describe('what comes through audit.log', () => {
     };
     await compliance.tell(anEvent());
     await until(
+      'the refusals',
       () => Promise.resolve(refusals),
       (count) => count > 1,
     );
@@ -215,6 +210,7 @@ describe('checkpoints and proofs', () => {
     const compliance = await start();
     await compliance.tell(anEvent());
     const kept = await until(
+      'a checkpoint',
       () => compliance.audit.checkpoints.newest('acme'),
       (newest) => newest !== undefined,
     );

@@ -10,6 +10,14 @@ const schema = z
     COMPLIANCE_LOG_FILE: settings.text().default('data/log.db'),
     COMPLIANCE_AUDIT_FILE: settings.text().default('data/audit.db'),
     COMPLIANCE_POLICIES_FILE: settings.text().default('data/policies.db'),
+    COMPLIANCE_PRIVACY_FILE: settings.text().default('data/privacy.db'),
+    COMPLIANCE_MESSAGES_FILE: settings.text().default('data/messages.db'),
+    COMPLIANCE_AUTH_ADDRESS: settings.address().default('127.0.0.1:50051'),
+    COMPLIANCE_CRYPTO_ADDRESS: settings.address().default('127.0.0.1:50056'),
+    COMPLIANCE_MEDIA_ADDRESS: settings.address().default('127.0.0.1:50058'),
+    /** Without it there is no index to be purged. */
+    COMPLIANCE_SEARCH_ADDRESS: settings.address().optional(),
+    COMPLIANCE_RETENTION_INTERVAL: settings.milliseconds({ min: 1_000, max: 604_800_000 }).default(86_400_000),
     COMPLIANCE_ROOT_KEY_FILE: settings.text().default('data/keys/root.key'),
     COMPLIANCE_CHECKPOINT_INTERVAL: settings.milliseconds({ min: 100, max: 3_600_000 }).default(1_000),
     CAAS_TLS_DIR: settings.text().optional(),
@@ -31,6 +39,15 @@ const schema = z
     rootKeyFile: env.COMPLIANCE_ROOT_KEY_FILE,
     /** Least time between two checkpoints of a tenant that nobody asked for, in milliseconds. */
     checkpointIntervalMs: env.COMPLIANCE_CHECKPOINT_INTERVAL,
+    privacyFile: env.COMPLIANCE_PRIVACY_FILE,
+    messagesFile: env.COMPLIANCE_MESSAGES_FILE,
+    authAddress: env.COMPLIANCE_AUTH_ADDRESS,
+    cryptoAddress: env.COMPLIANCE_CRYPTO_ADDRESS,
+    mediaAddress: env.COMPLIANCE_MEDIA_ADDRESS,
+    /** Undefined: there is no search. */
+    searchAddress: env.COMPLIANCE_SEARCH_ADDRESS,
+    /** Time between two sweeps of retention, in milliseconds. */
+    retentionIntervalMs: env.COMPLIANCE_RETENTION_INTERVAL,
     /** Certificates for mutual TLS between services. */
     tlsDir: env.CAAS_TLS_DIR,
     /** Shared by the services of one machine. */

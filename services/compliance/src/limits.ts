@@ -31,3 +31,39 @@ export const maxReviewerBytes = 256 * 1024 * 1024;
 export const maxHeldContents = 10_000;
 /** Held contents of a page that names no number. */
 export const defaultHeldLimit = 20;
+/** How often due jobs of privacy are looked for, in milliseconds. */
+export const jobPollMs = 500;
+/** Jobs that are worked on at a time. */
+export const maxJobsAtOnce = 4;
+/** How long a step's holder may take before another one goes on, in milliseconds. */
+export const leaseMs = 20_000;
+/** The same for a step that another service may take its whole deadline for, in milliseconds. */
+export const longLeaseMs = 660_000;
+/** How long a job waits after a fault that may pass, in milliseconds. */
+export const jobRetryMs = 2_000;
+/** How long a step that goes through messages works before it is kept how far it is, in milliseconds. */
+export const stretchMs = 1_000;
+/** How often it is looked whether the store has what the log holds, in milliseconds. */
+export const settlePollMs = 250;
+/** Messages read at once by a job. */
+export const scanPage = 500;
+/** Bytes of messages read at once by a job. */
+export const scanBytes = 4 * 1_024 * 1_024;
+/** Records appended at once by a job. */
+export const maxAppended = 500;
+/** Messages read at once for an export: opening them keeps the event loop below 5 ms. */
+export const exportMessages = 100;
+/** Size a file of lines of an export is ended at, in bytes. */
+export const exportFileBytes = 1_024 * 1_024;
+/** Files a manifest names itself; more are named in parts of it. */
+export const maxManifestFiles = 10_000;
+/** Size of a piece of an export, in bytes. */
+export const exportChunkBytes = 64 * 1_024;
+/** How often an export keeps how far it is, in milliseconds. */
+export const exportProgressMs = 1_000;
+/** Jobs of an answer. */
+export const jobsPage = 100;
+/** Rules of an answer. */
+export const rulesPage = 500;
+/** How often it is looked whether a sweep is due, in milliseconds. */
+export const sweepCheckMs = 60_000;

@@ -14,7 +14,7 @@ await runMain(async (signal) => {
   const localRateLimits = memoryRateLimits();
   try {
     const gateway = await createGateway({ serviceAuth, rateLimits, localRateLimits, config, logger });
-    logger.info({ url: gateway.url }, 'gateway listens');
+    logger.info({ http: gateway.url }, 'gateway listens');
     await gateway.run(signal);
   } finally {
     await Promise.all([rateLimits.close(), localRateLimits.close()]);

@@ -22,6 +22,7 @@ import { ExaminerPool } from './jobs/examiner-pool.ts';
 import { Processing } from './jobs/processing.ts';
 import { attendingToDue } from './jobs/upkeep.ts';
 import * as limits from './limits.ts';
+import { clamdScanner } from './scan/clamd-scanner.ts';
 
 export interface MediaPorts {
   /** Owned, and closed, by the caller, as are the objects and the source of keys. */
@@ -33,7 +34,18 @@ export interface MediaPorts {
   serviceAuth: ServiceAuth;
   config: Pick<
     MediaConfig,
-    'host' | 'port' | 'trustProxy' | 'publicUrl' | 'grpcAddress' | 'workDir' | 'maxUploadBytes' | 'workers' | 'drainMs'
+    | 'host'
+    | 'port'
+    | 'trustProxy'
+    | 'publicUrl'
+    | 'grpcAddress'
+    | 'workDir'
+    | 'maxUploadBytes'
+    | 'maxTenantBytes'
+    | 'allowedOrigins'
+    | 'clamdAddress'
+    | 'workers'
+    | 'drainMs'
   > & { hashKey: string };
   logger: Logger;
   clock?: Clock;
@@ -53,6 +65,7 @@ const processingOf = ({ config, logger }: MediaPorts, core: MediaCore): Processi
   new Processing(core, {
     maxJobs: config.workers,
     workDir: config.workDir,
+    scanner: config.clamdAddress === undefined ? undefined : clamdScanner(config.clamdAddress),
     pool: new ExaminerPool({
       maxExamineMs: limits.maxExamineMs,
       idleMs: limits.examinerIdleMs,

@@ -9,6 +9,7 @@ import type { SignedUrls } from './http/signed-urls.ts';
 import type { Processing } from './jobs/processing.ts';
 import { partUrlMs, renditionUrlMs } from './limits.ts';
 import { MEDIA_STATE_DELETED, partKey, partSizes, partsPrefix } from './model.ts';
+import { Quota } from './quota.ts';
 
 export interface CorePorts {
   store: MediaStore;
@@ -16,7 +17,7 @@ export interface CorePorts {
   keys: DataKeys;
   /** Makes and takes addresses, once the service has its own. */
   urls: () => SignedUrls;
-  config: Pick<MediaConfig, 'maxUploadBytes'>;
+  config: Pick<MediaConfig, 'maxUploadBytes' | 'maxTenantBytes' | 'allowedOrigins'>;
   clock: Clock;
   logger: Logger;
 }
@@ -26,6 +27,7 @@ export class MediaCore {
   readonly store: MediaStore;
   readonly objects: ObjectStore;
   readonly sealed: SealedObjects;
+  readonly quota = new Quota();
   readonly config: CorePorts['config'];
   readonly clock: Clock;
   readonly logger: Logger;

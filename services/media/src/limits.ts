@@ -11,6 +11,11 @@ export const uploadLifeMs = 24 * 3_600_000;
 /** Uploads and processing a user may have under way at a time. */
 export const maxOpenUploads = 100;
 
+/** How old a count of what a tenant holds may be, in milliseconds. */
+export const meterMs = 10_000;
+/** Tenants whose counts are kept; the oldest is counted again. */
+export const maxMeteredTenants = 10_000;
+
 /** How long CompleteUpload waits for the processing before it answers PROCESSING, in milliseconds. */
 export const completeWaitMs = 2_000;
 /** Media that may wait to be processed; more are refused with OVERLOADED. */
@@ -37,6 +42,13 @@ export const examinerIdleMs = 30_000;
 /** Pixels of a picture, all its frames together. */
 export const maxPixels = 50_000_000;
 
+/** How long the malware scanner may be silent, in milliseconds. */
+export const maxScanSilenceMs = 60_000;
+/** Longest answer of the malware scanner, in bytes. */
+export const maxScanReplyBytes = 4_096;
+/** How long what it has found something in is kept apart, sealed, in milliseconds; then it is deleted. */
+export const quarantineMs = 30 * 24 * 3_600_000;
+
 /** Parts that arrive at the same time; more are refused with OVERLOADED. */
 export const maxPartsInFlight = 64;
 /** Greatest request line and headers together, in bytes. */
@@ -56,5 +68,7 @@ export const maxConnectionsPerAddress = 500;
 
 /** Media that one list of a user's has at most. */
 export const listPage = 100;
+/** Media that one call deletes at most. */
+export const deletePage = 500;
 /** Bytes of one piece of ReadMedia. */
 export const readChunkBytes = 64 * 1024;

@@ -1,10 +1,9 @@
 import { keySource } from '@caas/compliance-client/keys';
-import { openMediaRecords } from '@caas/engines';
+import { openMediaRecords, openObjects } from '@caas/engines';
 import { runMain } from '@caas/kit';
 import { ConfigError } from '@caas/kit/config';
 import { chooseServiceAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
-import { openFolderObjectStore } from '@caas/object-store';
 import { createMedia } from './app.ts';
 import { mediaConfig } from './config.ts';
 
@@ -16,7 +15,7 @@ await runMain(async (signal) => {
   const keys = keySource({ address: config.cryptoAddress, auth: serviceAuth, callerName: 'media', logger });
   const [store, objects] = await Promise.all([
     openMediaRecords(config.engines, config.databaseFile),
-    openFolderObjectStore({ folder: config.folder }),
+    openObjects(config.engines, config.folder),
   ]);
   try {
     const media = await createMedia({ store, objects, keys, serviceAuth, config: { ...config, hashKey }, logger });

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { until } from '@caas/kit/testing/until';
 import { type Media, MediaKind, MediaRefusal, MediaState } from '@caas/proto/caas/media/v1/resources';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
@@ -24,16 +25,6 @@ const bob = claimsOf('bob');
 const created = (bytes: Uint8Array, name: string, over: { mediaType?: string; sha256?: string } = {}, claims = alice) =>
   media.socket.createUpload({ claims, name, mediaType: '', sha256: '', sizeBytes: bytes.length, ...over });
 const idOf = (answer: { media: Media | undefined }): string => answer.media?.mediaId as string;
-
-const until = async <T>(what: string, ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> => {
-  const deadline = Date.now() + 60_000;
-  for (;;) {
-    const value = await ask();
-    if (holds(value)) return value;
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within 60 s`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-};
 
 /** Uploads and completes, and waits for the end of the processing. */
 const uploaded = async (
@@ -279,9 +270,21 @@ describe('deletion of all a user has', () => {
     await putParts(open.parts, Buffer.from('x'));
     const user = { tenantId: 't1', userId: 'leaver' };
     expect((await media.compliance.listUserMedia({ ...user, afterMediaId: '' })).media).toHaveLength(2);
-    const gone = await media.compliance.deleteUserMedia(user);
-    expect(gone).toEqual({ mediaIds: [done.mediaId, idOf(open)].toSorted(), objects: 4 });
-    expect(await media.compliance.deleteUserMedia(user)).toEqual({ ...gone, objects: 0 });
+    const request = { ...user, afterMediaId: '' };
+    const gone = await media.compliance.deleteUserMedia(request);
+    expect(gone).toEqual({
+      mediaIds: [done.mediaId, idOf(open)].toSorted(),
+      objects: 4,
+      deleted: [
+        { mediaId: done.mediaId, sha256: done.sha256, sizeBytes: done.sizeBytes, objects: 3 },
+        { mediaId: idOf(open), sha256: '', sizeBytes: 1, objects: 1 },
+      ].toSorted((a, b) => (a.mediaId < b.mediaId ? -1 : 1)),
+      more: false,
+    });
+    const again = { ...gone, objects: 0, deleted: gone.deleted.map((each) => ({ ...each, objects: 0 })) };
+    expect(await media.compliance.deleteUserMedia(request)).toEqual(again);
+    const after = await media.compliance.deleteUserMedia({ ...user, afterMediaId: gone.mediaIds[0] as string });
+    expect(after.mediaIds).toEqual(gone.mediaIds.slice(1));
     expect((await fetch(urlOf(done, 'original'))).status).toBe(404);
     const asked = media.socket.getMedia({ claims, mediaId: done.mediaId, carried: true });
     await expect(asked).rejects.toMatchObject({ reason: 'NOT_FOUND' });
@@ -307,6 +310,30 @@ describe('deletion of all a user has', () => {
     expect(view?.name).toBe('');
   });
 });
+
+test('a tenant holds what it may and no more, another one is not counted, and only pages of named origins are served', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'media-quota-'));
+  const bounded = await startMedia(own, { maxTenantBytes: 100, allowedOrigins: ['https://app.test'] });
+  const begin = (sizeBytes: number, claims = alice) =>
+    bounded.socket.createUpload({ claims, name: 'a.txt', mediaType: '', sha256: '', sizeBytes });
+  const first = await begin(60);
+  const full = { reason: 'LIMIT_EXCEEDED', details: { limit: 'maxTenantBytes', value: '100' } };
+  await expect(begin(41, bob)).rejects.toMatchObject(full);
+  await begin(100, claimsOf('alice', 't2'));
+  const many = await Promise.allSettled([1, 2, 3, 4, 5].map(() => begin(20, bob)));
+  expect(many.filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+  // What goes makes room at once.
+  await bounded.socket.abortUpload({ claims: alice, mediaId: idOf(first) });
+  const upload = await begin(60);
+  const allowedFor = async (origin: string): Promise<(string | null)[]> => {
+    const { headers } = await fetch(upload.parts[0]?.url as string, { method: 'OPTIONS', headers: { origin } });
+    return [headers.get('access-control-allow-origin'), headers.get('vary')];
+  };
+  expect(await allowedFor('https://app.test')).toEqual(['https://app.test', 'origin']);
+  expect(await allowedFor('https://evil.test')).toEqual([null, 'origin']);
+  await bounded.stop();
+  await rm(own, { recursive: true, force: true });
+}, 60_000);
 
 test('a crash in the middle of the processing loses nothing: another start ends it', async () => {
   const own = await mkdtemp(join(tmpdir(), 'media-crash-'));

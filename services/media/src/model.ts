@@ -17,6 +17,17 @@ export const renditionKey = ({ tenantId, mediaId }: Named, name: string): string
   objectKey(tenantId, 'media', mediaId, name);
 export const renditionsPrefix = ({ tenantId, mediaId }: Named): string => objectPrefix(tenantId, 'media', mediaId);
 
+/** Places of what a scanner has found something in, for an operator to look at. */
+export const quarantineKey = ({ tenantId, mediaId }: Named): string =>
+  objectKey(tenantId, 'quarantine', mediaId, 'original');
+
+/** Prefixes of all that lies of media. */
+export const prefixesOf = (named: Named): string[] => [
+  partsPrefix(named),
+  renditionsPrefix(named),
+  objectPrefix(named.tenantId, 'quarantine', named.mediaId),
+];
+
 /** Where the name of media belongs, for its sealing. */
 export const namePlace = ({ tenantId, mediaId }: Named): string => `name of ${objectKey(tenantId, mediaId)}`;
 
@@ -63,7 +74,7 @@ export const {
   MEDIA_STATE_DELETED,
 } = MediaState;
 
-/** Media as it is after its end, by refusal or deletion: no bytes, and nothing personal, stay. */
+/** Media as it is after its end, by refusal or deletion: no bytes, and nothing personal, stay; the hash, to say what was deleted. */
 export const refused = (record: MediaRecord, refusal: MediaRefusal, dueAtMs: number): MediaRecord => ({
   ...record,
   state: MEDIA_STATE_REFUSED,
@@ -77,7 +88,6 @@ export const deleted = (record: MediaRecord, dueAtMs: number): MediaRecord => ({
   state: MEDIA_STATE_DELETED,
   refusal: MediaRefusal.MEDIA_REFUSAL_UNSPECIFIED,
   mediaType: '',
-  sha256: '',
   sealedName: new Uint8Array(0),
   renditions: [],
   dueAtMs,

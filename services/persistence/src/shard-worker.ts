@@ -1,5 +1,5 @@
 import type { GroupOffset, LogRecord, ShardHandler } from '@caas/event-log';
-import { CaasError, isPassing, type Logger } from '@caas/kit';
+import { CaasError, isPassing, type Logger, traceIdOf } from '@caas/kit';
 import type { DeadLetters } from './dead-letters.ts';
 import { retriedHeader } from './dead-letters.ts';
 import { decode } from './decode.ts';
@@ -13,6 +13,8 @@ import type { Counters } from './stats.ts';
 
 /** Records applied together, and read at once of each partition, while a store is brought up to where the group stands. */
 const catchUpRecords = 1_000;
+/** Traces told of one batch in the log. */
+const maxTracesTold = 100;
 
 /** One assignment. */
 interface HeldShard {
@@ -124,9 +126,19 @@ export class ShardWorker implements ShardHandler {
     for (const slice of slicesOf(events, this.#parts.maxDocumentsPerStep)) {
       signal.throwIfAborted();
       this.#count(await this.#persist(state, groupsOf(slice), signal));
+      this.#tellCommitted(state, slice);
     }
     state.trim();
     position.passed(records);
+  }
+
+  /** For who follows a trace; asked first, for most workers log nothing of each batch. */
+  #tellCommitted({ shard }: ShardState, events: readonly DecodedEvent[]): void {
+    const { logger } = this.#parts;
+    if (!logger.isLevelEnabled('debug')) return;
+    const traced = events.flatMap(({ record: { traceparent } }) => (traceparent === '' ? [] : traceIdOf(traceparent)));
+    const trace_ids = [...new Set(traced)].slice(0, maxTracesTold);
+    logger.debug({ shard, records: events.length, trace_ids }, 'batch committed');
   }
 
   /** The events to apply; what is unreadable or belongs to a parked conversation is put aside first, durably. */

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { KeyRing, type KeySource, sealContent } from '@caas/compliance-client/keys';
 import { CaasError } from '@caas/kit';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { PlainContent } from '@caas/proto/caas/events/v1/content';
 import type { MessageDocument } from '@caas/proto/caas/events/v1/documents';
 import type { SearchIndex } from '@caas/search-index';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { asked, Bench, type Room, tenantId, until } from './testing/bench.ts';
+import { asked, Bench, type Room, tenantId } from './testing/bench.ts';
 
 type Running = Awaited<ReturnType<Bench['start']>>;
 
@@ -80,6 +81,7 @@ describe('sealed content', () => {
     (await service.client.search(asked(query))).hits.map(({ snippet }) => snippet);
   const found = (service: Running, query: string, texts: readonly string[]): Promise<string[]> =>
     until(
+      'the index has it',
       () => find(service, query),
       (hits) => hits.join() === texts.join(),
     );
@@ -112,6 +114,7 @@ describe('sealed content', () => {
     await found(service, 'benswords', ['benswords go']);
     await destroy('ben');
     await until(
+      'the index has it',
       () => filesWith('benswords'),
       (files) => files.length === 0,
     );
@@ -139,6 +142,7 @@ describe('sealed content', () => {
     await destroy('cat');
     line.cut = false;
     await until(
+      'the index has it',
       () => filesWith('catswords'),
       (files) => files.length === 0,
     );
@@ -147,6 +151,7 @@ describe('sealed content', () => {
     expect(await filesWith('benswords')).not.toEqual([]);
     await bench.start();
     await until(
+      'the index has it',
       () => filesWith('benswords'),
       (files) => files.length === 0,
     );
@@ -183,6 +188,7 @@ describe('sealed content', () => {
     await destroy('ben');
     // The purge has nothing to take out yet.
     await until(
+      'the index has it',
       () => purges,
       (count) => count > 0,
     );
@@ -190,6 +196,7 @@ describe('sealed content', () => {
     await say(r, 'ann', 'annswords stay');
     await found(service, 'annswords', ['annswords stay']);
     await until(
+      'the index has it',
       () => filesWith('benswords'),
       (files) => files.length === 0,
     );
@@ -202,6 +209,7 @@ describe('sealed content', () => {
     const r = await room();
     await say(r, 'ann', 'patientwords one');
     await until(
+      'the index has it',
       async () => (await service.client.search(asked('patientwords'))).lagMs,
       (lag) => lag > 0,
     );
@@ -210,6 +218,7 @@ describe('sealed content', () => {
     line.cut = false;
     await found(service, 'patientwords', ['patientwords two', 'patientwords one']);
     await until(
+      'the index has it',
       async () => (await service.client.search(asked('patientwords'))).lagMs,
       (lag) => lag === 0,
     );

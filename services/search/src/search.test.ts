@@ -1,7 +1,8 @@
 import { CaasError } from '@caas/kit';
+import { until } from '@caas/kit/testing/until';
 import type { MessageStore } from '@caas/message-store';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { asked, Bench, type Room, tenantId, until } from './testing/bench.ts';
+import { asked, Bench, type Room, tenantId } from './testing/bench.ts';
 
 type Running = Awaited<ReturnType<Bench['start']>>;
 
@@ -18,6 +19,7 @@ describe('the search service', () => {
     (await running.client.search(asked(query))).hits.map(({ snippet }) => snippet);
   const found = (query: string, count = 1, running = service): Promise<string[]> =>
     until(
+      'the index has it',
       () => find(query, running),
       (hits) => hits.length === count,
     );
@@ -62,11 +64,13 @@ describe('the search service', () => {
     await late.commit({ offsets });
     const atMs = Date.now();
     await until(
+      'the index has it',
       () => find('slowpoke final'),
       (hits) => hits.length === 1,
     );
     expect(Date.now() - atMs).toBeLessThan(1_000);
     await until(
+      'the index has it',
       async () => (await service.client.search(asked('slowpoke'))).lagMs,
       (lag) => lag === 0,
     );
@@ -78,6 +82,7 @@ describe('the search service', () => {
     await found('restart');
     const offsets = await r.accepted('deleted', first.messageId);
     await until(
+      'the index has it',
       async () => (await bench.index.marks([0, 1, 2].map((n) => `shard/${n}`))).join(),
       (marks) => marks.includes(r.conversationId),
     );
@@ -87,6 +92,7 @@ describe('the search service', () => {
     service = await bench.start();
     const counted = await bench.index.count();
     await until(
+      'the index has it',
       () => bench.index.count(),
       (count) => count === counted - 1,
     );
@@ -126,6 +132,7 @@ describe('the search service', () => {
     await bench.allApplied();
     await found('treasure', 3);
     await until(
+      'the index has it',
       async () => (await service.client.search(asked('treasure'))).lagMs,
       (lag) => lag === 0,
     );
@@ -142,6 +149,7 @@ describe('the search service', () => {
     await r.commit({ headRev: 2_500, lastSeq: 2_500 });
     const running = await old.start();
     await until(
+      'the index has it',
       () => old.index.count(),
       (count) => count === 2_500,
     );
@@ -178,6 +186,7 @@ describe('the search service', () => {
     await service.stop();
     service = await bench.start();
     await until(
+      'the index has it',
       () => bench.index.marks(['reindex']),
       ([mark]) => mark === '{}',
     );
@@ -211,6 +220,7 @@ describe('the search service', () => {
     const slow = await bench.start({ store: { ...bench.store, participants } as MessageStore });
     const searches = Array.from({ length: 4 }, () => slow.client.search(asked('x')));
     await until(
+      'the index has it',
       () => slow.client.search(asked('x'), { deadlineMs: 200 }).catch((error: unknown) => (error as CaasError).reason),
       (reason) => reason === 'OVERLOADED',
     );

@@ -115,7 +115,7 @@ export const createSocketNode = async (
   const health = healthOf(delivery, gate, faults, ports.policies);
   const services: NodeServices = {
     nodeId,
-    store: storeOfCommands(store, () => heads.storeAnswers),
+    store: storeOfCommands(store, heads),
     users: ports.users,
     audit: ports.audit,
     policies: ports.policies,

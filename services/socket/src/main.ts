@@ -36,7 +36,7 @@ await runMain(async (signal) => {
     const ports = { ...stores, auth, keys, media, audit, policies, search, serviceAuth };
     const sealEnvelopes = config.sealContent && engines.redisSocket !== undefined;
     const node = await createSocketNode(ports, { ...config, hashKey, sealEnvelopes }, logger);
-    logger.info({ url: node.url }, 'socket node listens');
+    logger.info({ socket: node.url }, 'socket node listens');
     await node.run(signal);
   } finally {
     auth.close();

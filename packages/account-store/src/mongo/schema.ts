@@ -32,6 +32,7 @@ export const mongoAccountIndexes: readonly CollectionIndexes[] = [
     collection: 'sessions',
     indexes: [
       { name: 'open', key: { tenantId: 1, userId: 1, open: 1, createdAtMs: 1, sessionId: 1 } },
+      { name: 'user', key: { tenantId: 1, userId: 1, sessionId: 1 } },
       { name: 'ended', key: { endedAtMs: 1, sessionId: 1 } },
       { name: 'expiry', key: { expiresAtMs: 1 } },
     ],

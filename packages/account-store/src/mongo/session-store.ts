@@ -23,7 +23,9 @@ const removeSome = async (
   return deletedCount;
 };
 
-const sessionChanges = (engine: MongoEngine): Pick<SessionStore, 'create' | 'advance' | 'end' | 'purge'> => ({
+const sessionChanges = (
+  engine: MongoEngine,
+): Pick<SessionStore, 'create' | 'advance' | 'end' | 'remove' | 'purge'> => ({
   create: (session) =>
     engine.run((db) =>
       created(sessionsOf(db), { _id: sessionKey(session), ...session, open: session.endedAtMs === undefined }),
@@ -58,6 +60,12 @@ const sessionChanges = (engine: MongoEngine): Pick<SessionStore, 'create' | 'adv
       return sessions.find<SessionRow>({ _id: { $in: ids }, endedBy }, fields).toArray();
     });
   },
+  remove: async (keys) => {
+    atMost('maxSessionsPerCall', keys.length, maxSessionsPerCall);
+    if (keys.length === 0) return 0;
+    const filter = { _id: { $in: keys.map(sessionKey) } };
+    return (await engine.run((db) => sessionsOf(db).deleteMany(filter))).deletedCount;
+  },
   purge: (beforeMs, limit) =>
     engine.run(async (db) => {
       const sessions = sessionsOf(db);
@@ -67,7 +75,7 @@ const sessionChanges = (engine: MongoEngine): Pick<SessionStore, 'create' | 'adv
     }),
 });
 
-const sessionReads = (engine: MongoEngine): Pick<SessionStore, 'getMany' | 'listLive' | 'endedAfter'> => ({
+const sessionReads = (engine: MongoEngine): Pick<SessionStore, 'getMany' | 'listLive' | 'ofUser' | 'endedAfter'> => ({
   getMany: async (keys) => {
     atMost('maxSessionsPerCall', keys.length, maxSessionsPerCall);
     if (keys.length === 0) return [];
@@ -96,6 +104,17 @@ const sessionReads = (engine: MongoEngine): Pick<SessionStore, 'getMany' | 'list
       }
       return live;
     });
+  },
+  ofUser: async ({ tenantId, userId }, afterSessionId, limit) => {
+    atMost('maxSessionsPerCall', limit, maxSessionsPerCall);
+    if (limit < 1) return [];
+    const filter = { tenantId, userId, sessionId: { $gt: afterSessionId } };
+    const rows = await engine.run((db) =>
+      sessionsOf(db)
+        .find(filter, { sort: { sessionId: 1 }, limit, batchSize: limit })
+        .toArray(),
+    );
+    return rows.map(sessionOf);
   },
   endedAfter: ({ endedAtMs, sessionId }, limit) =>
     engine.run(async (db) => {

@@ -1,6 +1,6 @@
 import { created, type MongoEngine } from '@caas/mongo';
 import type { Collection } from 'mongodb';
-import { atMost, checkMetadata, newUser, userIdOf } from '../limits.ts';
+import { atMost, checkMetadata, newUser, nobody, userIdOf } from '../limits.ts';
 import { maxUsersPerCall, type ProfileChange, type User, type UserStore } from '../port.ts';
 import { type UserRow, userKey, usersOf } from './schema.ts';
 
@@ -57,7 +57,7 @@ export const userStore = (engine: MongoEngine): UserStore => {
         // Most are known and unchanged, and a read costs no journal write.
         const known = (await users.findOne({ _id })) ?? (await insertUnlessThere(users, fresh));
         if (!known) return { user: fresh, created: true };
-        const same = displayName === undefined || displayName === known.displayName;
+        const same = displayName === undefined || displayName === known.displayName || known.deactivated;
         const row = same ? known : await change(users, _id, { displayName }, seen.nowMs);
         return { user: userOf(row ?? known), created: false };
       }),
@@ -72,6 +72,12 @@ export const userStore = (engine: MongoEngine): UserStore => {
       checkMetadata(profile.metadata);
       const row = await engine.run((db) => change(usersOf(db), userKey(tenantId, userId), profile, nowMs));
       return row ? userOf(row) : undefined;
+    },
+    erase: async (tenantId, userId, nowMs) => {
+      const { metadata, ...fields } = nobody;
+      const set = { ...fields, metadata: JSON.stringify(metadata), updatedAtMs: nowMs };
+      const _id = userKey(tenantId, userId);
+      return (await engine.run((db) => usersOf(db).updateOne({ _id }, { $set: set }))).matchedCount === 1;
     },
   };
 };

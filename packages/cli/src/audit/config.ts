@@ -15,9 +15,9 @@ export interface AuditConfig {
   tlsDir: string | undefined;
 }
 
-/** The settings, checked; throws one ConfigError that names everything that is wrong. */
+/** How an operator reaches compliance, checked; throws one ConfigError that names everything that is wrong. */
 export const auditConfig = (env: Readonly<Record<string, string | undefined>> = process.env): AuditConfig => {
-  const settings = loadConfig('caas audit', schema, env);
+  const settings = loadConfig('caas', schema, env);
   return {
     address: settings.CAAS_COMPLIANCE_ADDRESS,
     operatorToken: settings.CAAS_OPERATOR_TOKEN,

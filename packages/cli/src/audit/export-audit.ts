@@ -11,7 +11,8 @@ export interface Exported {
   checkpoint: Checkpoint;
 }
 
-const authOf = ({ tlsDir, operatorToken }: AuditConfig): ServiceAuth =>
+/** How an operator proves to compliance who they are. */
+export const authOf = ({ tlsDir, operatorToken }: AuditConfig): ServiceAuth =>
   tlsDir === undefined
     ? // The operator's own token is all it has of them.
       sharedTokenAuth({ token: `not-${operatorToken}`, operatorToken })

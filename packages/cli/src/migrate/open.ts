@@ -9,8 +9,8 @@ import type { Pair } from './names.ts';
 import { type Odd, Oddities } from './old/odd.ts';
 import { openOldSide } from './old/old-side.ts';
 
-/** Longest wait for an answer of the new side's stores, in milliseconds: imports write large batches. */
-const storeTimeoutMs = 30_000;
+/** Longest wait for an answer of the new side's stores, in milliseconds: a busy database is no reason to end a migration. */
+const storeTimeoutMs = 120_000;
 
 export interface LogOfCaas {
   log: EventLog;
@@ -35,7 +35,7 @@ export const withSides = async <T>(
   try {
     const old = closing.adopt(await openOldSide(config.old), (side) => side.close());
     const store = closing.adopt(await openMessages(engines, config.messagesFile, storeTimeoutMs), (s) => s.close());
-    const accounts = closing.adopt(await openAccounts(engines, config.accountsFile), (a) => a.close());
+    const accounts = closing.adopt(await openAccounts(engines, config.accountsFile, storeTimeoutMs), (a) => a.close());
     return await work({
       pair,
       old,

@@ -10,6 +10,7 @@ export type SubjectKind =
   | 'policy'
   | 'key'
   | 'job'
+  | 'hold'
   | 'audit';
 
 export interface ActionRule {
@@ -49,6 +50,17 @@ export const auditActions = {
   'policy.flagged': { service: 'socket', subject: 'message', first: false },
   'policy.unjudged': { service: 'socket', subject: 'message', first: false },
   'policy.put': { service: 'compliance', subject: 'policy', first: true },
+  'privacy.export_requested': { service: 'compliance', subject: 'user', first: true },
+  'privacy.exported': { service: 'compliance', subject: 'user', first: true },
+  'privacy.erasure_requested': { service: 'compliance', subject: 'user', first: true },
+  'privacy.erased': { service: 'compliance', subject: 'user', first: true },
+  'privacy.refused': { service: 'compliance', subject: 'user', first: false },
+  'privacy.hold_put': { service: 'compliance', subject: 'hold', first: true },
+  'privacy.hold_released': { service: 'compliance', subject: 'hold', first: true },
+  'privacy.retention_put': { service: 'compliance', subject: 'tenant', first: true },
+  'privacy.retention_started': { service: 'compliance', subject: 'job', first: true },
+  'privacy.retention_done': { service: 'compliance', subject: 'job', first: false },
+  'privacy.job_cancelled': { service: 'compliance', subject: 'job', first: true },
   'audit.exported': { service: 'compliance', subject: 'audit', first: true },
   'audit.lost': { service: 'any', subject: 'audit', first: false },
 } as const satisfies Record<string, ActionRule>;

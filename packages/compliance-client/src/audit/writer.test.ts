@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type EventLog, openSqliteEventLog, Topic } from '@caas/event-log';
 import { CaasError } from '@caas/kit';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
@@ -71,15 +72,6 @@ const logged = async (): Promise<AuditEvent[]> => {
   return events;
 };
 const spooled = (): Promise<string[]> => readdir(spoolFolder()).catch(() => []);
-/** Polls until it holds, at most 10 s. */
-const until = async (holds: () => Promise<boolean> | boolean): Promise<void> => {
-  const end = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within 10 s: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
-
 describe('while the log takes events', () => {
   test('an act is in the log, whole, and nothing is on disk', async () => {
     const traceparent = `00-${'ab'.repeat(16)}-${'cd'.repeat(8)}-00`;
@@ -92,7 +84,7 @@ describe('while the log takes events', () => {
         details: { kind: 'group', none: undefined },
       }),
     );
-    await until(async () => (await logged()).length === 1);
+    await until('the acts are where they should be', async () => (await logged()).length === 1);
     expect((await logged())[0]).toMatchObject({
       eventId: expect.stringMatching(/^[\da-f-]{36}$/),
       tenantId: 't',
@@ -127,7 +119,7 @@ describe('while the log takes events', () => {
     const writer = await open();
     const fault = new CaasError('UNAVAILABLE', 'no store');
     await expect(writer.first(deleted('m1'), () => Promise.reject(fault))).rejects.toBe(fault);
-    await until(async () => (await logged()).length === 2);
+    await until('the acts are where they should be', async () => (await logged()).length === 2);
     expect((await logged()).map(({ outcome, reason }) => ({ outcome, reason }))).toEqual([
       { outcome: 1, reason: '' },
       { outcome: 3, reason: 'UNAVAILABLE' },
@@ -137,7 +129,7 @@ describe('while the log takes events', () => {
   test('what is too long is cut and what is no tenant is the installation’s: no act is lost for that', async () => {
     const writer = await open();
     writer.record(created('ü'.repeat(500), { tenantId: 'new\nline', details: { long: 'x'.repeat(5_000) } }));
-    await until(async () => (await logged()).length === 1);
+    await until('the acts are where they should be', async () => (await logged()).length === 1);
     const [event] = await logged();
     expect(event?.tenantId).toBe(installationTenant);
     expect(Buffer.byteLength(event?.subjectId ?? '')).toBeLessThanOrEqual(128);
@@ -155,9 +147,9 @@ describe('while the log is away', () => {
     expect(await spooled()).not.toEqual([]);
     expect(await logged()).toEqual([]);
     mode = 'takes';
-    await until(async () => (await logged()).length === 20);
+    await until('the acts are where they should be', async () => (await logged()).length === 20);
     expect((await logged()).map(({ subjectId }) => subjectId)).toEqual(Array.from({ length: 20 }, (_, i) => `m${i}`));
-    await until(async () => (await spooled()).length === 0);
+    await until('the acts are where they should be', async () => (await spooled()).length === 0);
     expect(writer.stats()).toEqual({ lost: 0, spooledBytes: 0 });
     // And goes straight to the log again.
     await writer.first(deleted('later'), done);
@@ -185,8 +177,8 @@ describe('while the log is away', () => {
     await writeFile(join(spoolFolder(), name.replace('auth', 'socket-1')), content);
     await writeFile(join(spoolFolder(), name.replace(`-${process.pid}-`, `-${process.ppid}-`)), content);
     await open();
-    await until(async () => (await logged()).length === 3);
-    await until(async () => (await spooled()).length === 2);
+    await until('the acts are where they should be', async () => (await logged()).length === 3);
+    await until('the acts are where they should be', async () => (await spooled()).length === 2);
     expect((await logged()).map(({ subjectId }) => subjectId)).toEqual(['m0', 'm1', 'm2']);
   });
 
@@ -199,8 +191,10 @@ describe('while the log is away', () => {
     await truncate(file, (await readFile(file)).length - 5);
     mode = 'takes';
     await open();
-    await until(async () => (await logged()).length === 2);
-    await until(async () => (await spooled()).some((name) => name.endsWith('.damaged')));
+    await until('the acts are where they should be', async () => (await logged()).length === 2);
+    await until('the acts are where they should be', async () =>
+      (await spooled()).some((name) => name.endsWith('.damaged')),
+    );
     expect((await logged()).map(({ subjectId }) => subjectId)).toEqual(['m0', 'm1']);
   });
 });
@@ -224,11 +218,13 @@ describe('when neither log nor disk takes anything', () => {
     });
     expect(acts).toBe(2);
     for (let i = 0; i < 3; i += 1) writer.record(created('y'.repeat(120)));
-    await until(() => writer.stats().lost === 3);
+    await until('the acts are where they should be', () => writer.stats().lost === 3);
     mode = 'takes';
-    await until(async () => (await spooled()).length === 0);
+    await until('the acts are where they should be', async () => (await spooled()).length === 0);
     await writer.first(deleted('m2'), act);
-    await until(async () => (await logged()).some(({ action }) => action === 'audit.lost'));
+    await until('the acts are where they should be', async () =>
+      (await logged()).some(({ action }) => action === 'audit.lost'),
+    );
     const lost = (await logged()).find(({ action }) => action === 'audit.lost');
     expect(lost).toMatchObject({ tenantId: 't', subjectId: 'auth', details: { count: '3' } });
   });
@@ -239,7 +235,7 @@ describe('when neither log nor disk takes anything', () => {
     for (let i = 0; i < maxWaitingActs + 50; i += 1) writer.record(created(`c${i}`));
     expect(writer.stats().lost).toBe(50);
     await expect(writer.first(deleted('m'), done)).rejects.toMatchObject({ details: { limit: 'maxWaitingActs' } });
-    await until(() => writer.stats().lost === maxWaitingActs + 50);
+    await until('the acts are where they should be', () => writer.stats().lost === maxWaitingActs + 50);
   });
 
   test('a closed writer refuses what is audited first', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type CryptoUnderTest, startCrypto } from '@caas/crypto/testing';
 import { CaasError, type Clock } from '@caas/kit';
 import { createLogger } from '@caas/kit/log';
+import { until } from '@caas/kit/testing/until';
 import { PlainContent } from '@caas/proto/caas/events/v1/content';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { readContents, readHeldContents, type StandingContent } from './content-reader.ts';
@@ -25,13 +26,6 @@ afterAll(async () => {
 
 const logger = createLogger({ service: 'test', level: 'silent' });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('it did not happen within 10 s');
-    await pause(5);
-  }
-};
 let counter = 0;
 const fresh = (kind: string): string => `${kind}-${++counter}`;
 
@@ -202,7 +196,7 @@ test('a key is used for its time and not longer, and fetched anew before while i
   expect(line.calls).toHaveLength(1);
   movedMs += 2_500;
   expect(ring.held(tenantId, 'alice')).toBe(first);
-  await until(() => ring.held(tenantId, 'alice') !== first);
+  await until('the ring has heard', () => ring.held(tenantId, 'alice') !== first);
   expect(line.calls).toHaveLength(2);
   movedMs += holdMs;
   expect(ring.held(tenantId, 'alice')).toBeUndefined();
@@ -218,7 +212,7 @@ test('a key that is destroyed is dropped when the service says so, and its user 
   const key = await current(ring, tenantId, 'alice');
   const bob = await current(ring, tenantId, 'bob');
   await destroy(tenantId, 'alice');
-  await until(() => ring.held(tenantId, 'alice') === undefined);
+  await until('the ring has heard', () => ring.held(tenantId, 'alice') === undefined);
   expect(ring.heldById(tenantId, key.keyId)).toBe('destroyed');
   expect((await ring.open(tenantId, [key.keyId, bob.keyId])).get(key.keyId)).toBe('destroyed');
   expect(await ring.current(tenantId, 'alice')).toBe('destroyed');
@@ -234,10 +228,10 @@ test('an answer that was under way when its key was destroyed is not taken', asy
   const held = Promise.withResolvers<void>();
   line.slow = held.promise;
   const opening = ring.open(tenantId, [keyId]);
-  await until(() => line.calls.some(({ method }) => method === 'openKeys'));
+  await until('the ring has heard', () => line.calls.some(({ method }) => method === 'openKeys'));
   await pause(50);
   await destroy(tenantId, 'alice');
-  await until(() => ring.heldById(tenantId, keyId) === 'destroyed');
+  await until('the ring has heard', () => ring.heldById(tenantId, keyId) === 'destroyed');
   held.resolve();
   expect((await opening).get(keyId)).toBe('destroyed');
 });
@@ -251,7 +245,7 @@ test('a ring that hears nothing goes on for the grace, then uses nothing, and sa
   await expect(ring.current(tenantId, 'carol')).rejects.toMatchObject({ reason: 'UNAVAILABLE', retryable: true });
   expect(ring.heldById(tenantId, key.keyId)).toBe(key);
   const startedAt = performance.now();
-  await until(() => ring.held(tenantId, 'alice') === undefined);
+  await until('the ring has heard', () => ring.held(tenantId, 'alice') === undefined);
   expect(performance.now() - startedAt).toBeLessThan(graceMs + 1_000);
   expect(ring.heldById(tenantId, key.keyId)).toBeUndefined();
   expect(ring.size).toBe(0);
@@ -260,7 +254,7 @@ test('a ring that hears nothing goes on for the grace, then uses nothing, and sa
   await expect(ring.open(tenantId, [key.keyId])).rejects.toMatchObject({ reason: 'UNAVAILABLE' });
   expect(performance.now() - asked).toBeLessThan(1_500);
   line.cut = false;
-  await until(() =>
+  await until('the ring has heard', () =>
     current(ring, tenantId, 'alice').then(
       ({ keyId }) => keyId === key.keyId,
       () => false,
@@ -277,7 +271,7 @@ test('what was destroyed while the watch was broken is dropped before the ring g
   line.sever();
   await own.compliance.destroyUserKeys({ tenantId, userId: 'alice' });
   line.cut = false;
-  await until(() => ring.heldById(tenantId, alice.keyId) === 'destroyed');
+  await until('the ring has heard', () => ring.heldById(tenantId, alice.keyId) === 'destroyed');
   // It went on where it was: what was not destroyed is held still.
   expect(ring.heldById(tenantId, bob.keyId)).toBe(bob);
   await stop();
@@ -289,12 +283,12 @@ test('a service that answers and does not say what is destroyed is as one that i
   const tenantId = fresh('t');
   await current(ring, tenantId, 'alice');
   line.silent = true;
-  await until(() => ring.held(tenantId, 'alice') === undefined);
+  await until('the ring has heard', () => ring.held(tenantId, 'alice') === undefined);
   const startedAt = performance.now();
   await expect(ring.current(tenantId, 'alice')).rejects.toMatchObject({ reason: 'UNAVAILABLE' });
   expect(performance.now() - startedAt).toBeLessThan(7_000);
   line.silent = false;
-  await until(() =>
+  await until('the ring has heard', () =>
     ring.current(tenantId, 'alice').then(
       () => true,
       () => false,
@@ -308,9 +302,9 @@ test('what the service said long ago counts from then, though it is heard again 
   await current(ring, tenantId, 'alice');
   // More often than the grace is over, and each later than the one before.
   line.late = () => pause((graceMs * 2) / 3);
-  await until(() => ring.held(tenantId, 'alice') === undefined);
+  await until('the ring has heard', () => ring.held(tenantId, 'alice') === undefined);
   line.late = undefined;
-  await until(() =>
+  await until('the ring has heard', () =>
     current(ring, tenantId, 'alice').then(
       () => true,
       () => false,

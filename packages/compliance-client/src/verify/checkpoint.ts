@@ -29,8 +29,12 @@ export const keyIdOf = (publicKey: Uint8Array): string =>
 export const publicKeyBytes = (key: KeyObject): Uint8Array =>
   Uint8Array.from(Buffer.from(key.export({ format: 'jwk' }).x ?? '', 'base64url'));
 
-/** Whether the signature is that of the key. */
-export const isSignedBy = (claim: Claim, signature: Uint8Array, publicKey: Uint8Array): boolean => {
+/** Whether the signature over a text, in UTF-8, is that of the key. */
+export const isTextSignedBy = (text: string, signature: Uint8Array, publicKey: Uint8Array): boolean => {
   const key = keyObjectOf(publicKey);
-  return key !== undefined && verify(null, Buffer.from(checkpointText(claim)), key, signature);
+  return key !== undefined && verify(null, Buffer.from(text), key, signature);
 };
+
+/** Whether the signature is that of the key. */
+export const isSignedBy = (claim: Claim, signature: Uint8Array, publicKey: Uint8Array): boolean =>
+  isTextSignedBy(checkpointText(claim), signature, publicKey);

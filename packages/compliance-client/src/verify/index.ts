@@ -1,5 +1,13 @@
 /** Verifying what the audit log says, offline. */
-export { type Claim, checkpointText, isSignedBy, keyIdOf, publicKeyBytes, signCheckpoint } from './checkpoint.ts';
+export {
+  type Claim,
+  checkpointText,
+  isSignedBy,
+  isTextSignedBy,
+  keyIdOf,
+  publicKeyBytes,
+  signCheckpoint,
+} from './checkpoint.ts';
 export { checkpointLine, entryLine } from './export-lines.ts';
 export {
   type Finding,

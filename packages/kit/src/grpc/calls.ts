@@ -36,6 +36,9 @@ interface OpenCall {
   refuse(thrown: unknown): StatusObject;
 }
 
+/** Health is asked all the time, and of no trace. */
+const isOpen = (method: string): boolean => method.startsWith('grpc.');
+
 const remainingMs = (deadline: Date | number): number | undefined =>
   deadline === Number.POSITIVE_INFINITY ? undefined : Math.max(0, Number(deadline) - Date.now());
 
@@ -52,16 +55,16 @@ const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefine
   const traceId = traceIdOf(traceparent);
   let caller = '';
 
+  const elapsed = () => ({ trace_id: traceId, elapsed_ms: Math.round((performance.now() - startedAt) * 10) / 10 });
+
+  const served = (): void => {
+    if (deps.logger.isLevelEnabled('debug') && !isOpen(method))
+      deps.logger.debug({ method, caller, ...elapsed() }, 'call served');
+  };
+
   const refuse = (thrown: unknown): StatusObject => {
     const error = toCaasError(thrown);
-    const fields = {
-      method,
-      caller,
-      reason: error.reason,
-      details: error.details,
-      trace_id: traceId,
-      elapsed_ms: Math.round(performance.now() - startedAt),
-    };
+    const fields = { method, caller, reason: error.reason, details: error.details, ...elapsed() };
     if (call.cancelled) deps.logger.debug(fields, 'call cancelled');
     else if (error.reason === 'INTERNAL') deps.logger.error({ ...fields, err: error.cause ?? error }, 'call failed');
     // Draining is what was asked for: it ends every stream at an orderly stop.
@@ -76,7 +79,7 @@ const openCall = (call: AnyCall, method: string, policy: MethodPolicy | undefine
     const deadlineMs = remainingMs(call.getDeadline());
     return { context: { traceparent, traceId, caller, signal: controller.signal, deadlineMs }, refuse };
   };
-  return { admit, refuse, controller };
+  return { admit, refuse, served, controller };
 };
 
 /** Requests of a stream, each one admitted before the handler sees it. */
@@ -122,9 +125,12 @@ export const handlerOf = (
 
   if (!definition.responseStream) {
     return (call: Unary, callback: (status: StatusObject | null, response?: unknown) => void) => {
-      const { admit, refuse } = openCall(call, method, policy, deps);
+      const { admit, refuse, served } = openCall(call, method, policy, deps);
       (async () => respond(call, call.request, admit().context))().then(
-        (response) => callback(null, response),
+        (response) => {
+          served();
+          callback(null, response);
+        },
         (error: unknown) => callback(refuse(error)),
       );
     };

@@ -15,6 +15,7 @@ export const mongoMediaIndexes: readonly CollectionIndexes[] = [
     collection: 'media',
     indexes: [
       { name: 'user', key: { tenantId: 1, userId: 1, mediaId: 1 } },
+      { name: 'size', key: { tenantId: 1, state: 1, sizeBytes: 1 } },
       { name: 'due', key: { dueAtMs: 1 }, sparse: true },
     ],
   },

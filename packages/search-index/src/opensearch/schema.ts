@@ -1,6 +1,12 @@
 /** The first characters of a term by which it can be found; longer beginnings are looked up among the terms. */
 export const maxHeadLength = 12;
 
+/** Fields that indexes made before do not have; they get them at the start. */
+export const addedFields = {
+  trace: { type: 'keyword', index: false, doc_values: false },
+  indexed: { type: 'long', index: false, doc_values: false },
+} as const;
+
 /** Settings and fields of the two indexes. */
 export const messagesIndex = {
   settings: {
@@ -43,6 +49,7 @@ export const messagesIndex = {
       accepted: { type: 'long' },
       attached: { type: 'boolean' },
       found: { type: 'boolean' },
+      ...addedFields,
       terms: {
         type: 'text',
         analyzer: 'whitespace',

@@ -1,6 +1,6 @@
 /** The thread that searches: in WAL mode a reader never waits for the writer. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { IndexHit } from '../port.ts';
+import type { IndexHit, IndexRecord, MessageKey } from '../port.ts';
 import { scoreOf } from '../text/match.ts';
 import type { Clause } from '../text/query.ts';
 import { Numbers } from './numbers.ts';
@@ -69,6 +69,9 @@ export const open = (db: DatabaseSync) => {
   const conversationName = nameOf('conversation', 'conversation_id', 'conv');
   const senderName = nameOf('sender', 'user_id', 'sender');
   const rev = db.prepare('SELECT rev FROM conversation WHERE tenant_id = ? AND conversation_id = ?');
+  const record = db.prepare(
+    'SELECT version, found, lower(hex(trace)) AS trace, indexed_ms FROM message WHERE conv = ? AND message_id = ?',
+  );
   const mark = db.prepare('SELECT value FROM mark WHERE name = ?');
   const count = db.prepare('SELECT count(*) AS n FROM message WHERE found = 1');
 
@@ -80,6 +83,19 @@ export const open = (db: DatabaseSync) => {
     seq: row['seq'] as number,
     acceptedAtMs: row['ms'] as number,
   });
+
+  const recordOf = ({ tenantId, conversationId, messageId }: MessageKey): IndexRecord | undefined => {
+    const conv = conversations.find(tenantId, conversationId);
+    const row = conv === undefined ? undefined : record.get(conv, messageId);
+    if (!row) return undefined;
+    return {
+      // Even ones are the store's; odd ones are where a purge took the version before out.
+      version: Math.floor((row['version'] as number) / 2),
+      found: row['found'] === 1,
+      traceId: row['trace'] as string,
+      indexedAtMs: row['indexed_ms'] as number,
+    };
+  };
 
   /** Parameters of a search; undefined: nothing can be found. */
   const prepare = (s: Search): (string | number)[] | undefined => {
@@ -124,6 +140,7 @@ export const open = (db: DatabaseSync) => {
         revs.push(Number(rev.get(keys[i] as string, keys[i + 1] as string)?.['rev'] ?? 0));
       return revs;
     },
+    records: (keys: readonly MessageKey[]): (IndexRecord | undefined)[] => keys.map(recordOf),
     marks: (names: readonly string[]): (string | undefined)[] =>
       names.map((name) => mark.get(name)?.['value'] as string | undefined),
     count: (): number => Number(count.get()?.['n']),

@@ -27,4 +27,6 @@ export const migrations = [
    CREATE VIRTUAL TABLE words USING fts5(terms, place, content = '', columnsize = 0, tokenize = 'ascii', prefix = '1 2');
    INSERT INTO words (words, rank) VALUES ('secure-delete', 1);
    CREATE TABLE mark (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  `ALTER TABLE message ADD COLUMN trace BLOB NOT NULL DEFAULT x'';
+   ALTER TABLE message ADD COLUMN indexed_ms INTEGER NOT NULL DEFAULT 0;`,
 ];

@@ -11,6 +11,11 @@ export { migrations } from './schema.ts';
 
 /** Page cache, in KiB. */
 const cacheKiB = 65_536;
+/**
+ * Pages of the write-ahead log after which it is moved to the file. Words touch many pages over and over: moved seldom, each is
+ * written once, and the disk is left to what waits for it.
+ */
+const checkpointPages = 16_384;
 /** Messages one transaction of a purge takes out, so that what waits for the writer waits briefly. */
 const purgeSlice = 200;
 
@@ -30,7 +35,8 @@ const firstId = ({ acceptedAtMs, conversationId, seq }: IndexDocument): bigint =
 
 export const open = (db: DatabaseSync) => {
   // It is written anew from the store when it is lost, so a commit need not wait for the disk. What is taken out is zeroed.
-  db.exec(`PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -${cacheKiB}`);
+  db.exec(`PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON; PRAGMA cache_size = -${cacheKiB};
+    PRAGMA wal_autocheckpoint = ${checkpointPages}`);
   const conversations = new Numbers(db, 'conversation');
   const senders = new Numbers(db, 'sender');
   const bigints = (sql: string) => {
@@ -40,9 +46,9 @@ export const open = (db: DatabaseSync) => {
   };
   const stored = bigints('SELECT id, version, found FROM message WHERE conv = ? AND message_id = ?');
   const isTaken = db.prepare('SELECT 1 FROM message WHERE id = ?');
-  const insert = db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = db.prepare('INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
   const update = db.prepare(
-    'UPDATE message SET seq = ?, version = ?, sender = ?, attached = ?, found = ? WHERE id = ?',
+    'UPDATE message SET seq = ?, version = ?, sender = ?, attached = ?, found = ?, trace = ?, indexed_ms = ? WHERE id = ?',
   );
   const readTerms = db.prepare('SELECT terms FROM body WHERE id = ?');
   const keepTerms = db.prepare('INSERT INTO body VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET terms = excluded.terms');
@@ -60,27 +66,33 @@ export const open = (db: DatabaseSync) => {
     dropTerms.run(id);
   };
 
-  const put = (document: IndexDocument, rewrite: boolean): void => {
+  /** Whether it took text out. */
+  const put = (document: IndexDocument, rewrite: boolean): boolean => {
     const { content, tenantId } = document;
     const conv = conversations.give(tenantId, document.conversationId);
     const sender = senders.give(tenantId, document.senderId);
     // Even ones are the store's; odd ones are where a purge took the version before out.
     const version = document.version * 2;
     const before = stored.get(conv, document.messageId) as unknown as Stored | undefined;
-    if (before && before.version > version) return;
+    if (before && before.version > version) return false;
     const terms = content && termsOf([content.text, ...content.names]);
     const place = placeTerm(conv);
     let id = before?.id ?? firstId(document);
     if (!before) while (isTaken.get(id)) id = (id & ~(slots - 1n)) | ((id + 1n) & (slots - 1n));
     const wasFound = before?.found === 1n;
     const same = wasFound && !rewrite && terms !== undefined && termsAt(id) === terms;
-    if (wasFound && !same) forget(id, place);
-    const columns = [document.seq, version, sender, document.hasAttachment ? 1 : 0, terms === undefined ? 0 : 1];
+    const takesOut = wasFound && !same;
+    if (takesOut) forget(id, place);
+    const columns = [
+      ...[document.seq, version, sender, document.hasAttachment ? 1 : 0, terms === undefined ? 0 : 1],
+      ...[Buffer.from(document.traceId, 'hex'), Date.now()],
+    ];
     if (before) update.run(...columns, id);
     else insert.run(id, conv, document.messageId, ...columns);
-    if (terms === undefined || same) return;
+    if (terms === undefined || same) return takesOut;
     addWords.run(id, terms, place);
     keepTerms.run(id, terms);
+    return takesOut;
   };
 
   const transaction = <R>(work: () => R): R => {
@@ -94,12 +106,15 @@ export const open = (db: DatabaseSync) => {
   };
 
   return {
-    apply: ({ documents, progress = [], marks = {}, rewrite = false }: IndexBatch): void =>
+    /** Whether text was taken out, which the write-ahead log still has. */
+    apply: ({ documents, progress = [], marks = {}, rewrite = false }: IndexBatch): boolean =>
       transaction(() => {
-        for (const document of documents) put(document, rewrite);
+        let tookOut = false;
+        for (const document of documents) tookOut = put(document, rewrite) || tookOut;
         for (const { tenantId, conversationId, rev } of progress)
           keepRev.run(rev, conversations.give(tenantId, conversationId));
         for (const [name, value] of Object.entries(marks)) keepMark.run(name, value);
+        return tookOut;
       }),
     /** Takes some of a sender's messages out; 0: there are no more. */
     purge: ({ tenantId, senderId }: { tenantId: string; senderId: string }): number =>

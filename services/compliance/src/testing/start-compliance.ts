@@ -6,11 +6,15 @@ import { openSqliteEventLog, recordOf, Topic } from '@caas/event-log';
 import { createGrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
 import { rootKeyFromFile } from '@caas/kit/sealing';
+import { openSqliteMessageStore } from '@caas/message-store';
 import { openSqlitePolicyStore } from '@caas/policy-store';
+import { openSqlitePrivacyStore } from '@caas/privacy-store';
 import { AuditServiceService } from '@caas/proto/caas/compliance/v1/audit_service';
 import { PolicyServiceService } from '@caas/proto/caas/compliance/v1/policy_service';
 import { AuditEvent } from '@caas/proto/caas/events/v1/audit_event';
 import { createCompliance } from '../app.ts';
+import { complianceConfig } from '../config.ts';
+import { privacyClients } from '../privacy/clients.ts';
 
 const serviceAuth = sharedTokenAuth({ token: 'services-of-a-test', operatorToken: 'operator-of-a-test' });
 const logger = createLogger({ service: 'compliance', level: 'silent' });
@@ -39,15 +43,26 @@ export const startCompliance = async (folder: string, grpcAddress = '127.0.0.1:0
   const log = await openSqliteEventLog({ file: join(folder, 'log.db') });
   const audit = await openSqliteAuditStore({ file: join(folder, 'audit.db') });
   const policies = await openSqlitePolicyStore({ file: join(folder, 'policies.db') });
-  const closed = (): Promise<unknown> => Promise.all([log.close(), audit.close(), policies.close()]);
+  const privacy = await openSqlitePrivacyStore({ file: join(folder, 'privacy.db') });
+  const messages = await openSqliteMessageStore({ file: join(folder, 'messages.db') });
+  const config = { ...complianceConfig({}), grpcAddress, checkpointIntervalMs: 100 };
+  // Nobody is there: the audit log asks none of them.
+  const clients = privacyClients(config, serviceAuth, logger);
+  const closed = (): Promise<unknown> => {
+    clients.close();
+    return Promise.all([log, audit, policies, privacy, messages].map((each) => each.close()));
+  };
   const compliance = await createCompliance({
     log,
     audit,
     policies,
+    privacy,
+    messages,
+    clients,
     writer: await openAuditWriter({ log, service: 'compliance', folder: join(folder, 'audit'), logger }),
     rootKey: await rootKeyFromFile(join(folder, 'keys', 'root.key')),
     serviceAuth,
-    config: { grpcAddress, checkpointIntervalMs: 100 },
+    config,
     logger,
   }).catch(async (error: unknown) => {
     await closed();

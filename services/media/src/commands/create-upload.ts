@@ -43,7 +43,7 @@ export const createUpload =
       createdAtMs,
       dueAtMs: createdAtMs + uploadLifeMs,
     };
-    await core.store.create(record);
+    await core.quota.begin(core, owner.tenantId, sizeBytes, () => core.store.create(record));
     const kept = { ...record, rev: 1 };
     return { media: await mediaView(core, kept), ...core.parts(kept, new Set()) };
   };

@@ -1,38 +1,42 @@
 import { CaasError } from '@caas/kit';
 import type { MediaRecord } from '@caas/media-store';
-import type { DeleteUserMediaRequest, DeleteUserMediaResponse } from '@caas/proto/caas/media/v1/media_service';
+import type {
+  DeletedMedia,
+  DeleteUserMediaRequest,
+  DeleteUserMediaResponse,
+} from '@caas/proto/caas/media/v1/media_service';
 import type { MediaCore } from '../core.ts';
-import { listPage, sweepAfterMs } from '../limits.ts';
-import { deleted, MEDIA_STATE_DELETED, partsPrefix, renditionsPrefix } from '../model.ts';
+import { deletePage, sweepAfterMs } from '../limits.ts';
+import { deleted, MEDIA_STATE_DELETED, prefixesOf } from '../model.ts';
 
 /** Attempts to end a record that others change at the same time. */
 const maxAttempts = 10;
 
 /** Ends the record, then its bytes: in this order nothing is ever promised that is not there. */
-const deleteOne = async (core: MediaCore, { tenantId, mediaId }: MediaRecord): Promise<number> => {
+export const deleteMedia = async (core: MediaCore, { tenantId, mediaId }: MediaRecord): Promise<DeletedMedia> => {
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const [record] = await core.store.getMany(tenantId, [mediaId]);
-    if (!record) return 0;
+    if (!record) break;
     const ended = deleted(record, core.clock.now() + sweepAfterMs);
     if (record.state !== MEDIA_STATE_DELETED && !(await core.store.replace(ended))) continue;
-    const counts = [partsPrefix(record), renditionsPrefix(record)].map((prefix) => core.objects.deletePrefix(prefix));
-    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+    const counts = await Promise.all(prefixesOf(record).map((prefix) => core.objects.deletePrefix(prefix)));
+    const { sha256, sizeBytes } = record;
+    return { mediaId, sha256, sizeBytes, objects: counts.reduce((sum, count) => sum + count, 0) };
   }
   throw new CaasError('UNAVAILABLE', 'the media is being changed by others');
 };
 
-/** Deletes all that a user has uploaded; repeated, it tells the same ids. */
+/** Deletes a page of what a user has uploaded; repeated, it tells the same. */
 export const deleteUserMedia =
   (core: MediaCore) =>
-  async ({ tenantId, userId }: DeleteUserMediaRequest): Promise<DeleteUserMediaResponse> => {
-    const mediaIds: string[] = [];
-    let objects = 0;
-    for (;;) {
-      const page = await core.store.ofUser({ tenantId, userId }, mediaIds.at(-1) ?? '', listPage);
-      if (page.length === 0) return { mediaIds, objects };
-      for (const record of page) {
-        objects += await deleteOne(core, record);
-        mediaIds.push(record.mediaId);
-      }
-    }
+  async ({ tenantId, userId, afterMediaId }: DeleteUserMediaRequest): Promise<DeleteUserMediaResponse> => {
+    const page = await core.store.ofUser({ tenantId, userId }, afterMediaId, deletePage);
+    const done: DeletedMedia[] = [];
+    for (const record of page) done.push(await deleteMedia(core, record));
+    return {
+      mediaIds: done.map(({ mediaId }) => mediaId),
+      objects: done.reduce((sum, { objects }) => sum + objects, 0),
+      deleted: done,
+      more: page.length === deletePage,
+    };
   };

@@ -20,12 +20,15 @@ const guarded = helmet({
   crossOriginResourcePolicy: { policy: 'cross-origin' },
 });
 
-/**
- * Any origin: no cookie or login of a browser counts here, so a page gains nothing that whoever gave it the address has not
- * given it.
- */
-const cors = (response: ServerResponse): void => {
-  response.setHeader('access-control-allow-origin', '*');
+/** No cookie or login of a browser counts here; which pages may use an address is the operator's to narrow. */
+const cors = (request: IncomingMessage, response: ServerResponse, allowed: readonly string[]): void => {
+  const { origin } = request.headers;
+  if (allowed.includes('*')) response.setHeader('access-control-allow-origin', '*');
+  else {
+    response.setHeader('vary', 'origin');
+    if (origin === undefined || !allowed.includes(origin)) return;
+    response.setHeader('access-control-allow-origin', origin);
+  }
   response.setHeader(
     'access-control-expose-headers',
     'content-length, content-range, content-disposition, retry-after, traceparent',
@@ -57,7 +60,7 @@ export const mediaEdge = (core: MediaCore): RequestListener => {
     'get rendition': getRendition(core),
   };
   const served = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    cors(response);
+    cors(request, response, core.config.allowedOrigins);
     if (request.method === 'OPTIONS') return preflight(response);
     const url = URL.parse(request.url ?? '', 'http://media');
     const grant =

@@ -8,7 +8,7 @@ import { CaasError, fail, newId } from '@caas/kit';
 import type { MediaRecord, RenditionRecord } from '@caas/media-store';
 import { MediaKind, MediaRefusal } from '@caas/proto/caas/media/v1/resources';
 import type { MediaCore } from '../core.ts';
-import { jobLeaseMs, jobRetryMs, maxJobAttempts, maxWaitingJobs, sweepAfterMs } from '../limits.ts';
+import { jobLeaseMs, jobRetryMs, maxJobAttempts, maxWaitingJobs, quarantineMs, sweepAfterMs } from '../limits.ts';
 import {
   extensionOf,
   MEDIA_STATE_COMMITTED,
@@ -16,10 +16,12 @@ import {
   partKey,
   partSizes,
   partsPrefix,
+  quarantineKey,
   refused,
   renditionKey,
   renditionsPrefix,
 } from '../model.ts';
+import type { Scanner } from '../scan/port.ts';
 import type { Examination } from './examiner-messages.ts';
 import type { ExaminerPool } from './examiner-pool.ts';
 
@@ -38,13 +40,19 @@ const refusals = {
 } as const;
 
 /** What no installation of this version does, by kind: told with the media it would have been done to. */
-const missing = { image: ['scan'], video: ['scan', 'video'], audio: ['scan', 'audio'], file: ['scan'] } as const;
+const missing = { image: [], video: ['video'], audio: ['audio'], file: [] } as const;
 
 /** What a job found: the media as it is from now on, or why there is none. */
 type Outcome = Partial<MediaRecord> | MediaRefusal;
 
+/** By when the bytes of a refused one are swept. */
+const sweptAfterMs = (refusal: MediaRefusal): number =>
+  refusal === MediaRefusal.MEDIA_REFUSAL_MALWARE ? quarantineMs : sweepAfterMs;
+
 export interface ProcessingOptions {
   pool: ExaminerPool;
+  /** Undefined: nothing is scanned. */
+  scanner?: Scanner | undefined;
   /** Jobs at a time. */
   maxJobs: number;
   /** Folder for the files of jobs under way; emptied at the start, so one process's own. */
@@ -132,7 +140,7 @@ export class Processing {
     // Its process was ended because all is.
     if (this.#closed && outcome === MediaRefusal.MEDIA_REFUSAL_PROCESSING_FAILED)
       return this.#giveBack(record, clock.now());
-    const dueAtMs = clock.now() + sweepAfterMs;
+    const dueAtMs = clock.now() + (typeof outcome === 'number' ? sweptAfterMs(outcome) : sweepAfterMs);
     const next =
       typeof outcome === 'number'
         ? refused(record, outcome, dueAtMs)
@@ -163,6 +171,8 @@ export class Processing {
       const sha256 = await this.#assemble(record, file);
       if (sha256 === undefined || (record.sha256 !== '' && record.sha256 !== sha256))
         return MediaRefusal.MEDIA_REFUSAL_MISMATCH;
+      const scanned = await this.#scanned(record, file);
+      if (scanned !== undefined) return scanned;
       const [name = ''] = await this.#core.sealed.openTexts(record.tenantId, [
         { place: namePlace(record), sealed: record.sealedName },
       ]);
@@ -178,6 +188,17 @@ export class Processing {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** Why it may not be kept; undefined: it may. What something was found in is sealed apart, before anything opens it. */
+  async #scanned(record: MediaRecord, file: string): Promise<MediaRefusal | undefined> {
+    const verdict = (await this.#options.scanner?.scan(file)) ?? 'clean';
+    if (verdict === 'clean') return undefined;
+    if (verdict === 'not scanned') return MediaRefusal.MEDIA_REFUSAL_TOO_LARGE;
+    const { tenantId, mediaId } = record;
+    this.#core.logger.warn({ tenant_id: tenantId, media_id: mediaId, signature: verdict.found }, 'malware was found');
+    await this.#core.sealed.put(record, quarantineKey(record), createReadStream(file), record.sizeBytes);
+    return MediaRefusal.MEDIA_REFUSAL_MALWARE;
   }
 
   /** Joins the parts in a file and answers its hash; undefined when they are not what was announced. */
@@ -224,7 +245,12 @@ export class Processing {
       if (put !== 'put') throw new CaasError('INTERNAL', 'a file of a job has changed');
       kept.push(rendition);
     }
-    return { kind: kinds[kind], mediaType, renditions: kept, capabilitiesMissing: [...missing[kind]] };
+    return {
+      kind: kinds[kind],
+      mediaType,
+      renditions: kept,
+      capabilitiesMissing: [...(this.#options.scanner ? [] : ['scan']), ...missing[kind]],
+    };
   }
 }
 

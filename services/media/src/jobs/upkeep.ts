@@ -8,7 +8,7 @@ import {
   MEDIA_STATE_PROCESSING,
   MEDIA_STATE_UPLOADING,
   partsPrefix,
-  renditionsPrefix,
+  prefixesOf,
 } from '../model.ts';
 
 /** What is to be done with a record that is due. */
@@ -24,8 +24,8 @@ const attend = async (core: MediaCore, record: MediaRecord): Promise<void> => {
     return;
   }
   // What arrived or was made while its record ended.
-  await core.objects.deletePrefix(partsPrefix(record));
-  if (record.state !== MEDIA_STATE_COMMITTED) await core.objects.deletePrefix(renditionsPrefix(record));
+  const swept = record.state === MEDIA_STATE_COMMITTED ? [partsPrefix(record)] : prefixesOf(record);
+  for (const prefix of swept) await core.objects.deletePrefix(prefix);
   await core.store.replace({ ...record, dueAtMs: 0 });
 };
 

@@ -22,7 +22,7 @@ export type Fed = 'done' | 'more' | 'awaited' | 'nowhere';
  * of the head's revision then, so that the committed one comes after it, whatever its number.
  */
 export const indexDocument = (
-  { tenantId, conversationId, messageId, senderId, seq, acceptedAtMs, rev, deletedAtMs }: MessageDocument,
+  { tenantId, conversationId, messageId, senderId, seq, acceptedAtMs, rev, deletedAtMs, traceId }: MessageDocument,
   content: PlainContent | undefined,
   headRev: number,
 ): IndexDocument => ({
@@ -33,6 +33,7 @@ export const indexDocument = (
   seq,
   acceptedAtMs,
   version: Math.min(rev, headRev),
+  traceId,
   hasAttachment: deletedAtMs === 0 && content !== undefined && content.attachments.length > 0,
   content:
     deletedAtMs > 0 || content === undefined

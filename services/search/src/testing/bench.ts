@@ -18,21 +18,6 @@ import { createSearch, type SearchPorts } from '../app.ts';
 export const tenantId = 't1';
 const operatorToken = 'operator-of-a-test';
 
-/** Resolves with what holds; fails after `deadlineMs` with what was read last. */
-export const until = async <T>(
-  read: () => Promise<T> | T,
-  holds: (value: T) => unknown,
-  deadlineMs = 10_000,
-): Promise<T> => {
-  const endMs = Date.now() + deadlineMs;
-  for (;;) {
-    const value = await read();
-    if (holds(value)) return value;
-    if (Date.now() > endMs) throw new Error(`not in time, last ${JSON.stringify(value)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-};
-
 /** A conversation whose documents a test writes as the workers do. */
 export class Room {
   readonly #bench: Bench;

@@ -71,9 +71,13 @@ export class Heads {
     return this.#repairs;
   }
 
-  /** False after a check that could not read the store. */
+  /** False after a check, or a command, that could not read the store, until a check has. */
   get storeAnswers(): boolean {
     return this.#storeAnswers;
+  }
+
+  storeFailed(): void {
+    this.#storeAnswers = false;
   }
 
   /** Compare all conversations at the next check: notices may have been lost. */

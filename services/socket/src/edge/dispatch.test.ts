@@ -1,3 +1,4 @@
+import { createLogger } from '@caas/kit/log';
 import type { Claims } from '@caas/proto/caas/common/v1/claims';
 import { expect, test } from '@jest/globals';
 import type { NodeServices } from '../commands/command.ts';
@@ -34,6 +35,7 @@ const setUp = (budget: Partial<ReadBounds> = {}) => {
   const node = {
     bounds: { ...defaultBounds, maxReadsInFlight: 2, maxQueuedBytes: 1_000 },
     clock: { now: () => 1 },
+    logger: createLogger({ service: 'socket', level: 'silent' }),
     reads: new ReadBudget({ ...defaultBounds, maxConnectionReadBytes: 2 ** 30, maxUserReadBytes: 2 ** 30, ...budget }),
     users: {
       getMany: (_: string, [id]: string[]) => {

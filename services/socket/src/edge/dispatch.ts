@@ -114,9 +114,13 @@ export class Dispatcher {
       traceId: traceIdOf(traceparent),
       admitted,
     };
+    const startedAtMs = performance.now();
     runCommand(context, command.$case as CommandName, command.value as RequestOf<CommandName>)
       .then(
-        (result) => connection.reply(frame.id, { result }, hold),
+        (result) => {
+          connection.reply(frame.id, { result }, hold);
+          this.#answered(context, command.$case, startedAtMs);
+        },
         (thrown: unknown) => {
           hold?.release();
           this.#failed(frame, toCaasError(thrown), context.traceId);
@@ -127,6 +131,13 @@ export class Dispatcher {
         ended();
         if (connection.ws.isPaused) connection.onRelief();
       });
+  }
+
+  /** For who follows a trace; asked first, for most nodes log nothing of each frame. */
+  #answered({ node, traceId }: CommandContext, command: string, startedAtMs: number): void {
+    if (!node.logger.isLevelEnabled('debug')) return;
+    const elapsed_ms = Math.round((performance.now() - startedAtMs) * 10) / 10;
+    node.logger.debug({ command, trace_id: traceId, elapsed_ms }, 'frame answered');
   }
 
   #failed(frame: ClientFrame, error: CaasError, traceId: string): void {

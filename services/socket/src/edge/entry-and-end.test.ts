@@ -15,7 +15,8 @@ import { Rates } from './rates.ts';
 import { ReadBudget } from './read-budget.ts';
 import { Edge } from './server.ts';
 
-const quiet = { debug: () => undefined, warn: () => undefined, info: () => undefined, error: () => undefined } as never;
+const nothing = () => undefined;
+const quiet = { isLevelEnabled: () => false, debug: nothing, warn: nothing, info: nothing, error: nothing } as never;
 
 const until = async (what: string, holds: () => unknown): Promise<void> => {
   const deadline = Date.now() + 3_000;

@@ -99,6 +99,8 @@ export const ErrorReason = {
    * public reason.
    */
   ERROR_REASON_CONTENT_HELD: 40,
+  /** ERROR_REASON_LEGAL_HOLD - What would be erased is under legal hold, or in a conversation or tenant that is. The details name the hold. */
+  ERROR_REASON_LEGAL_HOLD: 41,
 } as const;
 
 export type ErrorReason = typeof ErrorReason[keyof typeof ErrorReason];
@@ -145,6 +147,7 @@ export namespace ErrorReason {
   export type ERROR_REASON_CAPABILITY_MISSING = typeof ErrorReason.ERROR_REASON_CAPABILITY_MISSING;
   export type ERROR_REASON_INTERNAL = typeof ErrorReason.ERROR_REASON_INTERNAL;
   export type ERROR_REASON_CONTENT_HELD = typeof ErrorReason.ERROR_REASON_CONTENT_HELD;
+  export type ERROR_REASON_LEGAL_HOLD = typeof ErrorReason.ERROR_REASON_LEGAL_HOLD;
 }
 
 export function errorReasonFromJSON(object: any): ErrorReason {
@@ -272,6 +275,9 @@ export function errorReasonFromJSON(object: any): ErrorReason {
     case 40:
     case "ERROR_REASON_CONTENT_HELD":
       return ErrorReason.ERROR_REASON_CONTENT_HELD;
+    case 41:
+    case "ERROR_REASON_LEGAL_HOLD":
+      return ErrorReason.ERROR_REASON_LEGAL_HOLD;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -361,6 +367,8 @@ export function errorReasonToJSON(object: ErrorReason): string {
       return "ERROR_REASON_INTERNAL";
     case ErrorReason.ERROR_REASON_CONTENT_HELD:
       return "ERROR_REASON_CONTENT_HELD";
+    case ErrorReason.ERROR_REASON_LEGAL_HOLD:
+      return "ERROR_REASON_LEGAL_HOLD";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ErrorReason");
   }
@@ -1000,6 +1008,14 @@ export const protoMetadata: ProtoMetadata = {
             "reason": ReasonRule.decode(
               Buffer.from(
                 "CAkQpgMyiAFUaGUgdGVuYW50J3MgY29udGVudCBwb2xpY3kgaG9sZHMgdGhlIG1lc3NhZ2UgZm9yIGEgbW9kZXJhdG9yOiBpdCBpcyBrZXB0IGFuZCBub2JvZHkgaGFzIGl0LiBUaGUgZGV0YWlscyBjYXJyeSB0aGUgcnVsZSdzIHB1YmxpYyByZWFzb24u",
+                "base64",
+              ),
+            ),
+          },
+          "ERROR_REASON_LEGAL_HOLD": {
+            "reason": ReasonRule.decode(
+              Buffer.from(
+                "CAkQmQMybFdoYXQgd291bGQgYmUgZXJhc2VkIGlzIHVuZGVyIGxlZ2FsIGhvbGQsIG9yIGluIGEgY29udmVyc2F0aW9uIG9yIHRlbmFudCB0aGF0IGlzLiBUaGUgZGV0YWlscyBuYW1lIHRoZSBob2xkLg==",
                 "base64",
               ),
             ),

@@ -164,7 +164,11 @@ export interface Job {
   userId: string;
   /** State. */
   state: JobState;
-  /** Step it is at: "messages", "media", "keys", "tombstones", "index", "caches", "certificate" …. */
+  /**
+   * Step it is at. Of an erasure: "sessions", "keys", "holders", "settling", "tombstones", "media", "index", "files",
+   * "profile", "certificate". Of an export: "profile", "conversations", "messages", "media", "audit", "manifest". Of retention:
+   * "conversations".
+   */
   step: string;
   /** Units done in the step. */
   doneUnits: number;
@@ -178,21 +182,27 @@ export interface Job {
   endedAtMs: number;
   /** Why it failed: the name of an ErrorReason without its prefix. */
   reason: string;
-  /** Of a dry run of retention: messages that would go. */
+  /** Of retention: messages that went or, of a dry run, would go. */
   wouldGo: number;
+  /** Of retention: true for a dry run. */
+  dryRun: boolean;
+  /** Of retention: messages past their time that a legal hold keeps. */
+  heldBack: number;
+  /** Trace id of the request, 32 lower-case hex digits. */
+  traceId: string;
 }
 
-/** What is under legal hold. */
+/** What is under legal hold: a user, a conversation, or the whole tenant when neither is named. */
 export interface LegalHold {
   /** Tenant. */
   tenantId: string;
   /** Id the holder gave it, unique in the tenant. */
   holdId: string;
-  /** User held; empty when a conversation is. */
+  /** User held; empty when something else is. */
   userId: string;
-  /** Conversation held; empty when a user is. */
+  /** Conversation held; empty when something else is. */
   conversationId: string;
-  /** Why, for the record. */
+  /** Why, for the record: the case, and nobody's name. */
   reason: string;
   /** Who put it. */
   putBy: string;
@@ -322,7 +332,10 @@ export interface GetCertificateRequest {
 
 /** Response of PrivacyService.GetCertificate. */
 export interface GetCertificateResponse {
-  /** JSON text of what was destroyed: keys with times, counts of messages, media, index entries, caches; audit index. */
+  /**
+   * JSON text of what was destroyed: keys with times; counts, and hashes of the ids, of messages and media; sessions, index
+   * entries; what is kept; the state of the audit log. docs/compliance/privacy.md.
+   */
   certificateJson: string;
   /** Ed25519 signature over the UTF-8 bytes of the text, 64 bytes. */
   signature: Buffer;
@@ -386,6 +399,32 @@ export interface PutRetentionRequest {
 export interface PutRetentionResponse {
 }
 
+/** A rule of retention. */
+export interface RetentionRule {
+  /** Conversation; empty: the tenant's default. */
+  conversationId: string;
+  /** How long messages are kept, in milliseconds. */
+  keepMs: number;
+  /** Who set it. */
+  putBy: string;
+  /** When, UTC milliseconds since 1970. */
+  putAtMs: number;
+}
+
+/** Request of PrivacyService.ListRetention. */
+export interface ListRetentionRequest {
+  /** Tenant. */
+  tenantId: string;
+  /** Only rules of conversations after this one; empty: from the tenant's default on. */
+  afterConversationId: string;
+}
+
+/** Response of PrivacyService.ListRetention. */
+export interface ListRetentionResponse {
+  /** At most 500; fewer: these were the last. */
+  rules: RetentionRule[];
+}
+
 function createBaseJob(): Job {
   return {
     jobId: "",
@@ -401,6 +440,9 @@ function createBaseJob(): Job {
     endedAtMs: 0,
     reason: "",
     wouldGo: 0,
+    dryRun: false,
+    heldBack: 0,
+    traceId: "",
   };
 }
 
@@ -444,6 +486,15 @@ export const Job: MessageFns<Job> = {
     }
     if (message.wouldGo !== 0) {
       writer.uint32(104).int64(message.wouldGo);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(112).bool(message.dryRun);
+    }
+    if (message.heldBack !== 0) {
+      writer.uint32(120).int64(message.heldBack);
+    }
+    if (message.traceId !== "") {
+      writer.uint32(130).string(message.traceId);
     }
     return writer;
   },
@@ -565,6 +616,30 @@ export const Job: MessageFns<Job> = {
             message.wouldGo = longToNumber(reader.int64());
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.heldBack = longToNumber(reader.int64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.traceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -628,6 +703,21 @@ export const Job: MessageFns<Job> = {
         : isSet(object.would_go)
         ? globalThis.Number(object.would_go)
         : 0,
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+      heldBack: isSet(object.heldBack)
+        ? globalThis.Number(object.heldBack)
+        : isSet(object.held_back)
+        ? globalThis.Number(object.held_back)
+        : 0,
+      traceId: isSet(object.traceId)
+        ? globalThis.String(object.traceId)
+        : isSet(object.trace_id)
+        ? globalThis.String(object.trace_id)
+        : "",
     };
   },
 
@@ -672,6 +762,15 @@ export const Job: MessageFns<Job> = {
     if (message.wouldGo !== 0) {
       obj.wouldGo = Math.round(message.wouldGo);
     }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    if (message.heldBack !== 0) {
+      obj.heldBack = Math.round(message.heldBack);
+    }
+    if (message.traceId !== "") {
+      obj.traceId = message.traceId;
+    }
     return obj;
   },
 
@@ -693,6 +792,9 @@ export const Job: MessageFns<Job> = {
     message.endedAtMs = object.endedAtMs ?? 0;
     message.reason = object.reason ?? "";
     message.wouldGo = object.wouldGo ?? 0;
+    message.dryRun = object.dryRun ?? false;
+    message.heldBack = object.heldBack ?? 0;
+    message.traceId = object.traceId ?? "";
     return message;
   },
 };
@@ -2992,10 +3094,308 @@ export const PutRetentionResponse: MessageFns<PutRetentionResponse> = {
   },
 };
 
+function createBaseRetentionRule(): RetentionRule {
+  return { conversationId: "", keepMs: 0, putBy: "", putAtMs: 0 };
+}
+
+export const RetentionRule: MessageFns<RetentionRule> = {
+  encode(message: RetentionRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.conversationId !== "") {
+      writer.uint32(10).string(message.conversationId);
+    }
+    if (message.keepMs !== 0) {
+      writer.uint32(16).int64(message.keepMs);
+    }
+    if (message.putBy !== "") {
+      writer.uint32(26).string(message.putBy);
+    }
+    if (message.putAtMs !== 0) {
+      writer.uint32(32).int64(message.putAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetentionRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetentionRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conversationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keepMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.putBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.putAtMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RetentionRule {
+    return {
+      conversationId: isSet(object.conversationId)
+        ? globalThis.String(object.conversationId)
+        : isSet(object.conversation_id)
+        ? globalThis.String(object.conversation_id)
+        : "",
+      keepMs: isSet(object.keepMs)
+        ? globalThis.Number(object.keepMs)
+        : isSet(object.keep_ms)
+        ? globalThis.Number(object.keep_ms)
+        : 0,
+      putBy: isSet(object.putBy)
+        ? globalThis.String(object.putBy)
+        : isSet(object.put_by)
+        ? globalThis.String(object.put_by)
+        : "",
+      putAtMs: isSet(object.putAtMs)
+        ? globalThis.Number(object.putAtMs)
+        : isSet(object.put_at_ms)
+        ? globalThis.Number(object.put_at_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: RetentionRule): unknown {
+    const obj: any = {};
+    if (message.conversationId !== "") {
+      obj.conversationId = message.conversationId;
+    }
+    if (message.keepMs !== 0) {
+      obj.keepMs = Math.round(message.keepMs);
+    }
+    if (message.putBy !== "") {
+      obj.putBy = message.putBy;
+    }
+    if (message.putAtMs !== 0) {
+      obj.putAtMs = Math.round(message.putAtMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RetentionRule>): RetentionRule {
+    return RetentionRule.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RetentionRule>): RetentionRule {
+    const message = createBaseRetentionRule();
+    message.conversationId = object.conversationId ?? "";
+    message.keepMs = object.keepMs ?? 0;
+    message.putBy = object.putBy ?? "";
+    message.putAtMs = object.putAtMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseListRetentionRequest(): ListRetentionRequest {
+  return { tenantId: "", afterConversationId: "" };
+}
+
+export const ListRetentionRequest: MessageFns<ListRetentionRequest> = {
+  encode(message: ListRetentionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tenantId !== "") {
+      writer.uint32(10).string(message.tenantId);
+    }
+    if (message.afterConversationId !== "") {
+      writer.uint32(18).string(message.afterConversationId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRetentionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRetentionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tenantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.afterConversationId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRetentionRequest {
+    return {
+      tenantId: isSet(object.tenantId)
+        ? globalThis.String(object.tenantId)
+        : isSet(object.tenant_id)
+        ? globalThis.String(object.tenant_id)
+        : "",
+      afterConversationId: isSet(object.afterConversationId)
+        ? globalThis.String(object.afterConversationId)
+        : isSet(object.after_conversation_id)
+        ? globalThis.String(object.after_conversation_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListRetentionRequest): unknown {
+    const obj: any = {};
+    if (message.tenantId !== "") {
+      obj.tenantId = message.tenantId;
+    }
+    if (message.afterConversationId !== "") {
+      obj.afterConversationId = message.afterConversationId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRetentionRequest>): ListRetentionRequest {
+    return ListRetentionRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRetentionRequest>): ListRetentionRequest {
+    const message = createBaseListRetentionRequest();
+    message.tenantId = object.tenantId ?? "";
+    message.afterConversationId = object.afterConversationId ?? "";
+    return message;
+  },
+};
+
+function createBaseListRetentionResponse(): ListRetentionResponse {
+  return { rules: [] };
+}
+
+export const ListRetentionResponse: MessageFns<ListRetentionResponse> = {
+  encode(message: ListRetentionResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      RetentionRule.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRetentionResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRetentionResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(RetentionRule.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListRetentionResponse {
+    return {
+      rules: globalThis.Array.isArray(object?.rules) ? object.rules.map((e: any) => RetentionRule.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListRetentionResponse): unknown {
+    const obj: any = {};
+    if (message.rules?.length) {
+      obj.rules = message.rules.map((e) => RetentionRule.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListRetentionResponse>): ListRetentionResponse {
+    return ListRetentionResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListRetentionResponse>): ListRetentionResponse {
+    const message = createBaseListRetentionResponse();
+    message.rules = object.rules?.map((e) => RetentionRule.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** PrivacyService runs jobs on a user's or a tenant's data. Jobs survive restarts, report progress, and are audited. */
 export type PrivacyServiceService = typeof PrivacyServiceService;
 export const PrivacyServiceService = {
-  /** StartExport begins the export of all of a user's data. */
+  /**
+   * StartExport asks for the export of all of a user's data. It is made while it is read, so that there is no copy of it that
+   * could be forgotten: the job stays QUEUED until ReadExport, and is DONE when it was read to its end.
+   */
   startExport: {
     path: "/caas.compliance.v1.PrivacyService/StartExport" as const,
     requestStream: false as const,
@@ -3005,7 +3405,10 @@ export const PrivacyServiceService = {
     responseSerialize: (value: StartExportResponse): Buffer => Buffer.from(StartExportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartExportResponse => StartExportResponse.decode(value),
   },
-  /** StartErasure begins the erasure of a user. Refused with FAILED_PRECONDITION under a legal hold. */
+  /**
+   * StartErasure begins the erasure of a user. Refused with LEGAL_HOLD while the user, a conversation they are or were in, or the
+   * tenant is held; the details name the hold.
+   */
   startErasure: {
     path: "/caas.compliance.v1.PrivacyService/StartErasure" as const,
     requestStream: false as const,
@@ -3016,7 +3419,7 @@ export const PrivacyServiceService = {
       Buffer.from(StartErasureResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StartErasureResponse => StartErasureResponse.decode(value),
   },
-  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. */
+  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. What is under legal hold stays. */
   startRetention: {
     path: "/caas.compliance.v1.PrivacyService/StartRetention" as const,
     requestStream: false as const,
@@ -3048,7 +3451,10 @@ export const PrivacyServiceService = {
     responseSerialize: (value: ListJobsResponse): Buffer => Buffer.from(ListJobsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJobsResponse => ListJobsResponse.decode(value),
   },
-  /** CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled. */
+  /**
+   * CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled, and one that has ended
+   * neither: FAILED_PRECONDITION.
+   */
   cancelJob: {
     path: "/caas.compliance.v1.PrivacyService/CancelJob" as const,
     requestStream: false as const,
@@ -3058,7 +3464,10 @@ export const PrivacyServiceService = {
     responseSerialize: (value: CancelJobResponse): Buffer => Buffer.from(CancelJobResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CancelJobResponse => CancelJobResponse.decode(value),
   },
-  /** ReadExport streams a finished export: JSON Lines, then media, then the manifest. */
+  /**
+   * ReadExport streams an export: JSON Lines, then media, then the signed manifest. It may be read again, and then tells what
+   * there is by then.
+   */
   readExport: {
     path: "/caas.compliance.v1.PrivacyService/ReadExport" as const,
     requestStream: false as const,
@@ -3068,7 +3477,7 @@ export const PrivacyServiceService = {
     responseSerialize: (value: ReadExportResponse): Buffer => Buffer.from(ReadExportResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReadExportResponse => ReadExportResponse.decode(value),
   },
-  /** GetCertificate reads the signed certificate of a finished erasure. */
+  /** GetCertificate reads the signed certificate of a finished erasure; FAILED_PRECONDITION before it has finished. */
   getCertificate: {
     path: "/caas.compliance.v1.PrivacyService/GetCertificate" as const,
     requestStream: false as const,
@@ -3080,7 +3489,10 @@ export const PrivacyServiceService = {
       Buffer.from(GetCertificateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetCertificateResponse => GetCertificateResponse.decode(value),
   },
-  /** PutLegalHold puts a user or a conversation under legal hold, or changes the reason. */
+  /**
+   * PutLegalHold puts a user, a conversation or the whole tenant under legal hold, or changes the reason. Refused with
+   * FAILED_PRECONDITION when an erasure of what it would hold has begun to destroy.
+   */
   putLegalHold: {
     path: "/caas.compliance.v1.PrivacyService/PutLegalHold" as const,
     requestStream: false as const,
@@ -3126,26 +3538,52 @@ export const PrivacyServiceService = {
       Buffer.from(PutRetentionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PutRetentionResponse => PutRetentionResponse.decode(value),
   },
+  /** ListRetention lists a tenant's rules, that of the tenant first, then by conversation. */
+  listRetention: {
+    path: "/caas.compliance.v1.PrivacyService/ListRetention" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRetentionRequest): Buffer => Buffer.from(ListRetentionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRetentionRequest => ListRetentionRequest.decode(value),
+    responseSerialize: (value: ListRetentionResponse): Buffer =>
+      Buffer.from(ListRetentionResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRetentionResponse => ListRetentionResponse.decode(value),
+  },
 } as const;
 
 export interface PrivacyServiceServer extends UntypedServiceImplementation {
-  /** StartExport begins the export of all of a user's data. */
+  /**
+   * StartExport asks for the export of all of a user's data. It is made while it is read, so that there is no copy of it that
+   * could be forgotten: the job stays QUEUED until ReadExport, and is DONE when it was read to its end.
+   */
   startExport: handleUnaryCall<StartExportRequest, StartExportResponse>;
-  /** StartErasure begins the erasure of a user. Refused with FAILED_PRECONDITION under a legal hold. */
+  /**
+   * StartErasure begins the erasure of a user. Refused with LEGAL_HOLD while the user, a conversation they are or were in, or the
+   * tenant is held; the details name the hold.
+   */
   startErasure: handleUnaryCall<StartErasureRequest, StartErasureResponse>;
-  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. */
+  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. What is under legal hold stays. */
   startRetention: handleUnaryCall<StartRetentionRequest, StartRetentionResponse>;
   /** GetJob reads a job. */
   getJob: handleUnaryCall<GetJobRequest, GetJobResponse>;
   /** ListJobs lists a tenant's jobs, newest first. */
   listJobs: handleUnaryCall<ListJobsRequest, ListJobsResponse>;
-  /** CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled. */
+  /**
+   * CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled, and one that has ended
+   * neither: FAILED_PRECONDITION.
+   */
   cancelJob: handleUnaryCall<CancelJobRequest, CancelJobResponse>;
-  /** ReadExport streams a finished export: JSON Lines, then media, then the manifest. */
+  /**
+   * ReadExport streams an export: JSON Lines, then media, then the signed manifest. It may be read again, and then tells what
+   * there is by then.
+   */
   readExport: handleServerStreamingCall<ReadExportRequest, ReadExportResponse>;
-  /** GetCertificate reads the signed certificate of a finished erasure. */
+  /** GetCertificate reads the signed certificate of a finished erasure; FAILED_PRECONDITION before it has finished. */
   getCertificate: handleUnaryCall<GetCertificateRequest, GetCertificateResponse>;
-  /** PutLegalHold puts a user or a conversation under legal hold, or changes the reason. */
+  /**
+   * PutLegalHold puts a user, a conversation or the whole tenant under legal hold, or changes the reason. Refused with
+   * FAILED_PRECONDITION when an erasure of what it would hold has begun to destroy.
+   */
   putLegalHold: handleUnaryCall<PutLegalHoldRequest, PutLegalHoldResponse>;
   /** ReleaseLegalHold ends one. */
   releaseLegalHold: handleUnaryCall<ReleaseLegalHoldRequest, ReleaseLegalHoldResponse>;
@@ -3153,10 +3591,15 @@ export interface PrivacyServiceServer extends UntypedServiceImplementation {
   listLegalHolds: handleUnaryCall<ListLegalHoldsRequest, ListLegalHoldsResponse>;
   /** PutRetention sets how long a tenant's, or one conversation's, messages are kept. */
   putRetention: handleUnaryCall<PutRetentionRequest, PutRetentionResponse>;
+  /** ListRetention lists a tenant's rules, that of the tenant first, then by conversation. */
+  listRetention: handleUnaryCall<ListRetentionRequest, ListRetentionResponse>;
 }
 
 export interface PrivacyServiceClient extends Client {
-  /** StartExport begins the export of all of a user's data. */
+  /**
+   * StartExport asks for the export of all of a user's data. It is made while it is read, so that there is no copy of it that
+   * could be forgotten: the job stays QUEUED until ReadExport, and is DONE when it was read to its end.
+   */
   startExport(
     request: StartExportRequest,
     callback: (error: ServiceError | null, response: StartExportResponse) => void,
@@ -3172,7 +3615,10 @@ export interface PrivacyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartExportResponse) => void,
   ): ClientUnaryCall;
-  /** StartErasure begins the erasure of a user. Refused with FAILED_PRECONDITION under a legal hold. */
+  /**
+   * StartErasure begins the erasure of a user. Refused with LEGAL_HOLD while the user, a conversation they are or were in, or the
+   * tenant is held; the details name the hold.
+   */
   startErasure(
     request: StartErasureRequest,
     callback: (error: ServiceError | null, response: StartErasureResponse) => void,
@@ -3188,7 +3634,7 @@ export interface PrivacyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StartErasureResponse) => void,
   ): ClientUnaryCall;
-  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. */
+  /** StartRetention applies the tenant's retention rules, or with dry_run only tells what would go. What is under legal hold stays. */
   startRetention(
     request: StartRetentionRequest,
     callback: (error: ServiceError | null, response: StartRetentionResponse) => void,
@@ -3236,7 +3682,10 @@ export interface PrivacyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJobsResponse) => void,
   ): ClientUnaryCall;
-  /** CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled. */
+  /**
+   * CancelJob stops a job at its next safe point. An erasure that has begun to destroy can't be cancelled, and one that has ended
+   * neither: FAILED_PRECONDITION.
+   */
   cancelJob(
     request: CancelJobRequest,
     callback: (error: ServiceError | null, response: CancelJobResponse) => void,
@@ -3252,14 +3701,17 @@ export interface PrivacyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CancelJobResponse) => void,
   ): ClientUnaryCall;
-  /** ReadExport streams a finished export: JSON Lines, then media, then the manifest. */
+  /**
+   * ReadExport streams an export: JSON Lines, then media, then the signed manifest. It may be read again, and then tells what
+   * there is by then.
+   */
   readExport(request: ReadExportRequest, options?: Partial<CallOptions>): ClientReadableStream<ReadExportResponse>;
   readExport(
     request: ReadExportRequest,
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadExportResponse>;
-  /** GetCertificate reads the signed certificate of a finished erasure. */
+  /** GetCertificate reads the signed certificate of a finished erasure; FAILED_PRECONDITION before it has finished. */
   getCertificate(
     request: GetCertificateRequest,
     callback: (error: ServiceError | null, response: GetCertificateResponse) => void,
@@ -3275,7 +3727,10 @@ export interface PrivacyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetCertificateResponse) => void,
   ): ClientUnaryCall;
-  /** PutLegalHold puts a user or a conversation under legal hold, or changes the reason. */
+  /**
+   * PutLegalHold puts a user, a conversation or the whole tenant under legal hold, or changes the reason. Refused with
+   * FAILED_PRECONDITION when an erasure of what it would hold has begun to destroy.
+   */
   putLegalHold(
     request: PutLegalHoldRequest,
     callback: (error: ServiceError | null, response: PutLegalHoldResponse) => void,
@@ -3338,6 +3793,22 @@ export interface PrivacyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PutRetentionResponse) => void,
+  ): ClientUnaryCall;
+  /** ListRetention lists a tenant's rules, that of the tenant first, then by conversation. */
+  listRetention(
+    request: ListRetentionRequest,
+    callback: (error: ServiceError | null, response: ListRetentionResponse) => void,
+  ): ClientUnaryCall;
+  listRetention(
+    request: ListRetentionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRetentionResponse) => void,
+  ): ClientUnaryCall;
+  listRetention(
+    request: ListRetentionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRetentionResponse) => void,
   ): ClientUnaryCall;
 }
 
@@ -3403,6 +3874,9 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.compliance.v1.ListLegalHoldsResponse": ListLegalHoldsResponse,
     ".caas.compliance.v1.PutRetentionRequest": PutRetentionRequest,
     ".caas.compliance.v1.PutRetentionResponse": PutRetentionResponse,
+    ".caas.compliance.v1.RetentionRule": RetentionRule,
+    ".caas.compliance.v1.ListRetentionRequest": ListRetentionRequest,
+    ".caas.compliance.v1.ListRetentionResponse": ListRetentionResponse,
     ".caas.compliance.v1.PrivacyService": PrivacyServiceClient,
   },
   dependencies: [protoMetadata1],
@@ -3490,6 +3964,12 @@ export const protoMetadata: ProtoMetadata = {
           "actor_id": { "limit": FieldLimit.decode(Buffer.from("EIAB", "base64")) },
         },
       },
+      "ListRetentionRequest": {
+        fields: {
+          "tenant_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "after_conversation_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
+        },
+      },
     },
     services: {
       "PrivacyService": {
@@ -3529,6 +4009,9 @@ export const protoMetadata: ProtoMetadata = {
           },
           "PutRetention": {
             "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkYiCcgAQ==", "base64")),
+          },
+          "ListRetention": {
+            "rule": MethodRule.decode(Buffer.from("CghvcGVyYXRvchIIb3BlcmF0b3ISB2dhdGV3YXkYuBcgAQ==", "base64")),
           },
         },
       },

@@ -146,7 +146,7 @@ export interface AuditEvent {
   actorId: string;
   /** What was done, "area.verb": "token.issued", "session.revoked", "message.deleted" …. */
   action: string;
-  /** What it was done to: "user", "conversation", "message", "session", "tenant", "app", "media", "policy", "key", "job". */
+  /** What it was done to: "user", "conversation", "message", "session", "tenant", "app", "media", "policy", "key", "job", "hold". */
   subjectKind: string;
   /** Id of the subject. */
   subjectId: string;

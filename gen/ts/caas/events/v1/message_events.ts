@@ -77,7 +77,7 @@ export interface MessageDeleted {
   conversationId: string;
   /** The message. */
   messageId: string;
-  /** Who deletes: the sender, or an admin or owner. */
+  /** Who deletes: the sender, or an admin or owner; empty: the tenant's retention. */
   deleterId: string;
   /** When the node accepted the deletion, UTC milliseconds since 1970. */
   acceptedAtMs: number;

@@ -182,13 +182,31 @@ export interface DeleteUserMediaRequest {
   tenantId: string;
   /** The uploader. */
   userId: string;
+  /** Only ids greater than this; empty: from the first. */
+  afterMediaId: string;
 }
 
-/** Response of MediaService.DeleteUserMedia. */
+/** Response of MediaService.DeleteUserMedia: at most 500 media, ordered by media id. */
 export interface DeleteUserMediaResponse {
   /** Ids of what was deleted, now or earlier. */
   mediaIds: string[];
-  /** Objects deleted, renditions included. */
+  /** Objects deleted by this call, renditions included. */
+  objects: number;
+  /** The same media with what is known of it. */
+  deleted: DeletedMedia[];
+  /** True when there may be more: repeat with the last media id as `after_media_id`, until it is false. */
+  more: boolean;
+}
+
+/** Media that is deleted. */
+export interface DeletedMedia {
+  /** The media. */
+  mediaId: string;
+  /** SHA-256 of the upload, 64 lower-case hex digits; empty when the upload never ended and announced none. */
+  sha256: string;
+  /** Size of the upload, in bytes. */
+  sizeBytes: number;
+  /** Objects deleted by this call; 0 when they were gone before. */
   objects: number;
 }
 
@@ -1632,7 +1650,7 @@ export const ReadMediaResponse: MessageFns<ReadMediaResponse> = {
 };
 
 function createBaseDeleteUserMediaRequest(): DeleteUserMediaRequest {
-  return { tenantId: "", userId: "" };
+  return { tenantId: "", userId: "", afterMediaId: "" };
 }
 
 export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
@@ -1642,6 +1660,9 @@ export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
     }
     if (message.userId !== "") {
       writer.uint32(18).string(message.userId);
+    }
+    if (message.afterMediaId !== "") {
+      writer.uint32(26).string(message.afterMediaId);
     }
     return writer;
   },
@@ -1675,6 +1696,14 @@ export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
             message.userId = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.afterMediaId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1699,6 +1728,11 @@ export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
         : isSet(object.user_id)
         ? globalThis.String(object.user_id)
         : "",
+      afterMediaId: isSet(object.afterMediaId)
+        ? globalThis.String(object.afterMediaId)
+        : isSet(object.after_media_id)
+        ? globalThis.String(object.after_media_id)
+        : "",
     };
   },
 
@@ -1710,6 +1744,9 @@ export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
     if (message.userId !== "") {
       obj.userId = message.userId;
     }
+    if (message.afterMediaId !== "") {
+      obj.afterMediaId = message.afterMediaId;
+    }
     return obj;
   },
 
@@ -1720,12 +1757,13 @@ export const DeleteUserMediaRequest: MessageFns<DeleteUserMediaRequest> = {
     const message = createBaseDeleteUserMediaRequest();
     message.tenantId = object.tenantId ?? "";
     message.userId = object.userId ?? "";
+    message.afterMediaId = object.afterMediaId ?? "";
     return message;
   },
 };
 
 function createBaseDeleteUserMediaResponse(): DeleteUserMediaResponse {
-  return { mediaIds: [], objects: 0 };
+  return { mediaIds: [], objects: 0, deleted: [], more: false };
 }
 
 export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
@@ -1735,6 +1773,12 @@ export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
     }
     if (message.objects !== 0) {
       writer.uint32(16).int64(message.objects);
+    }
+    for (const v of message.deleted) {
+      DeletedMedia.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(32).bool(message.more);
     }
     return writer;
   },
@@ -1768,6 +1812,22 @@ export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
             message.objects = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deleted.push(DeletedMedia.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1788,6 +1848,10 @@ export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
         ? object.media_ids.map((e: any) => globalThis.String(e))
         : [],
       objects: isSet(object.objects) ? globalThis.Number(object.objects) : 0,
+      deleted: globalThis.Array.isArray(object?.deleted)
+        ? object.deleted.map((e: any) => DeletedMedia.fromJSON(e))
+        : [],
+      more: isSet(object.more) ? globalThis.Boolean(object.more) : false,
     };
   },
 
@@ -1799,6 +1863,12 @@ export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
     if (message.objects !== 0) {
       obj.objects = Math.round(message.objects);
     }
+    if (message.deleted?.length) {
+      obj.deleted = message.deleted.map((e) => DeletedMedia.toJSON(e));
+    }
+    if (message.more !== false) {
+      obj.more = message.more;
+    }
     return obj;
   },
 
@@ -1808,6 +1878,133 @@ export const DeleteUserMediaResponse: MessageFns<DeleteUserMediaResponse> = {
   fromPartial(object: DeepPartial<DeleteUserMediaResponse>): DeleteUserMediaResponse {
     const message = createBaseDeleteUserMediaResponse();
     message.mediaIds = object.mediaIds?.map((e) => e) || [];
+    message.objects = object.objects ?? 0;
+    message.deleted = object.deleted?.map((e) => DeletedMedia.fromPartial(e)) || [];
+    message.more = object.more ?? false;
+    return message;
+  },
+};
+
+function createBaseDeletedMedia(): DeletedMedia {
+  return { mediaId: "", sha256: "", sizeBytes: 0, objects: 0 };
+}
+
+export const DeletedMedia: MessageFns<DeletedMedia> = {
+  encode(message: DeletedMedia, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mediaId !== "") {
+      writer.uint32(10).string(message.mediaId);
+    }
+    if (message.sha256 !== "") {
+      writer.uint32(18).string(message.sha256);
+    }
+    if (message.sizeBytes !== 0) {
+      writer.uint32(24).int64(message.sizeBytes);
+    }
+    if (message.objects !== 0) {
+      writer.uint32(32).int64(message.objects);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeletedMedia {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeletedMedia();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.mediaId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sha256 = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sizeBytes = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.objects = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeletedMedia {
+    return {
+      mediaId: isSet(object.mediaId)
+        ? globalThis.String(object.mediaId)
+        : isSet(object.media_id)
+        ? globalThis.String(object.media_id)
+        : "",
+      sha256: isSet(object.sha256) ? globalThis.String(object.sha256) : "",
+      sizeBytes: isSet(object.sizeBytes)
+        ? globalThis.Number(object.sizeBytes)
+        : isSet(object.size_bytes)
+        ? globalThis.Number(object.size_bytes)
+        : 0,
+      objects: isSet(object.objects) ? globalThis.Number(object.objects) : 0,
+    };
+  },
+
+  toJSON(message: DeletedMedia): unknown {
+    const obj: any = {};
+    if (message.mediaId !== "") {
+      obj.mediaId = message.mediaId;
+    }
+    if (message.sha256 !== "") {
+      obj.sha256 = message.sha256;
+    }
+    if (message.sizeBytes !== 0) {
+      obj.sizeBytes = Math.round(message.sizeBytes);
+    }
+    if (message.objects !== 0) {
+      obj.objects = Math.round(message.objects);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<DeletedMedia>): DeletedMedia {
+    return DeletedMedia.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeletedMedia>): DeletedMedia {
+    const message = createBaseDeletedMedia();
+    message.mediaId = object.mediaId ?? "";
+    message.sha256 = object.sha256 ?? "";
+    message.sizeBytes = object.sizeBytes ?? 0;
     message.objects = object.objects ?? 0;
     return message;
   },
@@ -1905,7 +2102,10 @@ export const MediaServiceService = {
     responseSerialize: (value: ReadMediaResponse): Buffer => Buffer.from(ReadMediaResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReadMediaResponse => ReadMediaResponse.decode(value),
   },
-  /** DeleteUserMedia deletes all that a user has uploaded, renditions included. */
+  /**
+   * DeleteUserMedia deletes all that a user has uploaded: originals, renditions, parts, quarantine; page by page. Repeated, it
+   * tells the same media again, so that an erasure which was cut off can say what it destroyed.
+   */
   deleteUserMedia: {
     path: "/caas.media.v1.MediaService/DeleteUserMedia" as const,
     requestStream: false as const,
@@ -1939,7 +2139,10 @@ export interface MediaServiceServer extends UntypedServiceImplementation {
   listUserMedia: handleUnaryCall<ListUserMediaRequest, ListUserMediaResponse>;
   /** ReadMedia streams the bytes of an original, for export. */
   readMedia: handleServerStreamingCall<ReadMediaRequest, ReadMediaResponse>;
-  /** DeleteUserMedia deletes all that a user has uploaded, renditions included. */
+  /**
+   * DeleteUserMedia deletes all that a user has uploaded: originals, renditions, parts, quarantine; page by page. Repeated, it
+   * tells the same media again, so that an erasure which was cut off can say what it destroyed.
+   */
   deleteUserMedia: handleUnaryCall<DeleteUserMediaRequest, DeleteUserMediaResponse>;
 }
 
@@ -2066,7 +2269,10 @@ export interface MediaServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<ReadMediaResponse>;
-  /** DeleteUserMedia deletes all that a user has uploaded, renditions included. */
+  /**
+   * DeleteUserMedia deletes all that a user has uploaded: originals, renditions, parts, quarantine; page by page. Repeated, it
+   * tells the same media again, so that an erasure which was cut off can say what it destroyed.
+   */
   deleteUserMedia(
     request: DeleteUserMediaRequest,
     callback: (error: ServiceError | null, response: DeleteUserMediaResponse) => void,
@@ -2136,6 +2342,7 @@ export const protoMetadata: ProtoMetadata = {
     ".caas.media.v1.ReadMediaResponse": ReadMediaResponse,
     ".caas.media.v1.DeleteUserMediaRequest": DeleteUserMediaRequest,
     ".caas.media.v1.DeleteUserMediaResponse": DeleteUserMediaResponse,
+    ".caas.media.v1.DeletedMedia": DeletedMedia,
     ".caas.media.v1.MediaService": MediaServiceClient,
   },
   dependencies: [protoMetadata1, protoMetadata2, protoMetadata3],
@@ -2178,6 +2385,7 @@ export const protoMetadata: ProtoMetadata = {
         fields: {
           "tenant_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
           "user_id": { "limit": FieldLimit.decode(Buffer.from("CAEQQA==", "base64")) },
+          "after_media_id": { "limit": FieldLimit.decode(Buffer.from("EEA=", "base64")) },
         },
       },
     },

@@ -13,7 +13,7 @@ import {
 /** Documents a server tells of at a time. */
 const readBatch = 1_000;
 /** Longest wait for the old database, in milliseconds. */
-const oldTimeoutMs = 30_000;
+const oldTimeoutMs = 120_000;
 
 /** A document as it lies there: of no type until it is checked. */
 export type Raw = { _id: ObjectId } & Record<string, unknown>;

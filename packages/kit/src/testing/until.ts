@@ -1,8 +1,8 @@
-/** Polls until a condition holds; fails at the deadline with what was seen last. */
+/** Polls until what is read holds, by default until it is true; fails at the deadline with what was read last. */
 export const until = async <T>(
   what: string,
   read: () => T | Promise<T>,
-  holds: (value: T) => unknown,
+  holds: (value: T) => unknown = Boolean,
   deadlineMs = 10_000,
 ): Promise<T> => {
   const end = Date.now() + deadlineMs;

@@ -1,0 +1,2 @@
+export * from './port.ts';
+export { openSqlitePrivacyStore } from './sqlite-privacy-store.ts';
