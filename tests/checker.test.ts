@@ -117,6 +117,16 @@ describe('the checker', () => {
     expect(brokenIn([...entries, conflict, { ...rejection, reason: 'FORBIDDEN' }])).toEqual(['send']);
   });
 
+  test('lets what may be banned be rejected for that, and for nothing else', () => {
+    const used = { client: 'ann', conversation: 'c', clientMsgId: 'ann-b' };
+    const banned: Entry = { ...used, event: 'banned' };
+    const rejection: Entry = { ...used, event: 'failed', reason: 'CONTENT_REJECTED' };
+    const { entries } = aRun();
+    expect(brokenIn([...entries, banned, rejection])).toEqual([]);
+    expect(brokenIn([...entries, rejection])).toEqual(['send']);
+    expect(brokenIn([...entries, banned, { ...rejection, reason: 'FORBIDDEN' }])).toEqual(['send']);
+  });
+
   test('says that it could not judge where lists could not be read, and judges those that could', () => {
     const unread: Entry = { client: 'ann', event: 'unjudged', what: 'the store is away' };
     const ofBob = (e: Entry): boolean => e.client === 'bob' && (e.event === 'held' || e.event === 'head');

@@ -1,3 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Topic } from '@caas/event-log';
 import { createGrpcClient, type GrpcClient, sharedTokenAuth } from '@caas/kit/grpc';
 import { createLogger } from '@caas/kit/log';
@@ -233,6 +239,47 @@ test('what is held reaches nobody, its sender is told so, and it waits for a mod
     reason: 'CONTENT_HELD',
     details: { rule_ids: 'slow-hares', policy_version: '1' },
   });
+}, 60_000);
+
+test('caas policy puts a file, prints what is in force, and says offline what a policy does to a text', async () => {
+  const caas = async (...args: string[]) => {
+    const child = spawn(process.execPath, ['-C', '@caas/source', 'packages/cli/src/main.ts', 'policy', ...args], {
+      env: { ...process.env, CAAS_COMPLIANCE_ADDRESS: platform.complianceAddress, CAAS_OPERATOR_TOKEN: operatorToken },
+    });
+    const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+    return { code, stdout, stderr };
+  };
+  const folder = await mkdtemp(join(tmpdir(), 'policy-'));
+  const file = join(folder, 'policy.json');
+  const write = (json: object) => writeFile(file, JSON.stringify(json));
+  const [reject, mask, hold] = rules;
+  await write(
+    ContentPolicy.toJSON(ContentPolicy.fromPartial({ rules: [reject, mask, hold] as PolicyRule[] })) as object,
+  );
+  const checked = await caas('check', file, 'a badger', 'a fox', 'a hen');
+  expect(checked).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^can be applied\n.*reject.*\n.*a \*{3}.*\n.*allow.*\n$/),
+  });
+  expect(await caas('put', '--tenant', 'cli', file)).toMatchObject({ code: 0, stdout: 'version 1\n' });
+  // It was made of version 0, which is not the current one any more.
+  expect(await caas('put', '--tenant', 'cli', file)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching('version is 1'),
+  });
+  const { stdout: current } = await caas('get', '--tenant', 'cli');
+  expect(JSON.parse(current)).toMatchObject({ tenantId: 'cli', version: 1, putBy: 'operator' });
+  await writeFile(file, current);
+  expect(await caas('put', '--tenant', 'cli', file)).toMatchObject({ code: 0, stdout: 'version 2\n' });
+  expect(await caas('put', '--tenant', 'other', file)).toMatchObject({
+    code: 78,
+    stderr: expect.stringMatching('cli'),
+  });
+  await write({ rules: [{ ruleId: 'a', action: 'POLICY_ACTION_MASK', words: { words: ['x'] }, remotereview: true }] });
+  expect(await caas('check', file)).toMatchObject({ code: 78, stderr: expect.stringMatching('remotereview') });
+  await write({ rules: [{ ruleId: 'a', action: 'POLICY_ACTION_MASK', patterns: { patterns: ['(a'] } }] });
+  expect(await caas('check', file)).toMatchObject({ code: 1, stdout: expect.stringMatching('policy.rules\\[0\\]') });
+  await rm(folder, { recursive: true });
 }, 60_000);
 
 test('while compliance is dead chat goes on by the policies as they are kept, and after it is back all is as before', async () => {

@@ -13,6 +13,7 @@ import {
   troubled,
 } from './faults.ts';
 import { copied, poisoned, replayed } from './log-faults.ts';
+import { judged, withoutCompliance } from './policy-faults.ts';
 import { searching } from './search-faults.ts';
 
 interface Row {
@@ -90,6 +91,17 @@ const onEngines: readonly (Row & { fault: Fault })[] = [
     about: `SIGKILL of ${name}, started again 0.5 to 4 s later`,
     fault: killed(name),
   })),
+  {
+    name: 'kill-compliance-judged',
+    about: 'SIGKILL of compliance while a tenant talks under a policy, started again 0.5 to 4 s later',
+    fault: judged(killed('compliance')),
+  },
+  {
+    name: 'without-compliance',
+    about:
+      'SIGKILL of compliance, then of a node, which starts without it; a tenant talks under a policy for 17 to 20 s',
+    fault: judged(withoutCompliance),
+  },
   ...[...services, ...engines].map((name) => ({
     name: `pause-${name}`,
     about: `SIGSTOP of ${name} for 5 to 10 s`,

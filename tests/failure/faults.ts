@@ -12,6 +12,8 @@ import type { World } from './world.ts';
 
 /** Who talks while it happens. */
 export interface Scene {
+  /** Tenant of the members. */
+  tenantId: string;
   members: readonly Member[];
   /** Ids of their conversations. */
   conversations: readonly string[];
@@ -25,7 +27,7 @@ export type Fault = (world: World, chance: Chance, scene: Scene) => Promise<void
 /** How often a process that does not come up is started again, as a supervisor does: an engine it needs may be away. */
 const maxStarts = 5;
 
-const startedAgain = async (process: EngineProcess): Promise<void> => {
+export const startedAgain = async (process: EngineProcess): Promise<void> => {
   for (let n = 1; ; n += 1) {
     try {
       return await process.start();

@@ -66,7 +66,8 @@ const runCourse = async (run: CellRun, cast: Cast, chance: Chance): Promise<Cour
   const cuts = (on: boolean): void => {
     load.cuts = on;
   };
-  await inTime(run.fault(chance, { members, conversations, cuts }));
+  const { tenantId } = cast.fleet;
+  await inTime(run.fault(chance, { tenantId, members, conversations, cuts }));
   const healedAtMs = Date.now();
   load.watch();
   const isAccepted = (ms: number | undefined): boolean => ms !== undefined;

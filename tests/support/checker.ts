@@ -84,14 +84,20 @@ const keyOf = (client: string, conversation: string, clientMsgId: string): strin
 const keyOfSend = (e: { client: string; conversation: string; clientMsgId: string }): string =>
   keyOf(e.client, e.conversation, e.clientMsgId);
 
+/** What may become of sends that were recorded so. */
+const refusals = { conflicting: 'IDEMPOTENCY_CONFLICT', banned: 'CONTENT_REJECTED' } as const;
+
 const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> => {
   const sent = new Map<string, Sent>();
-  const conflicts = new Set(entries.flatMap((e) => (e.event === 'conflicting' ? [keyOfSend(e)] : [])));
+  const refusable = new Map(
+    entries.flatMap((e) =>
+      e.event === 'conflicting' || e.event === 'banned' ? [[keyOfSend(e), refusals[e.event]] as const] : [],
+    ),
+  );
   const rejected = new Set<string>();
   for (const entry of entries) {
     if (entry.event === 'sending') sent.set(keyOf(entry.client, entry.conversation, entry.clientMsgId), { ...entry });
-    if (entry.event === 'failed' && entry.reason === 'IDEMPOTENCY_CONFLICT' && conflicts.has(keyOfSend(entry)))
-      rejected.add(keyOfSend(entry));
+    if (entry.event === 'failed' && refusable.get(keyOfSend(entry)) === entry.reason) rejected.add(keyOfSend(entry));
     else if (entry.event === 'failed') report.add('send', `${entry.clientMsgId} was refused: ${entry.reason}`);
     if (entry.event !== 'accepted') continue;
     const send = sent.get(keyOf(entry.client, entry.conversation, entry.clientMsgId));
@@ -100,8 +106,9 @@ const sendsOf = (entries: readonly Entry[], report: Report): Map<string, Sent> =
       report.add('send', `${entry.clientMsgId} is both ${send.messageId} and ${entry.messageId}`);
     else send.messageId = entry.messageId;
   }
-  for (const key of conflicts)
-    if (!rejected.has(key)) report.add('send', `${key} was accepted with other words and not rejected`);
+  for (const [key, reason] of refusable)
+    if (reason === 'IDEMPOTENCY_CONFLICT' && !rejected.has(key))
+      report.add('send', `${key} was accepted with other words and not rejected`);
   return sent;
 };
 

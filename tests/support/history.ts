@@ -58,6 +58,8 @@ export type Entry = { client: string; atMs?: number } & (
    * told of their rejection.
    */
   | { event: 'conflicting'; conversation: string; clientMsgId: string }
+  /** A send that a content policy may reject. */
+  | { event: 'banned'; conversation: string; clientMsgId: string }
   | { event: 'failed'; conversation: string; clientMsgId: string; reason: string }
   /** `unknown`: no answer; it may have happened, or happen yet. */
   | { event: 'act'; conversation: string; act: Act; outcome: 'accepted' | 'refused' | 'unknown' }

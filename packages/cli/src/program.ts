@@ -2,10 +2,11 @@ import { Command, CommanderError } from 'commander';
 import { type CommandContext, type Register, wrongUsage } from './command.ts';
 import { audit } from './commands/audit.ts';
 import { migrate } from './commands/migrate.ts';
+import { policy } from './commands/policy.ts';
 import { privacy } from './commands/privacy.ts';
 import { tenant } from './commands/tenant.ts';
 
-const commands: readonly Register[] = [audit, migrate, privacy, tenant];
+const commands: readonly Register[] = [audit, migrate, policy, privacy, tenant];
 
 /** Least time between two lines of progress where there is no terminal, in milliseconds. */
 const progressEveryMs = 2_000;

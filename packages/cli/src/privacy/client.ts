@@ -1,20 +1,9 @@
-import { createGrpcClient, type GrpcClient, operator } from '@caas/kit/grpc';
-import { createLogger } from '@caas/kit/log';
+import type { GrpcClient } from '@caas/kit/grpc';
 import { PrivacyServiceService } from '@caas/proto/caas/compliance/v1/privacy_service';
-import { auditConfig } from '../audit/config.ts';
-import { authOf } from '../audit/export-audit.ts';
+import { withCompliance } from '../at-compliance.ts';
 
 export type Privacy = GrpcClient<typeof PrivacyServiceService>;
 
 /** Works with PrivacyService as an operator. */
-export const atCompliance = async (work: (privacy: Privacy) => Promise<void>): Promise<void> => {
-  const config = auditConfig();
-  const logger = createLogger({ service: operator, level: 'silent' });
-  const options = { address: config.address, auth: authOf(config), callerName: operator, logger };
-  const privacy = createGrpcClient(PrivacyServiceService, options);
-  try {
-    await work(privacy);
-  } finally {
-    privacy.close();
-  }
-};
+export const atCompliance = (work: (privacy: Privacy) => Promise<void>): Promise<void> =>
+  withCompliance(PrivacyServiceService, work);

@@ -142,11 +142,15 @@ export class PolicyClient {
   }
 
   async #followCompliance(signal: AbortSignal): Promise<void> {
+    let toldOf: number | undefined;
     while (!signal.aborted) {
       try {
         await this.#watch(signal);
       } catch (error) {
-        if (!signal.aborted) this.#options.logger.warn({ err: error }, 'policies are not followed; trying again');
+        // Told once: it may be away for long.
+        if (!signal.aborted && toldOf !== this.#heardAtMs)
+          this.#options.logger.warn({ err: error }, 'policies are not followed; trying again');
+        toldOf = this.#heardAtMs;
       }
       await pause(reopenMs, undefined, { signal }).catch(() => undefined);
     }

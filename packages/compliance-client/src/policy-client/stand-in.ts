@@ -27,6 +27,8 @@ export class StandIn {
   #isReading = false;
   #isDue = false;
   #readAtMs = Number.NEGATIVE_INFINITY;
+  /** The reading after which a fault was told last: once is enough. */
+  #toldOf: number | undefined;
 
   constructor({ source, logger }: { source?: PolicySource; logger: Logger }, holder: Holder) {
     this.#source = source;
@@ -59,7 +61,8 @@ export class StandIn {
         await this.#compare(this.#source);
         this.#readAtMs = fromMs;
       } catch (err) {
-        this.#logger.warn({ err }, 'policies can’t be read where they are kept');
+        if (this.#toldOf !== this.#readAtMs) this.#logger.warn({ err }, 'policies can’t be read where they are kept');
+        this.#toldOf = this.#readAtMs;
       }
     }
     this.#isReading = false;
