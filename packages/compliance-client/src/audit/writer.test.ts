@@ -150,6 +150,7 @@ describe('while the log is away', () => {
     await until('the acts are where they should be', async () => (await logged()).length === 20);
     expect((await logged()).map(({ subjectId }) => subjectId)).toEqual(Array.from({ length: 20 }, (_, i) => `m${i}`));
     await until('the acts are where they should be', async () => (await spooled()).length === 0);
+    await until('the writer knows', () => writer.stats().spooledBytes === 0);
     expect(writer.stats()).toEqual({ lost: 0, spooledBytes: 0 });
     // And goes straight to the log again.
     await writer.first(deleted('later'), done);
