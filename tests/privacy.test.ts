@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { CaasClient } from '@caas/client';
+import { DeadLetterHeader, parkMarkTopic, tenantHeader } from '@caas/event-log';
 import { until } from '@caas/kit/testing/until';
-import { platformConfig } from '@caas/platform';
+import { type Engines, platformConfig } from '@caas/platform';
+import { HeldContent } from '@caas/proto/caas/compliance/v1/policy_service';
 import { JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type AuditLog, auditLogOf } from './support/audit-log.ts';
@@ -20,11 +22,16 @@ let folder: string;
 let platform: TestPlatform;
 let privacy: PrivacyClient;
 let audit: AuditLog;
+let engines: Engines;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'caas-privacy-'));
   const { services } = platformConfig({ CRYPTO_HOLDER_GRACE: '600ms' });
   const limits = { framesPerMinute: 100_000, sendsPerSecond: 10_000, sendsBurst: 10_000 };
-  platform = await testPlatform({ operatorToken, services, limits });
+  const between = (own: Engines): Engines => {
+    engines = own;
+    return own;
+  };
+  platform = await testPlatform({ operatorToken, services, limits, between });
   privacy = privacyOf(platform);
   audit = auditLogOf(platform);
 });
@@ -153,6 +160,49 @@ test('an erasure whose process dies goes on, and once it destroys neither holds 
   await clients[1].close();
 }, 60_000);
 
+test('an erasure waits for an operator where a conversation of the user is parked, says so, and appends nothing meanwhile', async () => {
+  const { conversationId, users, send, messages, clients } = await room();
+  const messageId = await send(0, 'before it was parked');
+  const mark = (kind: string) =>
+    engines.log.append([
+      {
+        topic: parkMarkTopic,
+        key: conversationId,
+        value: new Uint8Array(0),
+        headers: { [tenantHeader]: tenantId, [DeadLetterHeader.kind]: kind, [DeadLetterHeader.reason]: 'a test' },
+      },
+    ]);
+  await mark('parked');
+  const { job } = await erase(users[0]);
+  const named = { tenantId, jobId: job?.jobId ?? '' };
+  await until(
+    'it waits',
+    () => privacy.getJob(named),
+    (now) => now.job?.step === 'settling' && now.job.reason === 'FAILED_PRECONDITION',
+    30_000,
+  );
+  expect((await messages()).map((m) => [m.messageId, m.deletedAtMs ?? 0])).toEqual([[messageId, 0]]);
+  await mark('resumed');
+  expect(await ended(privacy, job)).toMatchObject({ state: JobState.JOB_STATE_DONE, reason: '' });
+  expect(await messages()).toMatchObject([{ messageId, deletedBy: users[0].userId }]);
+  await clients[1].close();
+}, 60_000);
+
+test('what waits for a moderator goes with who said it', async () => {
+  const { users, conversationId, clients } = await room();
+  const held = { kept: HeldContent.encode(HeldContent.fromPartial({ heldId: 'h' })).finish() };
+  for (const [i, { userId: senderId }] of users.entries())
+    await engines.policies.hold(
+      { tenantId, heldId: `${conversationId}-${i}`, senderId, content: held.kept, heldAtMs: 1 },
+      9,
+    );
+  const job = await ended(privacy, (await erase(users[0])).job);
+  expect((await engines.policies.held(tenantId, 9)).map(({ senderId }) => senderId)).toEqual([users[1].userId]);
+  const { certificateJson } = await privacy.getCertificate({ tenantId, jobId: job.jobId });
+  expect(JSON.parse(certificateJson).held_contents_removed).toBe(1);
+  for (const client of clients) await client.close();
+}, 60_000);
+
 test('retention takes what is past its time, tells first what would go, and leaves what is held', async () => {
   const [kept, swept] = [await room(), await room()];
   await kept.send(0, 'held');
@@ -240,6 +290,33 @@ test('an export has all of a user and nothing said by others, and its folder is 
   await writeFile(join(out, 'more.txt'), '');
   const { code, stdout } = await caas('verify', out, '--key', key);
   expect([code, stdout]).toEqual([1, expect.stringMatching(/altered +messages.*dropped +reactions.*added +more/s)]);
+  for (const client of clients) await client.close();
+}, 60_000);
+
+test('a file that is lost is told in its line, and the rest of the export is there', async () => {
+  const { users, clients, send } = await room();
+  const [user] = users;
+  const uploads = new CaasClient({ urls: platform.socketUrls, getToken: async () => user.accessToken });
+  await uploads.connect();
+  const upload = (name: string) => uploads.upload(new TextEncoder().encode(`${name}\n`.repeat(100)), { name });
+  const lost = await upload('lost.txt');
+  const objects = join(platform.dataDir, 'media');
+  for (const entry of await readdir(objects, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) await rm(join(entry.parentPath, entry.name));
+  const kept = await upload('kept.txt');
+  uploads.close();
+  await send(0, 'said');
+  const out = join(folder, 'with-a-loss');
+  expect(await caas('export', '--tenant', tenantId, '--user', user.userId, '--out', out)).toMatchObject({ code: 0 });
+  const lines = (await readFile(join(out, 'media/000001.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(lines).toMatchObject([
+    { mediaId: lost.mediaId, missing: true },
+    { mediaId: kept.mediaId, path: `media/files/${kept.mediaId}` },
+  ]);
+  expect(await caas('verify', out)).toMatchObject({ code: 0 });
   for (const client of clients) await client.close();
 }, 60_000);
 

@@ -1,6 +1,6 @@
 import { CaasError } from '@caas/kit';
 import type { EventLog, LogRecord, NewRecord } from './port.ts';
-import { deadLetterTopic } from './topics.ts';
+import { deadLetterTopic, Topic } from './topics.ts';
 
 export const DeadLetterHeader = {
   kind: 'dlq-kind',
@@ -9,6 +9,31 @@ export const DeadLetterHeader = {
   partition: 'dlq-partition',
   offset: 'dlq-offset',
 } as const;
+
+/** Header of a "retried" mark: where the next retry of the conversation starts in each topic of dead letters, as JSON. */
+export const retriedUptoHeader = 'dlq-upto';
+
+/** Where conversations are marked as parked, resumed and retried: one partition, so the marks are in one order. */
+export const parkMarkTopic = deadLetterTopic(Topic.conversationUpdated);
+
+/** Dead letters read at once. */
+const pageRecords = 1_000;
+
+/** The dead letters of a topic, from an offset on. */
+export async function* deadLettersIn(
+  log: Pick<EventLog, 'bounds' | 'read'>,
+  topic: string,
+  fromOffset = 0,
+): AsyncGenerator<LogRecord> {
+  const { first, next } = await log.bounds(topic, 0);
+  let from = Math.max(first, fromOffset);
+  while (from < next) {
+    const records = await log.read(topic, 0, from, pageRecords);
+    if (records.length === 0) return;
+    yield* records;
+    from = (records.at(-1) as LogRecord).offset + 1;
+  }
+}
 
 /** A record that could not be applied. */
 export interface DeadLetter<K extends string = string> {

@@ -21,9 +21,10 @@ const aRecord = (tenantId: string, version: number, mark = version): PolicyRecor
   putAtMs: 1_700_000_000_000 + version,
 });
 
-const aHeld = (tenantId: string, heldId: string, heldAtMs: number, mark = 1): HeldRecord => ({
+const aHeld = (tenantId: string, heldId: string, heldAtMs: number, mark = 1, senderId = 'u'): HeldRecord => ({
   tenantId,
   heldId,
+  senderId,
   content: Uint8Array.of(9, mark),
   heldAtMs,
 });
@@ -110,6 +111,16 @@ export const policyStoreContract = (name: string, open: () => Promise<PolicyStor
       expect(await store.held(tenantId, 10, { heldAtMs: 5, heldId: 'b' })).toEqual(records.slice(1));
       expect(await store.held(tenantId, 10, { heldAtMs: 7, heldId: 'a' })).toEqual([]);
       expect(await store.held(other, 10)).toEqual([aHeld(other, 'b', 6)]);
+    });
+
+    test('what a sender has held is taken out, and nobody else’s', async () => {
+      const [tenantId, other] = [freshTenant(), freshTenant()];
+      const records = [aHeld(tenantId, 'a', 1), aHeld(tenantId, 'b', 2, 1, 'v'), aHeld(tenantId, 'c', 3)];
+      for (const record of [...records, aHeld(other, 'a', 1)]) await store.hold(record, 100);
+      expect(await store.removeHeldOf(tenantId, 'u')).toBe(2);
+      expect(await store.removeHeldOf(tenantId, 'u')).toBe(0);
+      expect(await store.held(tenantId, 10)).toEqual([records[1]]);
+      expect(await store.held(other, 10)).toHaveLength(1);
     });
 
     test('a tenant holds no more than it may, and what is held already still counts as kept', async () => {

@@ -22,7 +22,7 @@ const put = (engine: MongoEngine, { tenantId, version, policy, putAtMs }: Policy
 
 const hold = (
   engine: MongoEngine,
-  { tenantId, heldId, content, heldAtMs }: HeldRecord,
+  { tenantId, heldId, senderId, content, heldAtMs }: HeldRecord,
   max: number,
 ): Promise<boolean> =>
   engine.run(async (db) => {
@@ -31,7 +31,7 @@ const hold = (
     if (await held.findOne({ _id }, { projection: { _id: 1 } })) return true;
     if ((await held.countDocuments({ tenant: tenantId }, { limit: max })) >= max) return false;
     // Whether this call or one that races with it made it, it is kept.
-    await created(held, { _id, tenant: tenantId, heldId, heldAtMs, content: new Binary(content) });
+    await created(held, { _id, tenant: tenantId, heldId, senderId, heldAtMs, content: new Binary(content) });
     return true;
   });
 
@@ -44,6 +44,7 @@ const held = (engine: MongoEngine, tenant: string, limit: number, after?: HeldPl
     return sorted.map((row) => ({
       tenantId: tenant,
       heldId: row.heldId,
+      senderId: row.senderId,
       content: Uint8Array.from(row.content.value()),
       heldAtMs: row.heldAtMs,
     }));
@@ -80,6 +81,8 @@ export const openMongoPolicyStore = async (options: MongoOptions): Promise<Polic
     },
     hold: (record, max) => hold(engine, record, max),
     held: (tenantId, limit, after) => held(engine, tenantId, limit, after),
+    removeHeldOf: (tenant, senderId) =>
+      engine.run(async (db) => (await heldIn(db).deleteMany({ tenant, senderId })).deletedCount),
     close: () => engine.close(),
   };
 };

@@ -29,6 +29,8 @@ export interface HeldRecord {
   tenantId: string;
   /** Unique in the tenant; printable ASCII. */
   heldId: string;
+  /** Who said it. */
+  senderId: string;
   /** The encoded HeldContent. */
   content: Uint8Array;
   /** UTC milliseconds. */
@@ -49,6 +51,8 @@ export interface PolicyStore {
   hold(record: HeldRecord, max: number): Promise<boolean>;
   /** What a tenant has held by time and id, after a place. */
   held(tenantId: string, limit: number, after?: HeldPlace): Promise<HeldRecord[]>;
+  /** Takes out what a sender has held, and tells how many; again, none. */
+  removeHeldOf(tenantId: string, senderId: string): Promise<number>;
   /** Lets pending calls finish; later ones reject with DRAINING. Idempotent. */
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ export const openSqlitePolicyStore = async (options: { file: string }): Promise<
   const host = await openSqliteHost<ReturnType<typeof open>>({
     file: options.file,
     module: new URL('./sqlite-policy-worker.ts', import.meta.url),
-    writes: ['put', 'hold'],
+    writes: ['put', 'hold', 'removeHeldOf'],
   });
   return {
     // An array of its own: cloning a part of a buffer into the thread would clone the whole of it.
@@ -22,6 +22,7 @@ export const openSqlitePolicyStore = async (options: { file: string }): Promise<
     },
     hold: (record, max) => host.call('hold', { ...record, content: Uint8Array.from(record.content), max }),
     held: (tenantId, limit, after = beginning) => host.call('held', { tenantId, limit, after }),
+    removeHeldOf: (tenantId, senderId) => host.call('removeHeldOf', { tenantId, senderId }),
     close: () => host.close(),
   };
 };

@@ -109,10 +109,14 @@ export const privacyStoreContract = (name: string, open: () => Promise<PrivacySt
       const due = await store.jobs.due(epochMs - 8, 9);
       expect(due.map(({ jobId }) => jobId)).toEqual([waits.jobId, soon.jobId]);
       expect((await store.jobs.due(epochMs - 7, 1)).map(({ jobId }) => jobId)).toEqual([waits.jobId]);
-      const destroying = await store.jobs.destroying(tenantId, 9);
-      expect(destroying.map(({ jobId }) => jobId).toSorted()).toEqual([late.jobId, soon.jobId].toSorted());
+      const inOrder = [late.jobId, soon.jobId].toSorted();
+      const destroying = await store.jobs.destroying(tenantId, '', 9);
+      expect(destroying.map(({ jobId }) => jobId)).toEqual(inOrder);
+      const [first] = await store.jobs.destroying(tenantId, '', 1);
+      const rest = await store.jobs.destroying(tenantId, first?.jobId ?? '', 9);
+      expect([first, ...rest].map((job) => job?.jobId)).toEqual(inOrder);
       expect(await store.jobs.replace({ ...late, rev: 1, dueAtMs: 0 })).toBe(true);
-      expect((await store.jobs.destroying(tenantId, 9)).map(({ jobId }) => jobId)).toEqual([soon.jobId]);
+      expect((await store.jobs.destroying(tenantId, '', 9)).map(({ jobId }) => jobId)).toEqual([soon.jobId]);
     });
 
     test('keeps holds by id, changes and releases them, up to a number', async () => {

@@ -30,11 +30,17 @@ const jobStore = (engine: MongoEngine): JobStore => ({
     );
     return rows.map(jobOf);
   },
-  destroying: async (tenantId, limit) => {
+  destroying: async (tenantId, afterJobId, limit) => {
     assertCount(limit);
     // Jobs that go on are few: the index of those gives them.
-    const filter = { dueAtMs: { $gt: 0 }, tenantId, destroying: true };
-    return (await engine.run((db) => jobsOf(db).find(filter, { limit }).toArray())).map(jobOf);
+    const filter = { dueAtMs: { $gt: 0 }, tenantId, destroying: true, jobId: { $gt: afterJobId } };
+    return (
+      await engine.run((db) =>
+        jobsOf(db)
+          .find(filter, { sort: { jobId: 1 }, limit })
+          .toArray(),
+      )
+    ).map(jobOf);
   },
   due: async (atMs, limit) => {
     assertCount(limit);

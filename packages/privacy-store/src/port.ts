@@ -70,8 +70,8 @@ export interface JobStore {
   replace(job: JobRecord): Promise<boolean>;
   /** Of a tenant, newest first, after a place; at most `limit`. */
   list(tenantId: string, after: JobPlace | undefined, limit: number): Promise<JobRecord[]>;
-  /** Jobs of a tenant that have begun to destroy and have not ended, at most `limit`. */
-  destroying(tenantId: string, limit: number): Promise<JobRecord[]>;
+  /** Jobs of a tenant that have begun to destroy and have not ended, by id after `afterJobId`; at most `limit`. */
+  destroying(tenantId: string, afterJobId: string, limit: number): Promise<JobRecord[]>;
   /** Jobs of all tenants that were due at a time or before, those due first first; at most `limit`. */
   due(atMs: number, limit: number): Promise<JobRecord[]>;
 }

@@ -19,9 +19,9 @@ export const openSqlitePrivacyStore = async ({ file }: { file: string }): Promis
         assertCount(limit);
         return host.call('listJobs', { tenantId, after, limit });
       },
-      destroying: async (tenantId, limit) => {
+      destroying: async (tenantId, afterJobId, limit) => {
         assertCount(limit);
-        return host.call('destroyingJobs', { tenantId, limit });
+        return host.call('destroyingJobs', { tenantId, afterJobId, limit });
       },
       due: async (atMs, limit) => {
         assertCount(limit);

@@ -47,7 +47,9 @@ const jobVerbs = (db: DatabaseSync) => {
     `SELECT * FROM job WHERE tenant_id = ? AND (created_at_ms, job_id) < (?, ?)
      ORDER BY created_at_ms DESC, job_id DESC LIMIT ?`,
   );
-  const destroying = db.prepare('SELECT * FROM job WHERE tenant_id = ? AND destroying = 1 LIMIT ?');
+  const destroying = db.prepare(
+    'SELECT * FROM job WHERE tenant_id = ? AND destroying = 1 AND job_id > ? ORDER BY job_id LIMIT ?',
+  );
   const due = db.prepare('SELECT * FROM job WHERE due_at_ms > 0 AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?');
   return {
     createJob: (job: Omit<JobRecord, 'rev'>): boolean => insert.run(...columnsOf(job, 1)).changes === 1,
@@ -58,8 +60,8 @@ const jobVerbs = (db: DatabaseSync) => {
     replaceJob: ({ rev, ...job }: JobRecord): boolean => update.run(...columnsOf(job, rev + 1), rev).changes === 1,
     listJobs: ({ tenantId, after, limit }: { tenantId: string; after: JobPlace; limit: number }): JobRecord[] =>
       page.all(tenantId, after.createdAtMs, after.jobId, limit).map(jobOf),
-    destroyingJobs: ({ tenantId, limit }: { tenantId: string; limit: number }): JobRecord[] =>
-      destroying.all(tenantId, limit).map(jobOf),
+    destroyingJobs: (args: { tenantId: string; afterJobId: string; limit: number }): JobRecord[] =>
+      destroying.all(args.tenantId, args.afterJobId, args.limit).map(jobOf),
     dueJobs: ({ atMs, limit }: { atMs: number; limit: number }): JobRecord[] => due.all(atMs, limit).map(jobOf),
   };
 };

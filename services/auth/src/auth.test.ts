@@ -557,3 +557,18 @@ test('what is known of a user is told; closed they can’t come in, and erased n
     reason('USER_NOT_FOUND'),
   );
 });
+
+test('a session that begins while its user is being closed is ended by who began it', async () => {
+  const auth = await start();
+  const { tenantId, userId } = (await auth.issue('ann')).claims;
+  const sessions = auth.accounts.sessions as { create: typeof auth.accounts.sessions.create };
+  const create = sessions.create.bind(sessions);
+  sessions.create = async (session) => {
+    // The user was looked at, and the session is not there yet.
+    await auth.personalData.closeUser({ tenantId, userId });
+    return create(session);
+  };
+  await expect(auth.issue('ann')).rejects.toMatchObject(reason('USER_DEACTIVATED'));
+  const page = { tenantId, userId, nowMs: Date.now(), skip: 0, limit: 10 };
+  expect(await auth.accounts.sessions.listLive(page)).toEqual([]);
+});

@@ -124,7 +124,14 @@ export const createCompliance = async (ports: CompliancePorts): Promise<Complian
   const policies = new Policies(ports.policies, clock);
   const reviewer = new RuleReviewer(policies);
   const privacy = privacyOf({
-    ...{ store: ports.privacy, messages: ports.messages, log, grown: config.engines.kafka?.grown ?? {}, audit },
+    ...{
+      store: ports.privacy,
+      messages: ports.messages,
+      held: ports.policies,
+      log,
+      grown: config.engines.kafka?.grown ?? {},
+      audit,
+    },
     ...{ checkpoints, writer, clients: ports.clients, signingKeys: keys, clock, logger },
     retentionIntervalMs: config.retentionIntervalMs,
   });

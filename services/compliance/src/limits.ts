@@ -35,6 +35,8 @@ export const defaultHeldLimit = 20;
 export const jobPollMs = 500;
 /** Jobs that are worked on at a time. */
 export const maxJobsAtOnce = 4;
+/** How long a job goes on before others that are due have a turn, in milliseconds. */
+export const jobTurnMs = 5_000;
 /** How long a step's holder may take before another one goes on, in milliseconds. */
 export const leaseMs = 20_000;
 /** The same for a step that another service may take its whole deadline for, in milliseconds. */
@@ -45,6 +47,8 @@ export const jobRetryMs = 2_000;
 export const stretchMs = 1_000;
 /** How often it is looked whether the store has what the log holds, in milliseconds. */
 export const settlePollMs = 250;
+/** How often an erasure looks whether an operator has sent again what is parked, in milliseconds. */
+export const parkedPollMs = 5_000;
 /** Messages read at once by a job. */
 export const scanPage = 500;
 /** Bytes of messages read at once by a job. */
@@ -61,6 +65,9 @@ export const maxManifestFiles = 10_000;
 export const exportChunkBytes = 64 * 1_024;
 /** How often an export keeps how far it is, in milliseconds. */
 export const exportProgressMs = 1_000;
+/** How long a hold waits for a step of a sweep that may not have seen it, and how often it looks, in milliseconds. */
+export const sweepWaitMs = 8_000;
+export const sweepWaitPollMs = 50;
 /** Jobs of an answer. */
 export const jobsPage = 100;
 /** Rules of an answer. */

@@ -1,10 +1,10 @@
 import {
   type DeadLetter,
   DeadLetterHeader,
-  deadLetterTopic,
+  deadLettersIn,
   type EventLog,
+  parkMarkTopic,
   putAside,
-  Topic,
   tenantHeader,
 } from '@caas/event-log';
 import { CaasError } from '@caas/kit';
@@ -12,17 +12,12 @@ import { conversationName } from './shard-state.ts';
 
 /** Conversations that may be parked at a time; past it the shard stops, because the fault is not theirs. */
 export const maxParkedConversations = 10_000;
-/** Records asked for at once when the parked conversations are looked up. */
-const scanPageRecords = 1_000;
 
 /** What a dead letter is: unreadable by itself, kept back behind a parked conversation, or a mark. */
 export type DeadLetterKind = 'poison' | 'kept-back' | 'parked' | 'resumed' | 'retried';
 
 /** Header of a record that an operator sent again; lets its parked conversation go on. */
 export const retriedHeader = 'dlq-retried';
-
-/** Where the marks are: one partition, so they are in one order. */
-export const markTopic = deadLetterTopic(Topic.conversationUpdated);
 
 /**
  * The records that could not be applied, and the conversations that are parked behind one. The marks "parked" and
@@ -46,17 +41,10 @@ export class DeadLetters {
 
   /** Reads the marks anew. */
   async load(): Promise<void> {
-    const { first, next } = await this.#log.bounds(markTopic, 0);
-    let from = first;
-    while (from < next) {
-      const records = await this.#log.read(markTopic, 0, from, scanPageRecords);
-      if (records.length === 0) return;
-      for (const { key, headers, offset } of records) {
-        const name = conversationName(headers[tenantHeader] ?? '', key);
-        if (headers[DeadLetterHeader.kind] === 'parked') this.#parked.add(name);
-        if (headers[DeadLetterHeader.kind] === 'resumed') this.#parked.delete(name);
-        from = offset + 1;
-      }
+    for await (const { key, headers } of deadLettersIn(this.#log, parkMarkTopic)) {
+      const name = conversationName(headers[tenantHeader] ?? '', key);
+      if (headers[DeadLetterHeader.kind] === 'parked') this.#parked.add(name);
+      if (headers[DeadLetterHeader.kind] === 'resumed') this.#parked.delete(name);
     }
   }
 
@@ -82,6 +70,6 @@ export class DeadLetters {
 
   async #mark(tenantId: string, conversationId: string, kind: DeadLetterKind, reason: string): Promise<void> {
     const headers = { [tenantHeader]: tenantId, [DeadLetterHeader.kind]: kind, [DeadLetterHeader.reason]: reason };
-    await this.#log.append([{ topic: markTopic, key: conversationId, value: new Uint8Array(0), headers }]);
+    await this.#log.append([{ topic: parkMarkTopic, key: conversationId, value: new Uint8Array(0), headers }]);
   }
 }

@@ -1,17 +1,18 @@
 import {
   conversationTopics,
   DeadLetterHeader,
+  deadLettersIn,
   deadLetterTopic,
   type EventLog,
   type LogRecord,
+  parkMarkTopic,
+  retriedUptoHeader,
   tenantHeader,
 } from '@caas/event-log';
-import { markTopic, retriedHeader } from './dead-letters.ts';
+import { retriedHeader } from './dead-letters.ts';
 
-/** Records read, and sent again, at once. */
+/** Records sent again at once. */
 const pageRecords = 1_000;
-/** Header of a "retried" mark: where the next retry of the conversation starts in each dead-letter topic, as JSON. */
-const uptoHeader = 'dlq-upto';
 
 /**
  * What an operator does when the cause is gone: sends the kept-back records of a parked conversation again, in the order
@@ -21,13 +22,13 @@ const uptoHeader = 'dlq-upto';
 export const retryParked = async (log: EventLog, tenantId: string, conversationId: string): Promise<number> => {
   const own = ({ key, headers }: LogRecord): boolean => key === conversationId && headers[tenantHeader] === tenantId;
   const upto: Record<string, number> = {};
-  for await (const record of lettersIn(log, markTopic, 0))
+  for await (const record of deadLettersIn(log, parkMarkTopic))
     if (own(record) && record.headers[DeadLetterHeader.kind] === 'retried')
-      Object.assign(upto, JSON.parse(record.headers[uptoHeader] ?? '{}'));
+      Object.assign(upto, JSON.parse(record.headers[retriedUptoHeader] ?? '{}'));
 
   const kept: LogRecord[] = [];
   for (const topic of conversationTopics.map(deadLetterTopic))
-    for await (const record of lettersIn(log, topic, upto[topic] ?? 0)) {
+    for await (const record of deadLettersIn(log, topic, upto[topic] ?? 0)) {
       if (!own(record) || record.headers[DeadLetterHeader.kind] !== 'kept-back') continue;
       kept.push(record);
       upto[topic] = record.offset + 1;
@@ -39,9 +40,9 @@ export const retryParked = async (log: EventLog, tenantId: string, conversationI
   const headers = {
     [tenantHeader]: tenantId,
     [DeadLetterHeader.kind]: 'retried',
-    [uptoHeader]: JSON.stringify(upto),
+    [retriedUptoHeader]: JSON.stringify(upto),
   };
-  await log.append([{ topic: markTopic, key: conversationId, value: new Uint8Array(0), headers }]);
+  await log.append([{ topic: parkMarkTopic, key: conversationId, value: new Uint8Array(0), headers }]);
   return kept.length;
 };
 
@@ -56,14 +57,3 @@ const originalOf = ({ key, value, headers }: LogRecord) => ({
     [retriedHeader]: '1',
   },
 });
-
-async function* lettersIn(log: EventLog, topic: string, fromOffset: number): AsyncGenerator<LogRecord> {
-  const { first, next } = await log.bounds(topic, 0);
-  let from = Math.max(first, fromOffset);
-  while (from < next) {
-    const records = await log.read(topic, 0, from, pageRecords);
-    if (records.length === 0) return;
-    yield* records;
-    from = (records.at(-1) as LogRecord).offset + 1;
-  }
-}

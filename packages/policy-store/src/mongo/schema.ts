@@ -17,13 +17,20 @@ export interface HeldRow {
   _id: string;
   tenant: string;
   heldId: string;
+  senderId: string;
   heldAtMs: number;
   content: Binary;
 }
 
 export const mongoPolicyIndexes: readonly CollectionIndexes[] = [
   { collection: 'policies', indexes: [{ name: 'version', key: { tenant: 1, version: 1 } }] },
-  { collection: 'held_contents', indexes: [{ name: 'order', key: { tenant: 1, heldAtMs: 1, heldId: 1 } }] },
+  {
+    collection: 'held_contents',
+    indexes: [
+      { name: 'order', key: { tenant: 1, heldAtMs: 1, heldId: 1 } },
+      { name: 'sender', key: { tenant: 1, senderId: 1 } },
+    ],
+  },
 ];
 
 export const policiesOf = (db: Db): Collection<PolicyRow> => db.collection('policies');

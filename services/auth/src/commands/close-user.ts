@@ -3,7 +3,7 @@ import type { CallContext } from '@caas/kit/grpc';
 import type { CloseUserRequest, CloseUserResponse } from '@caas/proto/caas/auth/v1/personal_data_service';
 import type { AuthCore } from '../core.ts';
 
-/** Keeps a user from signing in, then ends their sessions: in this order none begins in between. */
+/** Keeps a user from signing in, then ends their sessions; one that begins in between is ended by who began it. */
 export const closeUser =
   (core: AuthCore) =>
   async (

@@ -83,6 +83,11 @@ export const issueUserToken =
     const [isNew] = await Promise.all([created, endSurplus(core, user, by)]);
     if (!isNew) throw new CaasError('INTERNAL', 'a session id was made twice');
     const { tenantId, sessionId, userId } = session;
+    // Who was closed meanwhile had their sessions ended before this one was there.
+    if ((await core.accounts.users.get(tenantId, userId))?.deactivated) {
+      core.ended(await core.accounts.sessions.end([session], nowMs, 'OPERATOR'), { ...by, reason: 'OPERATOR' });
+      fail('USER_DEACTIVATED', 'the user is deactivated');
+    }
     core.audit.record({ ...by, tenantId, action: 'token.issued', subjectId: sessionId, details: { user_id: userId } });
     return core.tokensOf(session);
   };

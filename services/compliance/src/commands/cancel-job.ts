@@ -4,6 +4,7 @@ import type { JobRecord } from '@caas/privacy-store';
 import {
   type CancelJobRequest,
   type CancelJobResponse,
+  JobKind,
   JobState,
 } from '@caas/proto/caas/compliance/v1/privacy_service';
 import type { PrivacyCore } from '../privacy/core.ts';
@@ -19,8 +20,8 @@ const cancelled = async (core: PrivacyCore, tenantId: string, jobId: string): Pr
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const job = await jobOf(core, tenantId, jobId);
     if (job.state === JobState.JOB_STATE_CANCELLED) return job;
-    if (job.destroying || hasEnded(job))
-      fail('FAILED_PRECONDITION', job.destroying ? 'it has begun to destroy' : 'it has ended');
+    const mustEnd = job.destroying && job.kind === JobKind.JOB_KIND_ERASURE;
+    if (mustEnd || hasEnded(job)) fail('FAILED_PRECONDITION', mustEnd ? 'it has begun to destroy' : 'it has ended');
     const next = { ...job, state: JobState.JOB_STATE_CANCELLED, endedAtMs: core.clock.now(), dueAtMs: 0 };
     if (await core.store.jobs.replace(next)) return next;
   }

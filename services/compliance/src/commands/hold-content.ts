@@ -17,7 +17,9 @@ export const holdContent =
       return fail('INVALID_ARGUMENT', 'not printable ASCII', { details: { field: 'content.held_id' } });
     const heldAtMs = clock.now();
     const encoded = HeldContent.encode({ ...content, heldAtMs }).finish();
-    const record = { tenantId, heldId: content.heldId, content: encoded, heldAtMs };
+    const { event } = content;
+    const senderId = event.$case === 'sent' ? event.value.senderId : event.value.editorId;
+    const record = { tenantId, heldId: content.heldId, senderId, content: encoded, heldAtMs };
     if (!(await policies.store.hold(record, maxHeldContents)))
       fail('LIMIT_EXCEEDED', 'the tenant’s moderators have too much to decide', {
         details: { limit: 'maxHeldContents', value: String(maxHeldContents), unit: 'contents' },

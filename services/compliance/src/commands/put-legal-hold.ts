@@ -1,37 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '@caas/kit';
 import type { CallContext } from '@caas/kit/grpc';
-import { type HoldRecord, maxHolds } from '@caas/privacy-store';
-import type { PutLegalHoldRequest, PutLegalHoldResponse } from '@caas/proto/caas/compliance/v1/privacy_service';
-import { rulesPage } from '../limits.ts';
+import { type HoldRecord, type JobRecord, maxHolds } from '@caas/privacy-store';
+import {
+  JobKind,
+  type PutLegalHoldRequest,
+  type PutLegalHoldResponse,
+} from '@caas/proto/caas/compliance/v1/privacy_service';
+import { rulesPage, sweepWaitMs, sweepWaitPollMs } from '../limits.ts';
 import type { PrivacyCore } from '../privacy/core.ts';
+import { isBeforeLook } from '../privacy/erasure.ts';
 import { actorOf } from '../privacy/jobs.ts';
 
-/** The erasure that has begun to destroy what a hold would keep; undefined: there is none. */
-const tooLateFor = async ({ store, messages }: PrivacyCore, hold: HoldRecord): Promise<string | undefined> => {
-  const { tenantId, conversationId } = hold;
-  const destroying = await store.jobs.destroying(tenantId, rulesPage);
-  if (hold.userId !== '') return destroying.find(({ userId }) => userId === hold.userId)?.jobId;
-  if (conversationId === '') return destroying[0]?.jobId;
-  const keys = destroying.map(({ userId }) => ({ tenantId, conversationId, userId }));
-  const found = await messages.participants.getMany(keys);
-  return destroying[found.findIndex((participant) => participant !== undefined)]?.jobId;
+const isOn = (a: HoldRecord, b: HoldRecord): boolean => a.userId === b.userId && a.conversationId === b.conversationId;
+
+/** The erasure among jobs that destroys what a hold would keep; undefined: there is none. */
+const tooLateAmong = async (
+  { messages }: PrivacyCore,
+  { tenantId, userId, conversationId }: HoldRecord,
+  jobs: readonly JobRecord[],
+): Promise<JobRecord | undefined> => {
+  const erasures = jobs.filter(({ kind }) => kind === JobKind.JOB_KIND_ERASURE);
+  if (userId !== '') return erasures.find((job) => job.userId === userId);
+  if (conversationId === '') return erasures[0];
+  const keys = erasures.map((job) => ({ tenantId, conversationId, userId: job.userId }));
+  const found = keys.length === 0 ? [] : await messages.participants.getMany(keys);
+  return erasures[found.findIndex((participant) => participant !== undefined)];
+};
+
+/** A step of a sweep that is under way may have looked for holds before this one was there: the next one does not. */
+const pastStep = async ({ store, clock }: PrivacyCore, sweep: JobRecord): Promise<void> => {
+  const untilMs = performance.now() + sweepWaitMs;
+  while (performance.now() < untilMs) {
+    const now = await store.jobs.get(sweep.tenantId, sweep.jobId);
+    // Past its time nobody has it: who takes it looks anew.
+    if (!now || now.rev !== sweep.rev || now.dueAtMs <= clock.now()) return;
+    await sleep(sweepWaitPollMs);
+  }
+  fail('UNAVAILABLE', 'a sweep of retention is under way; the hold stands, put it again to know that it counts');
+};
+
+/** Throws when what a hold would keep is being destroyed; waits for what may not have seen it. */
+const assertInTime = async (core: PrivacyCore, hold: HoldRecord, granted: HoldRecord | undefined): Promise<void> => {
+  const { store } = core;
+  for (let afterJobId = ''; ; ) {
+    const jobs = await store.jobs.destroying(hold.tenantId, afterJobId, rulesPage);
+    const tooLate = await tooLateAmong(core, hold, jobs);
+    if (tooLate) {
+      // One that was granted is seen by the erasure's first step; past that step there was none.
+      if (granted && isBeforeLook(tooLate)) await store.holds.put(granted);
+      else await store.holds.remove(hold.tenantId, hold.holdId);
+      fail('FAILED_PRECONDITION', 'an erasure has begun to destroy what it would hold', {
+        details: { job_id: tooLate.jobId },
+      });
+    }
+    for (const job of jobs) if (job.kind === JobKind.JOB_KIND_RETENTION) await pastStep(core, job);
+    const last = jobs.at(-1);
+    if (!last) return;
+    afterJobId = last.jobId;
+  }
 };
 
 /** Keeps a hold; then looks whether it came too late: an erasure looks for holds after it has said that it begins. */
 const put = async (core: PrivacyCore, hold: HoldRecord): Promise<HoldRecord> => {
   const { store } = core;
   const before = (await store.holds.list(hold.tenantId)).find(({ holdId }) => holdId === hold.holdId);
+  // Else what it kept until now would be kept no more, and nobody told.
+  if (before && !isOn(before, hold))
+    fail('IDEMPOTENCY_CONFLICT', 'the hold is on something else: release it first', { details: { field: 'hold_id' } });
   if (!(await store.holds.put(hold)))
     fail('LIMIT_EXCEEDED', 'the tenant has too many legal holds', {
       details: { limit: 'maxHolds', value: String(maxHolds), unit: 'holds' },
     });
-  const jobId = await tooLateFor(core, hold);
-  if (jobId === undefined) return hold;
-  if (before) await store.holds.put(before);
-  else await store.holds.remove(hold.tenantId, hold.holdId);
-  return fail('FAILED_PRECONDITION', 'an erasure has begun to destroy what it would hold', {
-    details: { job_id: jobId },
-  });
+  await assertInTime(core, hold, before);
+  return hold;
 };
 
 /** Puts a user, a conversation or the tenant under legal hold. */

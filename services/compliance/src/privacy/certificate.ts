@@ -9,6 +9,7 @@ export interface Certified {
   messages: { tombstones: number; chain: string };
   reactions: number;
   conversationsLeft: number;
+  heldContents: number;
   media: { count: number; sha256: string; objects: number };
   /** Undefined: the installation has no search. */
   index: { purgedAtMs: number; messages: number } | undefined;
@@ -17,6 +18,9 @@ export interface Certified {
 /** What stays of a user, said in every certificate. */
 const kept = [
   'the pseudonymous user id: in tombstones, memberships with receipt positions, and entries of the audit log',
+  'in tombstones: the id their client gave a message, what it was forwarded from, and a keyed hash of what it said',
+  'titles, metadata and pictures of conversations, whoever set them',
+  'events in the log and its dead letters until their retention ends: what they say can not be read where contents are sealed',
   'addresses of requests in entries of the audit log, which can not be changed',
   'messages of others that mention, quote or forward',
 ];
@@ -41,6 +45,7 @@ export const certificateOf = (job: JobRecord, certified: Certified, audit: Check
       messages: { tombstones: messages.tombstones, chain_sha256: messages.chain },
       reactions_taken_back: certified.reactions,
       conversations_left: certified.conversationsLeft,
+      held_contents_removed: certified.heldContents,
       media: { files: media.count, ids_sha256: media.sha256, objects_deleted: media.objects },
       index: index ? { purged_at_ms: index.purgedAtMs, messages_purged: index.messages } : null,
       audit: { tree_size: audit.treeSize, root_hash: Buffer.from(audit.rootHash).toString('base64') },

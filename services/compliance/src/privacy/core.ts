@@ -4,6 +4,7 @@ import type { KeyRing } from '@caas/compliance-client/keys';
 import type { EventLog } from '@caas/event-log';
 import type { Clock, Logger } from '@caas/kit';
 import type { MessageStore } from '@caas/message-store';
+import type { PolicyStore } from '@caas/policy-store';
 import type { PrivacyStore, SignedText } from '@caas/privacy-store';
 import type { Checkpoints } from '../audit/checkpoints.ts';
 import type { PrivacyClients } from './clients.ts';
@@ -13,6 +14,8 @@ export interface PrivacyCore extends PrivacyClients {
   readonly store: PrivacyStore;
   /** Read only: what is to change there goes through the log. */
   readonly messages: MessageStore;
+  /** What waits for moderators. */
+  readonly held: Pick<PolicyStore, 'removeHeldOf'>;
   readonly log: EventLog;
   /** Partitions of topics that have more than the table says. */
   readonly grown: Readonly<Record<string, number>>;

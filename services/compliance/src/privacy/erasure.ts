@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { traceparentIn } from '@caas/kit';
 import type { JobRecord } from '@caas/privacy-store';
 import { JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
-import { settlePollMs } from '../limits.ts';
+import { parkedPollMs, settlePollMs } from '../limits.ts';
 import { type Certified, certificateOf } from './certificate.ts';
 import type { PrivacyCore } from './core.ts';
 import { newPass, type Pass, passOn } from './erasure-pass.ts';
 import { holdOn, underHold } from './holds.ts';
 import { sha256Hex } from './jobs.ts';
 import { isApplied, logEnds } from './log-position.ts';
+import { isParkedFor } from './parked.ts';
 import type { StepOutcome } from './runner.ts';
 
 /** What an erasure knows so far: what its certificate tells, and where it is. */
@@ -16,6 +17,8 @@ export interface ErasureMemo extends Certified {
   /** Where the log ended, by partition, when there was last something to wait for. */
   ends: Record<string, number>;
   pass: Pass;
+  /** Whether something of theirs waited for an operator when it was last looked. */
+  parked: boolean;
   /** When the index's files have nothing left, UTC milliseconds. */
   indexGoneAtMs: number;
 }
@@ -36,10 +39,12 @@ const nothingYet = (): ErasureMemo => ({
   messages: { tombstones: 0, chain: '' },
   reactions: 0,
   conversationsLeft: 0,
+  heldContents: 0,
   media: { count: 0, sha256: '', objects: 0 },
   index: undefined,
   ends: {},
   pass: newPass(),
+  parked: false,
   indexGoneAtMs: 0,
 });
 
@@ -71,6 +76,9 @@ const sessions: ErasureStep = async ({ core, job, memo, traceparent }) => {
   return to('keys', { ...memo, sessions: { ...memo.sessions, ended: memo.sessions.ended + ended } });
 };
 
+/** Whether an erasure has still to look for holds: past that there was none when it looked. */
+export const isBeforeLook = ({ step }: JobRecord): boolean => step === '' || step === 'sessions';
+
 const keys: ErasureStep = async ({ core, job: { tenantId, userId }, memo, traceparent }) => {
   const destroyed = await core.keys.destroyUserKeys({ tenantId, userId }, { traceparent });
   const { goneEverywhereAtMs } = destroyed;
@@ -85,8 +93,16 @@ const holders: ErasureStep = async ({ core, memo }) => {
   return to('settling', { ...memo, ends: await logEnds(core), pass: newPass() });
 };
 
-const settling: ErasureStep = async ({ core, memo }) =>
-  (await isApplied(core, memo.ends)) ? to('tombstones', memo) : { dueInMs: settlePollMs };
+const settling: ErasureStep = async ({ core, job: { tenantId, userId, jobId }, memo }) => {
+  if (!(await isApplied(core, memo.ends))) return { dueInMs: settlePollMs };
+  if (await isParkedFor(core, tenantId, userId)) {
+    if (!memo.parked) core.logger.warn({ tenantId, jobId }, 'an erasure waits for a parked conversation to be retried');
+    return to('settling', { ...memo, parked: true }, { reason: 'FAILED_PRECONDITION', dueInMs: parkedPollMs });
+  }
+  // What was kept back was sent again at the end of the log.
+  if (memo.parked) return to('settling', { ...memo, parked: false, ends: await logEnds(core) });
+  return to('tombstones', memo);
+};
 
 /** Goes through all that there is of the user; a pass that finds nothing to do tells what is gone. */
 const tombstones: ErasureStep = async ({ core, job, memo, traceparent }) => {
@@ -100,7 +116,12 @@ const tombstones: ErasureStep = async ({ core, job, memo, traceparent }) => {
     pass: newPass(),
   };
   if (pass.found > 0) return to('settling', { ...known, ends: await logEnds(core) });
-  return to('media', { ...known, messages: { tombstones: pass.tombstones, chain: pass.chain } });
+  return to('held', { ...known, messages: { tombstones: pass.tombstones, chain: pass.chain } });
+};
+
+const held: ErasureStep = async ({ core, job: { tenantId, userId }, memo }) => {
+  const removed = await core.held.removeHeldOf(tenantId, userId);
+  return to('media', { ...memo, heldContents: memo.heldContents + removed });
 };
 
 const media: ErasureStep = async ({ core, job: { tenantId, userId }, memo, traceparent }) => {
@@ -154,6 +175,7 @@ const table: Readonly<Record<string, ErasureStep>> = {
   holders,
   settling,
   tombstones,
+  held,
   media,
   index,
   files,

@@ -11,7 +11,7 @@ import { Sweeps } from './sweeps.ts';
 export interface PrivacyParts
   extends Pick<
     PrivacyCore,
-    'store' | 'messages' | 'log' | 'grown' | 'audit' | 'checkpoints' | 'writer' | 'clock' | 'logger'
+    'store' | 'messages' | 'held' | 'log' | 'grown' | 'audit' | 'checkpoints' | 'writer' | 'clock' | 'logger'
   > {
   clients: PrivacyClients;
   /** Sign certificates and manifests. */

@@ -72,6 +72,8 @@ const done = ({ core, job }: Sweeping): StepOutcome => {
 
 /** Goes on with a sweep for a while. What is under hold when it is come to stays. */
 export const retentionStep = async (core: PrivacyCore, given: JobRecord): Promise<StepOutcome> => {
+  // Said before the first hold is looked for: who puts one waits for the step that may not have seen it.
+  if (!given.dryRun && !given.destroying) return { destroying: true };
   const job = { ...given };
   const memo: SweepMemo = { conversationId: '', seq: -1, ...(JSON.parse(job.memo) as Partial<SweepMemo>) };
   const sweeping = { core, job, memo };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isPassing, type Runnable, toCaasError } from '@caas/kit';
 import type { JobRecord } from '@caas/privacy-store';
 import { JobKind, JobState } from '@caas/proto/caas/compliance/v1/privacy_service';
-import { jobPollMs, jobRetryMs, leaseMs, longLeaseMs, maxJobsAtOnce } from '../limits.ts';
+import { jobPollMs, jobRetryMs, jobTurnMs, leaseMs, longLeaseMs, maxJobsAtOnce } from '../limits.ts';
 import type { PrivacyCore } from './core.ts';
 import { erasureStep } from './erasure.ts';
 import { retentionStep } from './retention.ts';
@@ -39,33 +39,49 @@ export class JobRunner implements Runnable {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    // A job that goes on for hours has one of the places, not a round that others wait for.
+    const working = new Set<Promise<void>>();
     while (!signal.aborted) {
-      const busy = await this.#round(signal).catch((err: unknown) => {
-        if (!signal.aborted) this.#core.logger.warn({ err }, 'jobs of privacy are not looked for; trying again');
-        return false;
-      });
-      if (busy) continue;
+      const free = maxJobsAtOnce - working.size;
+      const due = free === 0 ? [] : await this.#due(free, signal);
+      for (const job of due) {
+        const work = this.#goOn(job, signal)
+          .catch((err: unknown) => this.#troubled(err, signal))
+          .finally(() => {
+            working.delete(work);
+            this.wake();
+          });
+        working.add(work);
+      }
+      if (free > 0 && due.length === free) continue;
       await Promise.race([sleep(jobPollMs, undefined, { signal }).catch(() => undefined), this.#woken.promise]);
       this.#woken = Promise.withResolvers<void>();
     }
+    await Promise.all(working);
   }
 
-  async #round(signal: AbortSignal): Promise<boolean> {
+  async #due(limit: number, signal: AbortSignal): Promise<JobRecord[]> {
     const { store, clock } = this.#core;
-    const due = await store.jobs.due(clock.now(), maxJobsAtOnce);
-    await Promise.all(due.map((job) => this.#goOn(job, signal)));
-    return due.length > 0;
+    return store.jobs.due(clock.now(), limit).catch((err: unknown) => {
+      this.#troubled(err, signal);
+      return [];
+    });
   }
 
-  /** Works on a job until it waits for something, ends, or is changed by another one. */
+  #troubled(err: unknown, signal: AbortSignal): void {
+    if (!signal.aborted) this.#core.logger.warn({ err }, 'jobs of privacy are not looked for; trying again');
+  }
+
+  /** Works on a job until it waits for something, ends, is changed by another one, or others have had to wait long enough. */
   async #goOn(due: JobRecord, signal: AbortSignal): Promise<void> {
+    const untilMs = performance.now() + jobTurnMs;
     let job = await this.#keep(due, { state: JobState.JOB_STATE_RUNNING }, isLong(due) ? longLeaseMs : leaseMs);
     while (job && !signal.aborted) {
       const outcome = await this.#step(job, signal);
       const { dueInMs, ...changes } = outcome;
       const goesOn = (changes.state ?? job.state) === JobState.JOB_STATE_RUNNING;
       const next = { ...job, ...changes };
-      const working = goesOn && dueInMs === undefined && !signal.aborted;
+      const working = goesOn && dueInMs === undefined && !signal.aborted && performance.now() < untilMs;
       job = await this.#keep(
         job,
         changes,
@@ -94,7 +110,8 @@ export class JobRunner implements Runnable {
     } catch (fault) {
       const { reason } = toCaasError(fault);
       // What has begun to destroy has to come to its end; the reason says what keeps it.
-      const again = isPassing(fault) || job.destroying || signal.aborted;
+      const mustEnd = job.destroying && job.kind === JobKind.JOB_KIND_ERASURE;
+      const again = isPassing(fault) || mustEnd || signal.aborted;
       logger[isPassing(fault) ? 'warn' : 'error'](
         { err: fault, tenantId, jobId, step, again },
         'a job of privacy failed',

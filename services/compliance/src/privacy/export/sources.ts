@@ -1,5 +1,6 @@
 import type { EntryPlace, EntryQuery } from '@caas/audit-store';
 import { type ReadContent, readContents } from '@caas/compliance-client/keys';
+import { toCaasError } from '@caas/kit';
 import { AuditEntry } from '@caas/proto/caas/compliance/v1/audit_service';
 import { ConversationKind, ParticipantState, Role } from '@caas/proto/caas/events/v1/content';
 import type { ConversationDocument, MessageDocument, ParticipantDocument } from '@caas/proto/caas/events/v1/documents';
@@ -153,13 +154,14 @@ export async function* mediaFiles(core: PrivacyCore, whose: Whose): AsyncGenerat
     for (const { waveform, renditions, capabilitiesMissing, ...each } of media) {
       const original = renditions.find(({ name }) => name === 'original');
       const path = `media/files/${each.mediaId}`;
-      const readable = each.state === MediaState.MEDIA_STATE_COMMITTED && original !== undefined;
-      const full = lines.add({ ...each, state: nameOf(MediaState, each.state), ...(readable && { path }) });
-      if (full) yield full;
-      if (!readable) continue;
+      const isThere = each.state === MediaState.MEDIA_STATE_COMMITTED && original !== undefined;
       const { tenantId } = whose;
-      const chunks = core.media.readMedia({ tenantId, mediaId: each.mediaId }, whose);
-      yield { path, sizeBytes: original.sizeBytes, body: bytesOf(chunks) };
+      // One that is lost must not cost the user all others.
+      const body = isThere && (await begun(core.media.readMedia({ tenantId, mediaId: each.mediaId }, whose)));
+      const where = body ? { path } : isThere ? { missing: true } : {};
+      const full = lines.add({ ...each, state: nameOf(MediaState, each.state), ...where });
+      if (full) yield full;
+      if (body && original) yield { path, sizeBytes: original.sizeBytes, body };
     }
     afterMediaId = last.mediaId;
   }
@@ -167,8 +169,26 @@ export async function* mediaFiles(core: PrivacyCore, whose: Whose): AsyncGenerat
   if (rest) yield rest;
 }
 
-async function* bytesOf(chunks: AsyncIterable<{ chunk: Uint8Array }>): AsyncGenerator<Uint8Array> {
-  for await (const { chunk } of chunks) yield chunk;
+/** A file once its first bytes are there; undefined: it is lost. */
+const begun = async (chunks: AsyncIterable<{ chunk: Uint8Array }>): Promise<AsyncIterable<Uint8Array> | undefined> => {
+  const reading = chunks[Symbol.asyncIterator]();
+  try {
+    return bytesOf(await reading.next(), reading);
+  } catch (fault) {
+    if (toCaasError(fault).reason === 'NOT_FOUND') return undefined;
+    throw fault;
+  }
+};
+
+async function* bytesOf(
+  first: IteratorResult<{ chunk: Uint8Array }>,
+  rest: AsyncIterator<{ chunk: Uint8Array }>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let now = first; !now.done; now = await rest.next()) yield now.value.chunk;
+  } finally {
+    await rest.return?.();
+  }
 }
 
 /** Entries of the audit log by the user and about them, newest first. */
