@@ -61,7 +61,7 @@ const check = async (file: string, texts: readonly string[], { print, exit }: Co
   }
   print('can be applied');
   for (const text of texts) {
-    const judged = evaluator.judge(text, { maxMaskingSteps: Number.POSITIVE_INFINITY });
+    const judged = evaluator.judge(text, { maxSteps: Number.POSITIVE_INFINITY });
     print(JSON.stringify(judged));
   }
 };

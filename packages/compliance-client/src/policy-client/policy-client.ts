@@ -162,7 +162,7 @@ export class PolicyClient {
     // A tenant that has none is known to have none: compliance alone makes one.
     if (version === 0) return none;
     if (!held.evaluator) return withoutVerdict(held);
-    const judged = held.evaluator.isQuick(of.text) ? held.evaluator.judge(of.text) : 'heavy';
+    const judged = held.evaluator.judge(of.text);
     if (judged === 'heavy') return this.#judgeInThread(of, held);
     return judged.kind === 'review' ? this.#review(of, held, judged) : this.#certain(held, judged);
   }

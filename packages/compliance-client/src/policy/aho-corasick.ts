@@ -19,6 +19,8 @@ export class AhoCorasick {
   readonly #labels: Uint16Array;
   readonly #depths: Uint16Array;
   #states = 1;
+  /** Words that may end at one place, at most: a search looks at each. */
+  maxEndings = 1;
 
   private constructor(letters: number) {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(16, letters * 1.5)));
@@ -109,6 +111,7 @@ export class AhoCorasick {
     for (let letter = 1; letter < this.#classCount; letter++) this.#root[letter] = this.#edge(0, letter);
     yield;
     const byDepth: number[][] = [];
+    const endings = Uint16Array.from(this.#words.subarray(0, this.#states), (word) => Math.min(word, 1));
     for (let state = 1; state < this.#states; state++) {
       const depth = this.#depths[state] as number;
       byDepth[depth] ??= [];
@@ -120,7 +123,10 @@ export class AhoCorasick {
       for (const state of states ?? []) {
         const fail = this.#next(this.#fails[this.#parents[state] as number] as number, this.#labels[state] as number);
         this.#fails[state] = fail;
-        this.#ends[state] = this.#words[fail] === 0 ? (this.#ends[fail] as number) : fail;
+        const end = this.#words[fail] === 0 ? (this.#ends[fail] as number) : fail;
+        this.#ends[state] = end;
+        endings[state] = (endings[state] as number) + (endings[end] as number);
+        this.maxEndings = Math.max(this.maxEndings, endings[state] as number);
         if (++steps % 5_000 === 0) yield;
       }
     }

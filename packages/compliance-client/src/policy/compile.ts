@@ -1,7 +1,15 @@
 import { type ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
 import { assertPolicy, refuseField } from './assert-policy.ts';
+import { Cover } from './cover.ts';
 import { fold, spanIn } from './fold.ts';
-import { maxMaskingSteps, maxNamedRules, maxPatternInstructions, maxStepsAtOnce } from './limits.ts';
+import {
+  basicSteps,
+  linkSteps,
+  maxNamedRules,
+  maxPatternInstructions,
+  maxStepsAtOnce,
+  personalDataSteps,
+} from './limits.ts';
 import { linksAgainst } from './links.ts';
 import { masked } from './mask.ts';
 import { BadPattern, Patterns } from './patterns.ts';
@@ -12,13 +20,17 @@ import { Words } from './words.ts';
 /** What a rule has met. */
 type Met = (rule: number, places: Places) => void;
 /** Looks for what one kind of rule looks for. */
-type Finder = (text: string, folded: ReturnType<typeof fold>, met: Met) => void;
+interface Finder {
+  find(text: string, folded: ReturnType<typeof fold>, met: Met): void;
+  /** What it costs at most, in steps for each code unit of the folded text. */
+  steps: number;
+}
 
 export interface JudgeOptions {
   /** Judge as the reviewer does: rules that only ask for review have their action. */
   asReviewer?: boolean;
-  /** What finding the parts to mask may cost, in steps; past it the answer is `heavy`. */
-  maxMaskingSteps?: number;
+  /** What judging, and then finding the parts to mask, may cost, in steps; past it the answer is `heavy`. */
+  maxSteps?: number;
 }
 
 /** Rules that ask for review; what the others say stands already. */
@@ -38,25 +50,24 @@ export class Evaluator {
   /** About what it takes, in bytes of memory. */
   readonly bytes: number;
 
-  constructor(policy: ContentPolicy, finders: readonly Finder[], instructions: number, bytes: number) {
+  constructor(policy: ContentPolicy, finders: readonly Finder[], bytes: number) {
     this.version = policy.version;
     this.#rules = policy.rules;
     this.#finders = finders;
-    this.#steps = instructions;
+    this.#steps = finders.reduce((sum, { steps }) => sum + steps, basicSteps);
     this.bytes = bytes;
   }
 
-  /** False for a text that may hold up whoever judges it: that is for a thread. */
-  isQuick(text: string): boolean {
-    return text.length * (this.#steps + 10) <= maxStepsAtOnce;
-  }
-
-  /** The verdict, or that rules ask for review, or that masking takes longer than it may. */
+  /** The verdict, or that rules ask for review, or `heavy` for a text that may hold up whoever judges it: that is for a thread. */
   judge(text: string, options: JudgeOptions = {}): Verdict | Asked | 'heavy' {
+    const { maxSteps = maxStepsAtOnce } = options;
+    if (text.length * this.#steps > maxSteps) return 'heavy';
     const met = new Map<number, Places[]>();
     const folded = fold(text);
-    for (const find of this.#finders)
-      find(text, folded, (rule, places) => {
+    // Some signs stand for many letters.
+    if (folded.text.length * this.#steps > maxSteps) return 'heavy';
+    for (const finder of this.#finders)
+      finder.find(text, folded, (rule, places) => {
         const before = met.get(rule);
         if (before) before.push(places);
         else met.set(rule, [places]);
@@ -95,8 +106,7 @@ export class Evaluator {
     if (first !== undefined)
       return { kind: 'reject', ruleIds: this.#idsOf(rejecting), publicReason: this.#rule(first).publicReason };
     const masking = withAction(PolicyAction.POLICY_ACTION_MASK);
-    const places = masking.flatMap((rule) => met.get(rule) ?? []);
-    const spans = collected(places, options.maxMaskingSteps ?? maxMaskingSteps);
+    const spans = collected(text, met, masking, options.maxSteps ?? maxStepsAtOnce);
     if (!spans) return 'heavy';
     const holding = withAction(PolicyAction.POLICY_ACTION_HOLD);
     const [held] = holding;
@@ -113,18 +123,26 @@ export class Evaluator {
   }
 }
 
-/** All spans, or undefined when finding them may cost more. */
-const collected = (met: readonly Places[], maxSteps: number): Span[] | undefined => {
-  const spans: Span[] = [];
+/** The parts that the rules meet, or undefined when finding them may cost more. */
+const collected = (
+  text: string,
+  met: ReadonlyMap<number, readonly Places[]>,
+  rules: readonly number[],
+  maxSteps: number,
+): Span[] | undefined => {
+  if (rules.length === 0) return [];
+  const cover = new Cover(text.length);
+  const asked = new Set(rules);
   let steps = 0;
-  for (const places of met) {
-    for (const span of places.spans()) {
-      spans.push(span);
+  // Rules may share their places.
+  for (const places of new Set(rules.flatMap((rule) => met.get(rule) ?? []))) {
+    for (const span of places.spans(asked)) {
+      cover.add(span);
       steps += places.steps;
       if (steps > maxSteps) return undefined;
     }
   }
-  return spans;
+  return cover.spans();
 };
 
 /** The rules of a kind, by their index. */
@@ -146,17 +164,16 @@ export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
   const lists = rulesOf(policy, 'words');
   if (lists.size > 0) {
     const words = yield* Words.building(new Map([...lists].map(([rule, list]) => [rule, list.words])));
-    finders.push((_, folded, met) =>
-      words.find(folded, (rule, span) => met(rule, { spans: () => [span()], steps: 1 })),
-    );
+    finders.push({ find: (_, folded, met) => words.find(folded, met), steps: words.lookups });
     bytes += words.bytes;
   }
   const expressions = rulesOf(policy, 'patterns');
   const patterns = yield* compiledPatterns(policy, expressions);
-  if (expressions.size > 0) finders.push((text, _, met) => patterns.find(text, met));
+  if (expressions.size > 0)
+    finders.push({ find: (text, _, met) => patterns.find(text, met), steps: patterns.instructions });
   finders.push(...simpleFinders(policy));
   // An instruction, and what automata keep of it.
-  return new Evaluator(policy, finders, patterns.instructions, bytes + patterns.instructions * 2_000);
+  return new Evaluator(policy, finders, bytes + patterns.instructions * 2_000);
 }
 
 function* compiledPatterns(
@@ -178,24 +195,25 @@ function* compiledPatterns(
 
 function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
   for (const [rule, { kinds }] of rulesOf(policy, 'personalData'))
-    yield (_, folded, met) => {
-      const spans = personalData(folded.text, kinds);
-      if (spans.length > 0)
-        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
-    };
+    yield inFolded(rule, (text) => personalData(text, kinds), personalDataSteps);
+  for (const [rule, linkRule] of rulesOf(policy, 'links')) yield inFolded(rule, linksAgainst(linkRule), linkSteps);
   for (const [rule, { maxBytes }] of rulesOf(policy, 'length'))
-    yield (text, _, met) => {
-      if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, { spans: () => [], steps: 1 });
+    yield {
+      find: (text, _, met) => {
+        if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, { spans: () => [], steps: 1 });
+      },
+      steps: 0,
     };
-  for (const [rule, linkRule] of rulesOf(policy, 'links')) {
-    const links = linksAgainst(linkRule);
-    yield (_, folded, met) => {
-      const spans = links(folded.text);
-      if (spans.length > 0)
-        met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
-    };
-  }
 }
+
+const inFolded = (rule: number, spansIn: (text: string) => readonly Span[], steps: number): Finder => ({
+  find: (_, folded, met) => {
+    const spans = spansIn(folded.text);
+    if (spans.length > 0)
+      met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });
+  },
+  steps,
+});
 
 /** Compiles at once, for who may be held up. */
 export const compilePolicy = (policy: ContentPolicy): Evaluator => {

@@ -17,7 +17,7 @@ const evaluatorOf = (name: string, policy: Uint8Array): Evaluator => {
 };
 
 parentPort?.on('message', ({ number, name, policy, text, asReviewer }: ToThread) => {
-  const judged = evaluatorOf(name, policy).judge(text, { asReviewer, maxMaskingSteps: Number.POSITIVE_INFINITY });
+  const judged = evaluatorOf(name, policy).judge(text, { asReviewer, maxSteps: Number.POSITIVE_INFINITY });
   parentPort?.postMessage({ number, judged } as FromThread);
 });
 parentPort?.postMessage('ready');

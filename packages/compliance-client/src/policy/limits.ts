@@ -9,9 +9,12 @@ export const maxPatternInstructions = 10_000;
 /** Rules a verdict names. */
 export const maxNamedRules = 20;
 /**
- * What may be judged at once, as code units of the text times instructions of the patterns: a few milliseconds at worst. A
- * text that may cost more is judged in a thread.
+ * What may be judged at once, in steps of some 10 ns, which are counted as code units of the text times what the policy does
+ * with each at worst: a few milliseconds. Finding what to mask is counted anew, since patterns may look at the rest of the
+ * text after each place. A text that may cost more is judged in a thread.
  */
 export const maxStepsAtOnce = 400_000;
-/** The same for finding what to mask, which looks at the rest of the text after each place. */
-export const maxMaskingSteps = 400_000;
+/** Steps for each code unit: of any policy, and of each rule for personal data or links. Those of a pattern are its instructions. */
+export const basicSteps = 10;
+export const personalDataSteps = 40;
+export const linkSteps = 80;

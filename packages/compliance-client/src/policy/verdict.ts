@@ -19,7 +19,8 @@ export interface Span {
 
 /** Where a rule is met, found when it is asked. */
 export interface Places {
-  spans(): Iterable<Span>;
+  /** Of those of the rules that are met there too; each call begins anew. */
+  spans(rules: ReadonlySet<number>): Iterable<Span>;
   /** What each may cost at most, in steps. */
   steps: number;
 }

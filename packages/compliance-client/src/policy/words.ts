@@ -1,6 +1,7 @@
 import { AhoCorasick } from './aho-corasick.ts';
+import { Cover } from './cover.ts';
 import { type Folded, fold, spanIn } from './fold.ts';
-import type { Span } from './verdict.ts';
+import type { Places } from './verdict.ts';
 
 /** Scripts written without blanks, or whose particles stick to words: there a word is found wherever it stands. */
 const unspaced =
@@ -18,9 +19,18 @@ const pointBefore = (text: string, at: number): string => {
 const pointAt = (text: string, at: number): string =>
   at < text.length ? String.fromCodePoint(text.codePointAt(at) as number) : '';
 
-const isWhole = (text: string, start: number, end: number): boolean =>
-  (start === 0 || isBoundary(pointBefore(text, start), pointAt(text, start))) &&
-  (end === text.length || isBoundary(pointBefore(text, end), pointAt(text, end)));
+const isBoundaryAt = (text: string, at: number): boolean =>
+  at === 0 || at === text.length || isBoundary(pointBefore(text, at), pointAt(text, at));
+
+/** Asks once of each number below `count`. */
+const known = (count: number, ask: (number: number) => boolean): ((number: number) => boolean) => {
+  let answers: Uint8Array | undefined;
+  return (number) => {
+    answers ??= new Uint8Array(count);
+    answers[number] ||= ask(number) ? 2 : 1;
+    return answers[number] === 2;
+  };
+};
 
 interface Word {
   /** In units of the folded text. */
@@ -59,12 +69,46 @@ export class Words {
     return this.#automaton.bytes;
   }
 
-  /** Tells of each rule that is met, and where. */
-  find(folded: Folded, met: (rule: number, span: () => Span) => void): void {
-    this.#automaton.search(folded.text, (index, end) => {
-      const { length, rules } = this.#words[index] as Word;
-      if (!isWhole(folded.text, end - length, end)) return;
-      for (const rule of rules) met(rule, () => spanIn(folded, end - length, end));
+  /** Words looked at for each unit of a text at most, by `find` and by its places. */
+  get lookups(): number {
+    return 2 * this.#automaton.maxEndings;
+  }
+
+  /** Tells once of each rule that is met. The places are the same for all: one more pass finds those of the rules asked for. */
+  find(folded: Folded, met: (rule: number, places: Places) => void): void {
+    const seen = new Set<number>();
+    const told = new Set<number>();
+    const places: Places = { spans: (rules) => this.#cover(folded, rules).spans(), steps: 1 };
+    this.#whole(
+      folded.text,
+      (index) => !seen.has(index),
+      (index) => {
+        seen.add(index);
+        for (const rule of (this.#words[index] as Word).rules) {
+          if (told.has(rule)) continue;
+          told.add(rule);
+          met(rule, places);
+        }
+      },
+    );
+  }
+
+  #cover(folded: Folded, rules: ReadonlySet<number>): Cover {
+    const cover = new Cover(folded.original.length);
+    const isAsked = known(this.#words.length, (word) =>
+      (this.#words[word] as Word).rules.some((rule) => rules.has(rule)),
+    );
+    this.#whole(folded.text, isAsked, (_, start, end) => cover.add(spanIn(folded, start, end)));
+    return cover;
+  }
+
+  /** Finds those that are wanted where they stand as whole words. */
+  #whole(text: string, isWanted: (word: number) => boolean, found: (word: number, start: number, end: number) => void) {
+    const isBoundary = known(text.length + 1, (at) => isBoundaryAt(text, at));
+    this.#automaton.search(text, (word, end) => {
+      if (!isWanted(word) || !isBoundary(end)) return;
+      const start = end - (this.#words[word] as Word).length;
+      if (isBoundary(start)) found(word, start, end);
     });
   }
 }

@@ -26,7 +26,7 @@ export class RuleReviewer implements Reviewer {
     const name = `${policyVersion}:${tenantId}`;
     const found = await this.#evaluator(name, tenantId, policyVersion).catch(() => undefined);
     if (!found) return undefined;
-    const quick = found.evaluator.isQuick(text) ? found.evaluator.judge(text, { asReviewer: true }) : 'heavy';
+    const quick = found.evaluator.judge(text, { asReviewer: true });
     const judged =
       quick === 'heavy'
         ? await this.#thread.judge({
