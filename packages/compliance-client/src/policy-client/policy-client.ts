@@ -170,7 +170,7 @@ export class PolicyClient {
   async #judgeInThread({ tenantId, text }: Case, held: Held): Promise<Judgement> {
     held.encoded ??= ContentPolicy.encode(held.policy).finish();
     const name = `${held.policy.version}:${tenantId}`;
-    const judged = await this.#thread.judge({ name, policy: held.encoded, text, asReviewer: false });
+    const judged = await this.#thread.judge(tenantId, { name, policy: held.encoded, text, asReviewer: false });
     if (!judged) return withoutVerdict(held);
     return judged.kind === 'review' ? this.#review({ tenantId, text }, held, judged) : this.#certain(held, judged);
   }

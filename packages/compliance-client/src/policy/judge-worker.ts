@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { ContentPolicy } from '@caas/proto/caas/compliance/v1/policy_service';
 import { compilePolicy, type Evaluator } from './compile.ts';
-import type { FromThread, ToThread } from './judge-thread.ts';
+import type { ToThread } from './judge-thread.ts';
 
 /** Policies kept compiled; a thread is asked of few. */
 const maxKept = 8;
@@ -16,8 +16,8 @@ const evaluatorOf = (name: string, policy: Uint8Array): Evaluator => {
   return evaluator;
 };
 
-parentPort?.on('message', ({ number, name, policy, text, asReviewer }: ToThread) => {
+parentPort?.on('message', ({ name, policy, text, asReviewer }: ToThread) => {
   const judged = evaluatorOf(name, policy).judge(text, { asReviewer, maxSteps: Number.POSITIVE_INFINITY });
-  parentPort?.postMessage({ number, judged } as FromThread);
+  parentPort?.postMessage(judged);
 });
 parentPort?.postMessage('ready');

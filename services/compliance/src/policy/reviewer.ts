@@ -29,7 +29,7 @@ export class RuleReviewer implements Reviewer {
     const quick = found.evaluator.judge(text, { asReviewer: true });
     const judged =
       quick === 'heavy'
-        ? await this.#thread.judge({
+        ? await this.#thread.judge(tenantId, {
             name,
             policy: ContentPolicy.encode(found.policy).finish(),
             text,
