@@ -1,3 +1,4 @@
+import { gap } from './numbers.ts';
 import type { Span } from './verdict.ts';
 
 /** Length of an IBAN by country: the registry of ISO 13616. */
@@ -25,14 +26,18 @@ const passesMod97 = (iban: string): boolean => {
   return rest === 1;
 };
 
-/** As many letters and digits, with a blank or hyphen between them here and there. */
+const between = new RegExp(`${gap}(?=[a-z0-9])`, 'y');
+
+/** As many letters and digits, with what stands between groups here and there. */
 const signsFrom = (text: string, start: number, count: number): { signs: string; end: number } | undefined => {
   let signs = '';
   let at = start;
   while (signs.length < count) {
-    if (sign.test(text.charAt(at))) signs += text.charAt(at);
-    else if (!/[ -]/.test(text.charAt(at)) || !sign.test(text.charAt(at + 1))) return undefined;
-    at++;
+    between.lastIndex = at;
+    const skipped = between.exec(text);
+    if (!skipped) return undefined;
+    at += skipped[0].length;
+    signs += text.charAt(at++);
   }
   return sign.test(text.charAt(at)) ? undefined : { signs, end: at };
 };

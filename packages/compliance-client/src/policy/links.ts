@@ -9,10 +9,12 @@ import type { Span } from './verdict.ts';
 const endings =
   'com|net|org|info|biz|edu|gov|app|dev|xyz|top|site|online|shop|club|live|link|click|page|store|tech|icu|vip|work|cloud|fun|space|website|pro|blog|mobi|name|jobs|asia|xn--[a-z0-9-]+|ac|ad|ae|af|ag|ai|al|am|ar|at|au|az|ba|bd|be|bg|bh|bo|br|by|bz|ca|cc|ch|ci|cl|cm|cn|co|cr|cu|cy|cz|de|dk|do|dz|ec|ee|eg|es|et|eu|fi|fm|fr|ga|ge|gg|gh|gl|gq|gr|gt|hk|hn|hr|ht|hu|id|ie|il|im|in|io|iq|ir|is|it|je|jo|jp|ke|kg|kh|kr|kw|kz|la|lb|li|lk|lt|lu|lv|ly|ma|mc|md|me|mg|mk|ml|mm|mn|mo|mt|mx|my|mz|na|ng|ni|nl|no|np|nu|nz|om|pa|pe|ph|pk|pl|pr|ps|pt|pw|py|qa|ro|rs|ru|rw|sa|sc|sd|se|sg|sh|si|sk|sn|so|st|su|sv|sy|tg|th|tk|tl|tn|to|tr|tt|tv|tw|tz|ua|ug|uk|us|uy|uz|ve|vg|vn|ws|za|zm|zw';
 const label = '[\\p{L}\\p{N}](?:[\\p{L}\\p{N}\\p{M}-]{0,61}[\\p{L}\\p{N}\\p{M}])?';
+/** The ideographic one ends sentences too, in texts where no letter of a name is Latin. */
+const dot = '(?:\\.|(?<=[a-z0-9])\\u3002(?=[a-z0-9]))';
 const rest = '[^\\s<>"\']{0,2048}';
 const candidate = new RegExp(
   `(?<![\\p{L}\\p{N}])(?:[a-z][a-z0-9+-]{1,20}:[/\\\\]{1,2}|//|www\\.)${rest}` +
-    `|(?<![\\p{L}\\p{N}@.-])(?:${label}\\.){1,6}(?:(?:${endings})(?![\\p{L}\\p{N}-])(?:[:/?#\\\\]${rest})?|\\p{L}[\\p{L}\\p{M}]{1,23}[/\\\\]${rest})`,
+    `|(?<![\\p{L}\\p{N}@.-])(?:${label}${dot}){1,6}(?:(?:${endings})(?![\\p{L}\\p{N}-])(?:[:/?#\\\\]${rest})?|\\p{L}[\\p{L}\\p{M}]{1,23}[/\\\\]${rest})`,
   'gu',
 );
 const likely = /[.\u3002][\p{L}\p{N}]|:[/\\]|[/\\]{2}/u;

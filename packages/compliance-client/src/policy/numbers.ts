@@ -1,7 +1,13 @@
 import type { Span } from './verdict.ts';
 
-/** 13 to 19 digits in one, or in the groups that are on cards: fours, or 4-6-5 and 4-6-4. */
-const card = /(?<!\d)(?:\d{13,19}|\d{4}([ .-])\d{4}\1\d{4}\1\d{1,4}(?:\1\d{1,3})?|\d{4}([ .-])\d{6}\2\d{4,5})(?!\d)/g;
+/** What people write between groups of digits. */
+const sign = '[ ./,_-]';
+export const gap = `${sign}{0,3}`;
+/** 13 to 19 digits in the groups that are on cards: fours, or 4-6-5 and 4-6-4. The last group may be another number. */
+const card = new RegExp(
+  `(?<!\\d)(?:(?:\\d{4}${gap}){3}\\d{1,4}(?:\\d{1,3}|(${sign}{1,3}\\d{1,3}))?|\\d{4}${gap}\\d{6}${gap}\\d{4,5})(?!\\d)`,
+  'g',
+);
 
 /** Check of ISO/IEC 7812-1. */
 export const passesLuhn = (digits: string): boolean => {
@@ -13,14 +19,19 @@ export const passesLuhn = (digits: string): boolean => {
   return sum % 10 === 0;
 };
 
+const isCard = (written: string): boolean => {
+  const digits = written.replace(/\D/g, '');
+  return digits.length >= 13 && /[1-9]/.test(digits) && passesLuhn(digits);
+};
+
 export function* cards(text: string): Iterable<Span> {
   const candidates = new RegExp(card);
   for (let match = candidates.exec(text); match; match = candidates.exec(text)) {
-    const digits = match[0].replace(/\D/g, '');
-    if (digits.length >= 13 && /[1-9]/.test(digits) && passesLuhn(digits))
-      yield { start: match.index, end: match.index + match[0].length };
+    const [whole, last = ''] = match;
+    const found = [whole, whole.slice(0, whole.length - last.length)].find(isCard);
     // A number may begin in the middle of what only looked like one.
-    else candidates.lastIndex = match.index + 1;
+    candidates.lastIndex = match.index + (found?.length ?? 1);
+    if (found) yield { start: match.index, end: match.index + found.length };
   }
 }
 
