@@ -1,7 +1,7 @@
 import { type ContentPolicy, PolicyAction, type PolicyRule } from '@caas/proto/caas/compliance/v1/policy_service';
 import { assertPolicy, refuseField } from './assert-policy.ts';
 import { Cover } from './cover.ts';
-import { fold, spanIn } from './fold.ts';
+import { type Folded, fold, seen, spanIn } from './fold.ts';
 import {
   basicSteps,
   linkSteps,
@@ -19,9 +19,16 @@ import { Words } from './words.ts';
 
 /** What a rule has met. */
 type Met = (rule: number, places: Places) => void;
+/** A text as it was sent, and as it is compared. */
+interface Forms {
+  text: string;
+  folded: Folded;
+  /** For patterns; undefined: as it was sent. */
+  seen: Folded | undefined;
+}
 /** Looks for what one kind of rule looks for. */
 interface Finder {
-  find(text: string, folded: ReturnType<typeof fold>, met: Met): void;
+  find(forms: Forms, met: Met): void;
   /** What it costs at most, in steps for each code unit of the folded text. */
   steps: number;
 }
@@ -47,14 +54,16 @@ export class Evaluator {
   readonly #rules: readonly PolicyRule[];
   readonly #finders: readonly Finder[];
   readonly #steps: number;
+  readonly #instructions: number;
   /** About what it takes, in bytes of memory. */
   readonly bytes: number;
 
-  constructor(policy: ContentPolicy, finders: readonly Finder[], bytes: number) {
+  constructor(policy: ContentPolicy, finders: readonly Finder[], instructions: number, bytes: number) {
     this.version = policy.version;
     this.#rules = policy.rules;
     this.#finders = finders;
     this.#steps = finders.reduce((sum, { steps }) => sum + steps, basicSteps);
+    this.#instructions = instructions;
     this.bytes = bytes;
   }
 
@@ -62,12 +71,11 @@ export class Evaluator {
   judge(text: string, options: JudgeOptions = {}): Verdict | Asked | 'heavy' {
     const { maxSteps = maxStepsAtOnce } = options;
     if (text.length * this.#steps > maxSteps) return 'heavy';
+    const forms = { text, folded: fold(text), seen: this.#instructions > 0 ? seen(text) : undefined };
+    if (this.#stepsFor(forms) > maxSteps) return 'heavy';
     const met = new Map<number, Places[]>();
-    const folded = fold(text);
-    // Some signs stand for many letters.
-    if (folded.text.length * this.#steps > maxSteps) return 'heavy';
     for (const finder of this.#finders)
-      finder.find(text, folded, (rule, places) => {
+      finder.find(forms, (rule, places) => {
         const before = met.get(rule);
         if (before) before.push(places);
         else met.set(rule, [places]);
@@ -84,6 +92,11 @@ export class Evaluator {
     const asking = rules.filter(isAsking);
     if (verdict === 'heavy' || asking.length === 0 || verdict.kind === 'reject') return verdict;
     return { kind: 'review', ruleIds: this.#idsOf(asking), otherwise: verdict };
+  }
+
+  /** Some signs stand for many letters, and patterns look at what is seen too. */
+  #stepsFor({ folded, seen }: Forms): number {
+    return folded.text.length * this.#steps + (seen?.text.length ?? 0) * (this.#instructions + basicSteps);
   }
 
   #rule(index: number): PolicyRule {
@@ -164,16 +177,22 @@ export function* compiling(policy: ContentPolicy): Generator<void, Evaluator> {
   const lists = rulesOf(policy, 'words');
   if (lists.size > 0) {
     const words = yield* Words.building(new Map([...lists].map(([rule, list]) => [rule, list.words])));
-    finders.push({ find: (_, folded, met) => words.find(folded, met), steps: words.lookups });
+    finders.push({ find: ({ folded }, met) => words.find(folded, met), steps: words.lookups });
     bytes += words.bytes;
   }
   const expressions = rulesOf(policy, 'patterns');
   const patterns = yield* compiledPatterns(policy, expressions);
   if (expressions.size > 0)
-    finders.push({ find: (text, _, met) => patterns.find(text, met), steps: patterns.instructions });
+    finders.push({
+      find: (forms, met) => {
+        patterns.find({ text: forms.text, starts: undefined, original: forms.text }, met);
+        if (forms.seen) patterns.find(forms.seen, met);
+      },
+      steps: patterns.instructions,
+    });
   finders.push(...simpleFinders(policy));
   // An instruction, and what automata keep of it.
-  return new Evaluator(policy, finders, bytes + patterns.instructions * 2_000);
+  return new Evaluator(policy, finders, patterns.instructions, bytes + patterns.instructions * 2_000);
 }
 
 function* compiledPatterns(
@@ -199,7 +218,7 @@ function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
   for (const [rule, linkRule] of rulesOf(policy, 'links')) yield inFolded(rule, linksAgainst(linkRule), linkSteps);
   for (const [rule, { maxBytes }] of rulesOf(policy, 'length'))
     yield {
-      find: (text, _, met) => {
+      find: ({ text }, met) => {
         if (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes) met(rule, { spans: () => [], steps: 1 });
       },
       steps: 0,
@@ -207,7 +226,7 @@ function* simpleFinders(policy: ContentPolicy): Iterable<Finder> {
 }
 
 const inFolded = (rule: number, spansIn: (text: string) => readonly Span[], steps: number): Finder => ({
-  find: (_, folded, met) => {
+  find: ({ folded }, met) => {
     const spans = spansIn(folded.text);
     if (spans.length > 0)
       met(rule, { spans: () => spans.map(({ start, end }) => spanIn(folded, start, end)), steps: 1 });

@@ -20,28 +20,40 @@ const foldPoint = (point: string): string =>
   // Up and down again: that is how ß is ss and ς is σ.
   lower(lower(point.normalize('NFKD').replace(unseen, '').replace(accents, '')).toUpperCase());
 
-const basic: (string | undefined)[] = [];
+const seenPoint = (point: string): string => point.normalize('NFKC').replace(unseen, '');
 
-const folded = (point: string): string => {
-  const code = point.charCodeAt(0);
-  if (point.length > 1) return foldPoint(point);
-  basic[code] ??= foldPoint(point);
-  return basic[code];
+const byPoint = (change: (point: string) => string): ((original: string) => Folded) => {
+  const basic: (string | undefined)[] = [];
+  const changed = (point: string): string => {
+    const code = point.charCodeAt(0);
+    if (point.length > 1) return change(point);
+    basic[code] ??= change(point);
+    return basic[code];
+  };
+  return (original) => {
+    const starts: number[] = [];
+    let text = '';
+    let at = 0;
+    for (const point of original) {
+      const part = changed(point);
+      text += part;
+      for (let i = 0; i < part.length; i++) starts.push(at);
+      at += point.length;
+    }
+    starts.push(at);
+    return { text, starts, original };
+  };
 };
+const folding = byPoint(foldPoint);
+const seeing = byPoint(seenPoint);
 
-export const fold = (original: string): Folded => {
-  if (!notAscii.test(original)) return { text: original.toLowerCase(), starts: undefined, original };
-  const starts: number[] = [];
-  let text = '';
-  let at = 0;
-  for (const point of original) {
-    const part = folded(point);
-    text += part;
-    for (let i = 0; i < part.length; i++) starts.push(at);
-    at += point.length;
-  }
-  starts.push(at);
-  return { text, starts, original };
+export const fold = (original: string): Folded =>
+  notAscii.test(original) ? folding(original) : { text: original.toLowerCase(), starts: undefined, original };
+
+/** The same with case and accents: a text as who reads it sees it. Undefined where that is as it was written. */
+export const seen = (original: string): Folded | undefined => {
+  const plain = notAscii.test(original) ? seeing(original) : undefined;
+  return plain?.text === original ? undefined : plain;
 };
 
 /** Where in the original a range of the folded text is: from where its first unit came to where the next one does. */

@@ -15,6 +15,6 @@ export const maxNamedRules = 20;
  */
 export const maxStepsAtOnce = 400_000;
 /** Steps for each code unit: of any policy, and of each rule for personal data or links. Those of a pattern are its instructions. */
-export const basicSteps = 10;
+export const basicSteps = 20;
 export const personalDataSteps = 40;
 export const linkSteps = 80;

@@ -1,4 +1,5 @@
 import { RE2JS, RE2Set } from 're2js';
+import { type Folded, spanIn } from './fold.ts';
 import type { Places, Span } from './verdict.ts';
 
 /** Patterns looked for at once: a set's program grows with each. */
@@ -63,17 +64,22 @@ export class Patterns {
   }
 
   /** Tells of each rule that is met, and how to find where. */
-  find(text: string, met: (rule: number, places: Places) => void): void {
+  find(folded: Folded, met: (rule: number, places: Places) => void): void {
+    const { text } = folded;
     for (const { set, patterns } of this.#sets) {
       for (const id of set.match(text)) {
         const { rule, expression } = patterns[id] as Pattern;
-        met(rule, { spans: () => spansOf(expression, text), steps: text.length * expression.programSize() });
+        met(rule, { spans: () => spansOf(expression, folded), steps: text.length * expression.programSize() });
       }
     }
   }
 }
 
-function* spansOf(expression: RE2JS, text: string): Iterable<Span> {
-  const matcher = expression.matcher(text);
-  while (matcher.find()) yield { start: matcher.start(), end: matcher.end() };
+function* spansOf(expression: RE2JS, folded: Folded): Iterable<Span> {
+  const matcher = expression.matcher(folded.text);
+  while (matcher.find()) {
+    const [start, end] = [matcher.start(), matcher.end()];
+    // Nothing is a place too: looking for it took as long.
+    yield start === end ? { start: 0, end: 0 } : spanIn(folded, start, end);
+  }
 }

@@ -63,6 +63,11 @@ test.each([
   ['each place of one', '\\bx\\w*', 'xa b xyz', '** b ***'],
   ['one without regard to case', '(?i)buy now', 'BUY NOW!', '*******!'],
   ['one of Unicode classes', '\\p{Han}+', 'a漢字b', 'a**b'],
+  ['one with what nobody sees in it', '(?i)secret', 'a se\u200bcret, SEC\u00adRET', 'a *******, *******'],
+  ['one of full width', '(?i)secret', 'a ｓＥｃｒｅｔ', 'a ******'],
+  ['one that looks for such forms', '[Ａ-Ｚ\\x{200b}]+', 'A Ａ\u200b', 'A **'],
+  ['nothing where it meets nothing', 'x*', 'ﬁx ﬁ', 'ﬁ* ﬁ'],
+  ['no other case', 'Secret', 'ｓecret', 'ｓecret'],
   ['whole characters of it', 'e', 'e\u0301e', '**'],
 ])('a pattern masks %s', (_, pattern, text, expected) => {
   expect(maskedBy(patterns(pattern), text)).toBe(expected);
